@@ -1,0 +1,1 @@
+//! Debian packages without dpkg: archives, control files, versions, signed repositories, resolution, the dpkg database.

@@ -1,0 +1,1 @@
+//! Disk images as an immutable base plus a delta: partition tables, FAT, emitters.

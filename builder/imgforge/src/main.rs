@@ -1,0 +1,3 @@
+//! The `imgforge` command.
+
+fn main() {}

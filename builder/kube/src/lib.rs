@@ -1,0 +1,1 @@
+//! What a node needs to become part of a Kubernetes cluster.
