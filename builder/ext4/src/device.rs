@@ -3,7 +3,7 @@
 //! The editor never owns file data. A file's bytes come as [`Content`] and go to [`Device::place`], so that a device
 //! which can refer to content elsewhere (a store, another file) keeps a reference instead of a copy.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, ops::Range, sync::Arc};
 
 /// Bytes of known length that can be read at any offset: a package member in a store, a file, a byte string.
 pub trait Content: fmt::Debug + Send + Sync {
@@ -17,6 +17,14 @@ pub trait Content: fmt::Debug + Send + Sync {
 
     /// Fills `buf` with the bytes from `offset` on. A range beyond [`len`](Self::len) is an error.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// The byte ranges that are not holes: ascending, disjoint, within [`len`](Self::len). Bytes outside them read
+    /// as zero and take no blocks in a file.
+    ///
+    /// The default is one range of everything.
+    fn data(&self) -> Vec<Range<u64>> {
+        std::iter::once(0..self.len()).collect()
+    }
 }
 
 impl Content for Vec<u8> {
