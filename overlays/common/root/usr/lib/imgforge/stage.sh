@@ -1,0 +1,115 @@
+# shellcheck shell=sh disable=SC2034,SC2153 # variables shared with those who read this file
+# What the stages of the first boot are made of: where things lie, how a state is recorded, how to wait and to fail.
+# Read by `stage` (the runner) and by imgforge-status. The contract is docs/first-boot.md in imgforge's sources.
+
+ROOT=${IMGFORGE_ROOT:-} # another root file system: for tests
+LIB=${IMGFORGE_LIB:-/usr/lib/imgforge}
+ETC=$ROOT/etc/imgforge
+STAMPS=$ROOT/var/lib/imgforge/stages # survive a reboot: the stage's work is done
+STATES=$ROOT/run/imgforge/stages     # do not: what the stage is doing since power-on
+LOGS=$ROOT/var/log/imgforge
+
+STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
+LONGEST_DELAY=300 # seconds between two attempts
+LOG_LIMIT=262144  # bytes; an older log is kept once
+
+now() { date +%s; }
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# say MESSAGE: one line for the console and the journal.
+say() { printf 'imgforge: [%s] %s\n' "$STAGE" "$1"; }
+
+# load_node: what imgforge wrote about this node, as variables IMGFORGE_*.
+load_node() {
+    # shellcheck source=/dev/null
+    . "$ETC/node.env"
+}
+
+# write_whole FILE: standard input becomes FILE; after a power cut it is there whole, or not at all.
+write_whole() {
+    mkdir -p "${1%/*}"
+    cat >"$1.tmp"
+    sync "$1.tmp"
+    mv "$1.tmp" "$1"
+    sync "${1%/*}"
+}
+
+# record STATE MESSAGE [NEXT_RETRY]: what this stage is doing now. NEXT_RETRY in seconds since 1970.
+record() { state_lines "$@" | write_whole "$STATES/$STAGE"; }
+
+# stamp MESSAGE: this stage's work is done, and all it wrote is on the disk.
+stamp() {
+    sync
+    state_lines 'done' "$1" | write_whole "$STAMPS/$STAGE"
+}
+
+is_stamped() { [ -f "$STAMPS/$STAGE" ]; }
+
+state_lines() {
+    printf 'state=%s\nsince=%s\nmessage=%s\nretry_at=%s\n' "$1" "$(now)" "$(printf %s "$2" | tr '\n' ' ')" "${3-}"
+}
+
+# is_enabled NAME: whether the stage is part of this node's first boot.
+is_enabled() { [ -L "$ROOT/etc/systemd/system/imgforge-first-boot.target.wants/imgforge-$1.service" ]; }
+
+# read_state NAME: sets state, since, message, retry_at. What happened since power-on outweighs the stamp.
+read_state() {
+    state=pending since='' message='' retry_at=''
+    is_enabled "$1" || state='not configured'
+    for file in "$STAMPS/$1" "$STATES/$1"; do
+        [ -f "$file" ] || continue
+        while IFS='=' read -r key value; do
+            case $key in
+            state) state=$value ;;
+            since) since=$value ;;
+            message) message=$value ;;
+            retry_at) retry_at=$value ;;
+            esac
+        done <"$file"
+    done
+}
+
+# fail MESSAGE: ends the stage; it is tried again at the next boot, or by `systemctl restart`.
+fail() {
+    record failed "$1"
+    say "FAILED: $1"
+    REPORTED=yes
+    exit 1
+}
+
+# not_configured WHY: ends the stage well. Nothing is stamped: the next boot looks again.
+not_configured() {
+    record 'not configured' "$1"
+    say "not configured: $1"
+    exit 0
+}
+
+# wait_and_retry MESSAGE: waits twice as long each time, up to LONGEST_DELAY.
+attempt=0
+delay=5
+wait_and_retry() {
+    attempt=$((attempt + 1))
+    delay=$((delay * 2))
+    [ "$delay" -le "$LONGEST_DELAY" ] || delay=$LONGEST_DELAY
+    record waiting "$1" "$(($(now) + delay))"
+    say "$1; attempt $((attempt + 1)) in $delay s"
+    sleep "$delay"
+    record running "attempt $((attempt + 1))"
+}
+
+# logged COMMAND...: runs it with its output in the stage's log, which only root may read: kubeadm prints tokens.
+logged() {
+    mkdir -p "$LOGS"
+    log=$LOGS/$STAGE.log
+    if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt "$LOG_LIMIT" ]; then mv "$log" "$log.1"; fi
+    (umask 077 && printf '%s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$log")
+    "$@" >>"$log" 2>&1
+}
+
+# last_words: the last line of the stage's log that says something.
+# shellcheck disable=SC2016 # the dollar is sed's
+last_words() { sed -n '/[^[:space:]]/h;${x;p;}' "$LOGS/$STAGE.log"; }
+
+# start_enabled_services: what is enabled but was held back, or is new, starts now and not at the next boot.
+start_enabled_services() { systemctl --no-block start default.target; }
