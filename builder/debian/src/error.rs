@@ -1,6 +1,7 @@
 //! What can go wrong, by what the caller can do about it.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 /// Every failure of this crate.
 ///
@@ -9,8 +10,8 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Error {
     /// A reader failed: try again, or get the bytes from elsewhere.
-    #[error("cannot read")]
-    Io(#[from] std::io::Error),
+    #[error("cannot read: {0}")]
+    Io(io::Error),
     /// The bytes break their format or a limit: this file can never be used.
     #[error("malformed input: {0}")]
     Malformed(Detail),
@@ -43,3 +44,16 @@ impl Detail {
 
 /// Shorthand for this crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<io::Error> for Error {
+    /// Decoders report broken data as I/O errors; those speak of the bytes, not of the reader.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::Other => Error::Malformed(Detail::new(error)),
+            _ => Error::Io(error),
+        }
+    }
+}

@@ -2,12 +2,20 @@
 //!
 //! A library over bytes: it opens no file and no connection, reads no clock, and runs no code of a package.
 
+mod archive;
+mod compression;
 mod control;
 mod dependency;
 mod error;
+mod identity;
+mod path;
 mod version;
 
+pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
+pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use error::{Detail, Error, Result};
+pub use identity::{Identity, MultiArch};
+pub use path::TreePath;
 pub use version::Version;
