@@ -1,0 +1,155 @@
+"""The overlays as they lie there: scripts, units, and declarations that agree with the files."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from node import HERE, OVERLAYS, declared
+
+UNITS = "usr/lib/systemd/system"
+STAGE_LIBRARY = OVERLAYS / "common/root/usr/lib/imgforge/stage.sh"
+
+
+def overlays():
+    return [str(path.parent.relative_to(OVERLAYS)) for path in sorted(OVERLAYS.rglob("overlay.yaml"))]
+
+
+def scripts():
+    """Everything a shell reads, on the node and in these tests."""
+    found = [path for path in HERE.glob("stubs/*")]
+    for path in OVERLAYS.rglob("root/**/*"):
+        if path.is_file() and not path.is_symlink():
+            first = path.read_bytes()[:40]
+            if first.startswith((b"#!/bin/sh", b"# shellcheck shell=sh")):
+                found.append(path)
+    return sorted(found)
+
+
+def output_of(*command, **options):
+    return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+class Scripts(unittest.TestCase):
+    def test_every_stage_is_among_them(self):
+        names = {path.name for path in scripts()}
+        stages = re.search(r"^STAGES='(.*)'", STAGE_LIBRARY.read_text(), re.M).group(1).split()
+        self.assertEqual(set(stages) - names, set())
+        self.assertEqual({path.name for path in STAGE_LIBRARY.parent.glob("stages/*")}, set(stages))
+
+    def test_shellcheck_has_nothing_to_say(self):
+        done = output_of("shellcheck", "--external-sources", *map(str, scripts()), cwd=OVERLAYS.parent)
+        self.assertEqual(done.stdout, "")
+
+    def test_dash_and_busybox_can_read_them(self):
+        for path in scripts():
+            for shell in (["dash"], ["busybox", "sh"]):
+                self.assertEqual(output_of(*shell, "-n", str(path)).stdout, "", path)
+
+
+class Declarations(unittest.TestCase):
+    def test_declared_files_exist(self):
+        for overlay in overlays():
+            for path in declared(overlay, "files"):
+                self.assertTrue((OVERLAYS / overlay / "root" / path[1:]).is_file(), f"{overlay}: {path}")
+
+    def test_programs_are_declared_executable_and_nothing_else_is(self):
+        for overlay in overlays():
+            text = (OVERLAYS / overlay / "overlay.yaml").read_text()
+            programs = set(re.findall(r'^  (/\S+): \{ mode: "0755" \}$', text.split("directories:")[0], re.M))
+            root = OVERLAYS / overlay / "root"
+            found = {f"/{p.relative_to(root)}" for p in root.rglob("*") if p.is_file() and p.read_bytes()[:2] == b"#!"}
+            self.assertEqual(programs, found, overlay)
+
+    def test_templates_are_declared_and_nothing_else_is(self):
+        for overlay in overlays():
+            text = (OVERLAYS / overlay / "overlay.yaml").read_text()
+            templates = set(re.findall(r"^  (/\S+): \{ template: true \}$", text, re.M))
+            root = OVERLAYS / overlay / "root"
+            found = {f"/{p.relative_to(root)}" for p in root.rglob("*") if p.is_file() and b"{{" in p.read_bytes()}
+            self.assertEqual(templates, found, overlay)
+
+    def test_enabled_units_of_ours_exist_and_can_be_enabled(self):
+        units = {path.name: path for path in OVERLAYS.rglob(f"{UNITS}/imgforge-*.*") if path.is_file()}
+        for overlay in overlays():
+            for unit in declared(overlay, "enable"):
+                if unit.startswith("imgforge-"):
+                    self.assertIn("WantedBy=", units[unit].read_text(), unit)
+
+    def test_links_lead_to_files_of_ours(self):
+        for overlay in overlays():
+            text = (OVERLAYS / overlay / "overlay.yaml").read_text()
+            for target in re.findall(r": (/usr/lib/imgforge/\S+)$", text, re.M):
+                self.assertTrue((OVERLAYS / "common/root" / target[1:]).is_file(), target)
+
+    def test_node_env_defines_what_the_scripts_read(self):
+        text = (OVERLAYS / "common/root/etc/imgforge/node.env").read_text()
+        defined = set(re.findall(r"^(IMGFORGE_\w+)=", text, re.M))
+        settings = {"IMGFORGE_ROOT", "IMGFORGE_LIB", "IMGFORGE_NTP_WAIT"} # have a default
+        used = set()
+        for path in scripts():
+            if HERE not in path.parents:
+                used |= set(re.findall(r"\$\{?(IMGFORGE_\w+)", path.read_text()))
+        self.assertEqual(used - settings - defined, set())
+
+
+class Units(unittest.TestCase):
+    """Read by this machine's systemd, in a root of its own: its units, ours, and what vendors bring."""
+
+    def setUp(self):
+        self.root = Path(tempfile.mkdtemp(prefix="imgforge-units-"))
+        self.addCleanup(shutil.rmtree, self.root)
+        shutil.copytree(f"/{UNITS}", self.root / UNITS, symlinks=True)
+        (self.root / "lib").symlink_to("usr/lib")
+        for program in ("usr/bin/ssh-keygen", "usr/bin/vendor"):
+            path = self.root / program
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o755)
+        for name in ("containerd", "docker", "etcd", "kubelet", "ssh", "armbian-resize-filesystem", "rpi-resize"):
+            self.unit(f"{name}.service", "[Service]\nExecStart=/usr/bin/vendor\n")
+        self.unit("ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
+        shutil.copytree(OVERLAYS / "common/root", self.root, dirs_exist_ok=True)
+        (self.root / "usr/lib/imgforge/stage").chmod(0o755)
+        enabled = {unit.rstrip("?") for overlay in overlays() for unit in declared(overlay, "enable")}
+        for unit in enabled:
+            path = self.root / UNITS / unit
+            if path.exists():
+                for target in re.findall(r"^WantedBy=(.*)$", path.read_text(), re.M):
+                    for one in target.split():
+                        self.link(unit, f"{one}.wants")
+        for unit in ("containerd.service", "docker.service", "etcd.service", "kubelet.service", "ssh.service"):
+            self.link(unit, "multi-user.target.wants")
+        self.link("ssh.socket", "sockets.target.wants")
+
+    def unit(self, name, text):
+        path = self.root / UNITS / name
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+
+    def link(self, unit, folder):
+        wants = self.root / "etc/systemd/system" / folder
+        wants.mkdir(parents=True, exist_ok=True)
+        (wants / unit).symlink_to(f"/{UNITS}/{unit}")
+
+    def verify(self):
+        names = [p.name for p in (self.root / UNITS).glob("imgforge-*.*") if p.is_file()]
+        names += ["containerd.service", "docker.service", "etcd.service", "kubelet.service", "multi-user.target"]
+        done = output_of(
+            "systemd-analyze", "verify", "--man=no", f"--root={self.root}", *names, env={**os.environ, "LC_ALL": "C"}
+        )
+        return [line for line in done.stdout.splitlines() if "imgforge" in line or "cycle" in line]
+
+    def test_systemd_has_nothing_to_say(self):
+        self.assertEqual(self.verify(), [])
+
+    def test_the_check_above_sees_unknown_settings(self):
+        self.unit("imgforge-clock.service", "[Unit]\nNonsense=yes\n[Service]\nExecStart=/usr/bin/vendor\n")
+        self.assertTrue(any("Nonsense" in line for line in self.verify()))
+
+    def test_the_check_above_sees_ordering_cycles(self):
+        path = self.root / UNITS / "imgforge-grow.service"
+        self.unit(path.name, path.read_text().replace("[Unit]\n", "[Unit]\nAfter=imgforge-ready.service\n"))
+        self.assertTrue(any("cycle" in line for line in self.verify()))

@@ -1,0 +1,89 @@
+"""packages: what was unpacked offline is configured on the board; no service starts in the middle of it."""
+
+import unittest
+
+from node import Node
+
+POLICY = "usr/sbin/policy-rc.d"
+
+
+def database(**states):
+    return "".join(
+        f"Package: {name}\nStatus: install ok {state}\nArchitecture: all\nMaintainer: x\nVersion: 1\nDescription: x\n\n"
+        for name, state in states.items()
+    )
+
+
+class Packages(unittest.TestCase):
+    shell = None
+
+    def node(self, stubborn="", **states):
+        node = Node(self.shell)
+        self.addCleanup(node.__exit__)
+        node.install("dpkg", "dpkg-query", "systemctl")
+        (node.fake / "dpkg").mkdir()
+        node.set("dpkg/status", database(**states))
+        node.set("stubborn", f"{stubborn}\n" if stubborn else "")
+        return node
+
+    def test_unpacked_packages_are_configured_while_services_are_held_back(self):
+        node = self.node(runc="unpacked", bash="installed")
+        code, said = node.stage("packages")
+        self.assertEqual((code, node.errors), (0, ""))
+        self.assertIn("imgforge: [packages] configuring 1 packages\n", said)
+        self.assertEqual(node.calls("dpkg"), ["dpkg --configure -a --force-confdef --force-confold"])
+        self.assertEqual(node.fact("starts"), "denied\n")
+        self.assertFalse((node.root / POLICY).exists())
+        self.assertEqual(node.calls("systemctl")[-1], "systemctl --no-block start default.target")
+
+    def test_every_unfinished_state_counts_and_no_other(self):
+        unfinished = ["unpacked", "half-configured", "half-installed", "triggers-awaited", "triggers-pending"]
+        for state in [*unfinished, "installed"]:
+            node = self.node(**{"some-package": state})
+            if state.startswith("triggers"):
+                extra = "Triggers-Awaited: other" if state.endswith("awaited") else "Triggers-Pending: x"
+                node.set("dpkg/status", node.fact("dpkg/status").replace("\nVersion: 1", f"\nVersion: 1\n{extra}"))
+            node.stage("packages")
+            self.assertEqual(bool(node.calls("dpkg")), state in unfinished, state)
+
+    def test_configuration_left_of_a_removed_package_is_no_work(self):
+        node = self.node()
+        node.set("dpkg/status", database(old="config-files").replace("install ok", "deinstall ok"))
+        self.assertEqual(node.stage("packages")[0], 0)
+        self.assertEqual(node.calls("dpkg"), [])
+
+    def test_nothing_unpacked_means_nothing_to_do(self):
+        node = self.node(bash="installed")
+        self.assertEqual(node.stage("packages"), (0, "imgforge: [packages] every package is configured\n"))
+        self.assertEqual(node.calls("dpkg") + node.calls("systemctl"), [])
+
+    def test_packages_that_cannot_be_configured_are_named_after_three_attempts(self):
+        node = self.node(stubborn="kubelet", kubelet="unpacked", runc="unpacked")
+        code, said = node.stage("packages")
+        self.assertEqual(code, 1)
+        self.assertEqual(len(node.calls("dpkg")), 3)
+        self.assertIn("FAILED: not configured: kubelet (see ", said)
+        self.assertFalse((node.root / POLICY).exists())
+        self.assertFalse(node.is_stamped("packages"))
+
+    def test_the_next_boot_tries_again(self):
+        node = self.node(stubborn="kubelet", kubelet="unpacked")
+        node.stage("packages")
+        node.reboot()
+        node.set("stubborn", "")
+        self.assertEqual(node.stage("packages")[0], 0)
+
+    def test_the_owners_own_policy_stays(self):
+        node = self.node(runc="unpacked")
+        node.write(POLICY, "#!/bin/sh\nexit 104\n")
+        node.stage("packages")
+        self.assertEqual((node.root / POLICY).read_text(), "#!/bin/sh\nexit 104\n")
+
+    def test_a_policy_left_by_a_power_cut_goes_even_if_all_is_configured(self):
+        node = self.node(runc="unpacked")
+        node.run("usr/lib/imgforge/stage", "packages")
+        policy = "#!/bin/sh\n# imgforge: no service starts while packages are configured\nexit 101\n"
+        (node.root / "var/lib/imgforge/stages/packages").unlink()
+        node.write(POLICY, policy)
+        node.stage("packages")
+        self.assertFalse((node.root / POLICY).exists())
