@@ -85,3 +85,8 @@ set_password() {
     hash=$(perl -e 'print crypt($ARGV[0], q($6$imgforge$))' "$3")
     sed -i "s|^$2:[^:]*:|$2:$hash:|" "$1/etc/shadow"
 }
+
+# ssh_off DIR: as if the administrator had run `systemctl disable ssh`.
+ssh_off() {
+    rm -f "$1"/etc/systemd/system/*.wants/ssh.s* "$1/etc/systemd/system/sshd.service"
+}

@@ -1,0 +1,137 @@
+//! An image running in QEMU, seen through its serial console.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::repository;
+
+/// One guest at a time in a process: more would only slow each other down past their deadlines.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A running guest. It ends with the value.
+#[derive(Debug)]
+pub struct Guest {
+    qemu: Child,
+    console: Receiver<Vec<u8>>,
+    /// Everything the console has said.
+    transcript: String,
+    /// How much of the transcript [`Guest::wait_for`] has gone past, in bytes.
+    seen: usize,
+    started: Instant,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Guest {
+    /// Boots `image` by `scripts/boot-image`, with the firmware that fits its layout. The image itself is not changed.
+    pub fn boot(image: &Path) -> Self {
+        Self::start(image, &[])
+    }
+
+    /// Boots `image` and lets the guest write to it.
+    pub fn boot_keeping(image: &Path) -> Self {
+        Self::start(image, &["--keep"])
+    }
+
+    fn start(image: &Path, options: &[&str]) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        // The script ends by becoming QEMU, so killing the child kills QEMU.
+        let mut qemu = Command::new(repository().join("scripts/boot-image"))
+            .args(options)
+            .arg(image)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("scripts/boot-image can be run");
+        let console = listen(qemu.stdout.take().expect("stdout is a pipe"));
+        Self { qemu, console, transcript: String::new(), seen: 0, started: Instant::now(), _turn: turn }
+    }
+
+    /// Waits until the console says `text`, later than what the last wait found; returns the time since the start.
+    ///
+    /// # Panics
+    /// When `timeout` passes or QEMU ends without it, with the end of the transcript.
+    pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Duration {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(at) = self.transcript[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return self.started.elapsed();
+            }
+            match self.hear(deadline) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => panic!("no {text:?} in {timeout:?}; {}", self.last_words()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("no {text:?}; QEMU ended; {}", self.last_words())
+                }
+            }
+        }
+    }
+
+    /// Waits until QEMU ends by itself, as it does when the guest powers off.
+    ///
+    /// # Panics
+    /// When it still runs after `timeout`, or ends with an error.
+    pub fn wait_for_power_off(&mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match self.hear(deadline) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => panic!("still on after {timeout:?}; {}", self.last_words()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let status = self.qemu.wait().expect("QEMU can be waited for");
+        assert!(status.success(), "QEMU: {status}; {}", self.last_words());
+    }
+
+    /// Types `text`, with a line end where `text` has one. The terminal's echo of it is console output, too: markers to
+    /// wait for are best typed in another form than they are printed in, such as `echo DO''NE`.
+    pub fn send(&mut self, text: &str) {
+        let keyboard = self.qemu.stdin.as_mut().expect("stdin is a pipe");
+        keyboard.write_all(text.as_bytes()).and_then(|()| keyboard.flush()).expect("QEMU reads its terminal");
+    }
+
+    /// Everything the console has said so far.
+    pub fn transcript(&self) -> &str {
+        &self.transcript
+    }
+
+    fn hear(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
+        let bytes = self.console.recv_timeout(deadline.saturating_duration_since(Instant::now()))?;
+        self.transcript.push_str(&String::from_utf8_lossy(&bytes));
+        Ok(())
+    }
+
+    fn last_words(&self) -> String {
+        let lines: Vec<_> = self.transcript.lines().collect();
+        format!("the console's last lines:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Either fails only when QEMU has ended already.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// Reads the console in a thread of its own, so that a wait can have a deadline. A character cut in two by the chunks'
+/// ends is of no interest to any wait.
+fn listen(mut console: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = console.read(&mut chunk) {
+            if sender.send(chunk[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
