@@ -110,7 +110,7 @@ impl Disk {
     }
 
     fn set_page(&mut self, number: u64, page: Page) {
-        if page.iter().all(|byte| *byte == 0) {
+        if page == [0; PAGE] {
             self.pages.remove(&number);
         } else {
             self.pages.insert(number, Arc::new(page));

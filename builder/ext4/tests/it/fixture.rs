@@ -8,15 +8,16 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::Path,
     process::{Command, Output},
+    sync::Arc,
 };
 
-use imgforge_ext4::Content;
+use imgforge_ext4::{Attributes, Content, Editor};
 use tempfile::TempDir;
 
 use crate::{
     disk::Disk,
     oracle::ext4_view,
-    tree::{Kind, Tree},
+    tree::{self, Kind, Tree},
 };
 
 pub const KIB: u64 = 1024;
@@ -257,13 +258,36 @@ pub fn vendor_tree() -> Stage {
 }
 
 /// What an image made from [`vendor_tree`] holds: read by ext4-view, with the links that it does not show.
+/// What ext4-view cannot read the editor reads; its reading is judged elsewhere.
 pub fn vendor_tree_in(disk: &Disk) -> Tree {
-    let mut tree = ext4_view::tree(disk);
+    let read = || tree::of_editor(&Editor::open(disk.clone(), EPOCH).unwrap());
+    let mut tree = ext4_view::tree(disk).unwrap_or_else(read);
     for name in ["usr/bin/tool", "usr/lib/alias"] {
         tree.get_mut(name.as_bytes()).unwrap().first = b"usr/bin/alias".to_vec();
     }
     assert!(matches!(&tree[&b"usr/lib/alias"[..]].kind, Kind::File(content) if content.len() == 150_000));
     tree
+}
+
+/// Opens, edits and commits.
+pub fn edited(disk: &Disk, edit: impl FnOnce(&mut Editor<Disk>)) -> Disk {
+    let mut editor = Editor::open(disk.clone(), EPOCH).unwrap();
+    edit(&mut editor);
+    editor.commit().unwrap()
+}
+
+/// Bytes as the editor takes them.
+pub fn content(bytes: &[u8]) -> Arc<dyn Content> {
+    Arc::new(bytes.to_vec())
+}
+
+/// No attribute given: what stands there is kept, what is new gets the defaults.
+pub const DEFAULT: Attributes = Attributes { mode: None, uid: None, gid: None, mtime: None, xattrs: None };
+
+/// A set of extended attributes from names and values.
+pub fn xattrs(pairs: &[(&str, &[u8])]) -> Attributes {
+    let pairs = pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
+    Attributes { xattrs: Some(pairs.collect()), ..DEFAULT }
 }
 
 /// `length` bytes that differ from block to block and from one `seed` to the next, and are nowhere zero.

@@ -34,10 +34,20 @@ macro_rules! for_each_format {
     };
 }
 
+mod attributes;
+mod determinism;
+mod directories;
 mod disk;
+mod files;
 mod fixture;
+mod fuzz;
+mod grow;
+mod hostile;
+mod judges;
+mod links;
 mod model;
 mod oracle;
 mod properties;
 mod refusals;
+mod space;
 mod tree;

@@ -100,12 +100,6 @@ impl Model {
         self.names.iter().map(|(path, inode)| (path.clone(), entry(*inode))).collect()
     }
 
-    /// Kind of what stands at `path`, with symbolic links followed in its parents only.
-    pub fn kind(&self, path: &[u8]) -> Option<&Kind> {
-        let path = self.locate(path).ok()?;
-        Some(&self.inodes[*self.names.get(&path)?].kind)
-    }
-
     pub fn write_file(&mut self, path: &[u8], content: &[u8], attributes: &Attributes) -> Result {
         let path = self.locate_name(path)?;
         match self.names.get(&path) {

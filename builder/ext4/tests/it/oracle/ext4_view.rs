@@ -10,7 +10,12 @@ use crate::{
 };
 
 /// The tree as ext4-view reads it; files are opened by path, so that indexed directories are searched by hash.
-pub fn tree(disk: &Disk) -> Tree {
+/// `None` for inodes of 128 bytes, which it does not read.
+pub fn tree(disk: &Disk) -> Option<Tree> {
+    // s_inode_size
+    if disk.bytes(1024 + 0x58, 2) == 128_u16.to_le_bytes() {
+        return None;
+    }
     let fs = Ext4::load(Box::new(disk.clone())).unwrap();
     let mut tree = Tree::from([(Vec::new(), entry(&fs, b""))]);
     let mut directories = vec![Vec::new()];
@@ -33,7 +38,7 @@ pub fn tree(disk: &Disk) -> Tree {
             assert!(tree.insert(path, entry).is_none(), "a name stands twice in a directory");
         }
     }
-    tree
+    Some(tree)
 }
 
 /// What of a tree ext4-view can see: it shows neither extended attributes nor links nor device numbers.

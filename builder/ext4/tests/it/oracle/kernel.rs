@@ -72,6 +72,17 @@ pub fn tree(image: &Path) -> Option<Tree> {
     Some(walk(mount.path()))
 }
 
+/// What of a tree the kernel shows: `user.` attributes of files and directories only.
+pub fn visible(tree: &Tree) -> Tree {
+    let mut tree = tree.clone();
+    for entry in tree.values_mut() {
+        if !matches!(entry.kind, Kind::File(_) | Kind::Directory) {
+            entry.xattrs.retain(|name, _| !name.starts_with(b"user."));
+        }
+    }
+    tree
+}
+
 fn walk(root: &Path) -> Tree {
     let mut inodes = BTreeMap::new();
     let mut tree = Tree::new();
@@ -96,19 +107,19 @@ fn real(root: &Path, path: &[u8]) -> PathBuf {
 }
 
 fn entry(real: &Path, metadata: &fs::Metadata) -> Entry {
-    let kind = metadata.file_type();
+    let file_type = metadata.file_type();
     let (major, minor) = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
-    let kind = if kind.is_dir() {
+    let kind = if file_type.is_dir() {
         Kind::Directory
-    } else if kind.is_symlink() {
+    } else if file_type.is_symlink() {
         Kind::Symlink(fs::read_link(real).unwrap().into_os_string().into_vec())
-    } else if kind.is_fifo() {
+    } else if file_type.is_fifo() {
         Kind::Fifo
-    } else if kind.is_socket() {
+    } else if file_type.is_socket() {
         Kind::Socket
-    } else if kind.is_char_device() {
+    } else if file_type.is_char_device() {
         Kind::CharDevice(major, minor)
-    } else if kind.is_block_device() {
+    } else if file_type.is_block_device() {
         Kind::BlockDevice(major, minor)
     } else {
         Kind::File(fs::read(real).unwrap())
@@ -119,17 +130,18 @@ fn entry(real: &Path, metadata: &fs::Metadata) -> Entry {
         uid: metadata.uid(),
         gid: metadata.gid(),
         mtime: metadata.mtime(),
-        xattrs: xattrs(real),
+        xattrs: xattrs(real, file_type.is_file() || file_type.is_dir()),
         links: metadata.nlink() as u32,
         first: Vec::new(),
     }
 }
 
-fn xattrs(real: &Path) -> Attrs {
+fn xattrs(real: &Path, user: bool) -> Attrs {
     let mut names = vec![0; 64 * 1024];
     let length = rustix::fs::llistxattr(real, &mut names).unwrap();
     names.truncate(length);
     let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let names = names.filter(|name| user || !name.starts_with(b"user."));
     names.map(|name| (name.to_vec(), xattr(real, name))).collect()
 }
 
