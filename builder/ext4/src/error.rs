@@ -33,6 +33,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The file or directory has as many links as an inode can count.
+    #[error("{}: too many links", .0.escape_ascii())]
+    TooManyLinks(Vec<u8>),
     /// Not enough free blocks.
     #[error("no space: {needed} blocks needed, {free} free")]
     NoSpace {
@@ -47,6 +50,9 @@ pub enum Error {
     /// The file system, or the wish, uses something this editor does not do; the text names it.
     #[error("unsupported: {0}")]
     Unsupported(String),
+    /// An earlier edit failed half-way (its error told why), so this editor changes nothing any more.
+    #[error("an earlier edit failed half-way")]
+    Broken,
     /// The file system contradicts itself; `e2fsck` can say more.
     #[error("corrupt file system: {0}")]
     Corrupt(#[from] Corrupt),

@@ -1,0 +1,186 @@
+//! Writing everything that edits left in memory.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Device, Editor, Error, Result,
+    allocate::Kind,
+    edit::spread,
+    extent::{self, Extent},
+    inode::{FLAG_EXTENTS, FLAG_INDEX},
+    superblock::SUPERBLOCK_OFFSET,
+    volume::Mapping,
+};
+
+impl<D: Device> Editor<D> {
+    /// Writes all edits and gives the device back. Without edits not a byte is written.
+    ///
+    /// Directories are laid out now; that may still fail for want of space for their index, and nothing is written
+    /// then. An error of the device may leave the file system on it half written.
+    pub fn commit(mut self) -> Result<D> {
+        if self.broken {
+            return Err(Error::Broken);
+        }
+        if self.volume.inodes.is_empty() && self.volume.blocks.is_empty() && self.space.grown_from.is_none() {
+            return Ok(self.volume.device);
+        }
+        self.write_directories()?;
+        self.write_bitmaps();
+        self.zero_freed_blocks()?;
+        self.write_inodes()?;
+        self.write_blocks()?;
+        self.write_descriptors_and_superblocks()?;
+        Ok(self.volume.device)
+    }
+
+    fn write_directories(&mut self) -> Result<()> {
+        let directories = self.volume.directories.get_mut();
+        let changed: Vec<u32> =
+            directories.map.iter().filter(|(_, directory)| directory.changed).map(|(number, _)| *number).collect();
+        changed.into_iter().try_for_each(|number| self.write_directory(number))
+    }
+
+    fn write_directory(&mut self, number: u32) -> Result<()> {
+        let mut inode = self.volume.inode(number)?;
+        let format = self.volume.directory_format(number, &inode);
+        let layout = self.volume.with_directory(number, |directory| {
+            let entries: Vec<_> =
+                directory.entries.iter().map(|(name, target)| (name.as_slice(), *target)).collect();
+            format.lay_out(number, directory.parent, &entries)
+        })?;
+        let layout = layout.ok_or_else(|| Error::Unsupported(format!("so many names in directory {number}")))?;
+        self.promise(number, 0)?;
+
+        let mapping = self.volume.mapping(number, &inode)?;
+        let count = layout.blocks.len() as u64;
+        let kept: u64 = mapping.extents.iter().map(|extent| u64::from(extent.length)).sum();
+        let extents = if kept == count && inode.has_flag(FLAG_EXTENTS) {
+            mapping.extents
+        } else {
+            let extents = self.resize_mapping(mapping, count)?;
+            self.set_mapping(number, &mut inode, &extents)?;
+            extents
+        };
+        let physical = extents.iter().flat_map(|extent| (0..extent.length).map(|i| extent.physical + u64::from(i)));
+        for (block, bytes) in physical.zip(layout.blocks) {
+            self.volume.write_block(block, bytes);
+        }
+        inode.set_size(self.volume.geometry.byte(count));
+        inode.set_flag(FLAG_INDEX, layout.indexed);
+        self.volume.inodes.insert(number, inode);
+        Ok(())
+    }
+
+    /// Gives back the nodes of a mapping and the blocks beyond `count`, or takes more.
+    fn resize_mapping(&mut self, mapping: Mapping, count: u64) -> Result<Vec<Extent>> {
+        let mut kept = Vec::new();
+        let mut logical = 0;
+        for extent in &mapping.extents {
+            let length = u64::from(extent.length).min(count - logical);
+            let end = extent.physical + u64::from(extent.length);
+            if length > 0 {
+                kept.push(extent.physical..extent.physical + length);
+            }
+            if extent.physical + length < end {
+                self.free_blocks_of(extent.physical + length..end)?;
+            }
+            logical += length;
+        }
+        for node in mapping.nodes {
+            self.free_blocks_of(node..node + 1)?;
+        }
+        kept.extend(self.allocate_blocks(count - logical)?);
+        let whole = 0..count as u32;
+        Ok(extent::normalize(spread(std::slice::from_ref(&whole), &kept)))
+    }
+
+    /// Puts changed bitmaps into the blocks to be written, and their checksums into the descriptors.
+    fn write_bitmaps(&mut self) {
+        let geometry = &self.volume.geometry;
+        for ((kind, group), loaded) in self.space.bitmaps.iter().filter(|(_, loaded)| loaded.changed) {
+            let Some(descriptor) = self.volume.groups.get_mut(*group as usize) else { continue };
+            let (block, per_group, sum) = match kind {
+                Kind::Block => {
+                    (descriptor.block_bitmap, geometry.blocks_per_group, &mut descriptor.block_bitmap_csum)
+                }
+                Kind::Inode => {
+                    (descriptor.inode_bitmap, geometry.inodes_per_group, &mut descriptor.inode_bitmap_csum)
+                }
+            };
+            if let Some(seed) = self.volume.seed {
+                *sum = loaded.bitmap.checksum(seed, per_group);
+            }
+            self.volume.blocks.insert(block, loaded.bitmap.encode().to_vec());
+        }
+    }
+
+    /// Leaves nothing behind of what was deleted.
+    fn zero_freed_blocks(&mut self) -> Result<()> {
+        for range in std::mem::take(&mut self.space.freed) {
+            for free in self.still_free(range)? {
+                let geometry = &self.volume.geometry;
+                let (at, length) = (geometry.byte(free.start), geometry.byte(free.end - free.start));
+                self.volume.device.zero(at, length)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes changed inodes, each block of an inode table once.
+    fn write_inodes(&mut self) -> Result<()> {
+        let block_size = u64::from(self.volume.geometry.block_size);
+        let mut by_block: BTreeMap<u64, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
+        for (number, inode) in &self.volume.inodes {
+            let at = self.volume.inode_byte(*number)?;
+            let bytes = inode.encode(*number, self.volume.seed);
+            by_block.entry(at / block_size).or_default().push(((at % block_size) as usize, bytes));
+        }
+        for (block, slots) in by_block {
+            let mut bytes = self.volume.read_block(block)?;
+            for (at, slot) in slots {
+                bytes[at..at + slot.len()].copy_from_slice(&slot);
+            }
+            self.volume.write_block(block, bytes);
+        }
+        Ok(())
+    }
+
+    fn write_blocks(&mut self) -> Result<()> {
+        for (block, bytes) in std::mem::take(&mut self.volume.blocks) {
+            self.volume.device.write_at(self.volume.geometry.byte(block), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes descriptors and superblock, then their backups.
+    fn write_descriptors_and_superblocks(&mut self) -> Result<()> {
+        let free_blocks = self.volume.groups.iter().map(|group| u64::from(group.free_blocks_count)).sum();
+        let free_inodes = self.free_inodes();
+        let superblock = &mut self.volume.superblock;
+        superblock.set_free_blocks_count(free_blocks);
+        superblock.s_free_inodes_count.set(free_inodes as u32);
+        superblock.set_wtime(self.epoch);
+        let table = self.encode_descriptors()?;
+        let geometry = self.volume.geometry.clone();
+        for group in std::iter::once(0).chain(geometry.backup_groups()) {
+            let head = geometry.superblock_blocks(group);
+            let at = if group == 0 { SUPERBLOCK_OFFSET } else { geometry.byte(head.start) };
+            self.volume.device.write_at(at, &self.volume.superblock.encode(group))?;
+            self.volume.device.write_at(geometry.byte(head.start + 1), &table)?;
+        }
+        Ok(())
+    }
+
+    /// All descriptors, over what the device holds in their place so that reserved fields stay.
+    fn encode_descriptors(&self) -> Result<Vec<u8>> {
+        let geometry = &self.volume.geometry;
+        let mut table = vec![0; geometry.byte(geometry.descriptor_blocks()) as usize];
+        self.volume.device.read_at(geometry.byte(geometry.superblock_blocks(0).start + 1), &mut table)?;
+        let seal = self.volume.superblock.descriptor_seal();
+        let slots = table.chunks_exact_mut(geometry.descriptor_size as usize);
+        for ((group, descriptor), slot) in (0..).zip(&self.volume.groups).zip(slots) {
+            descriptor.encode(slot, group, seal);
+        }
+        Ok(table)
+    }
+}

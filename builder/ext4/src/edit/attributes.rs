@@ -1,0 +1,99 @@
+//! Mode, owner, times, extended attributes.
+
+use crate::{
+    Attributes, Device, Editor, Error, Result, Xattrs,
+    error::CorruptKind,
+    inode::Inode,
+    xattr::{self, Misfit, Placement},
+};
+
+impl<D: Device> Editor<D> {
+    /// Sets the attributes that are given, and the time of change, of what is at `path`.
+    pub fn set_attributes(&mut self, path: &[u8], attributes: &Attributes) -> Result<()> {
+        let (number, mut inode) = self.volume.find(path)?;
+        self.check_xattrs(&inode, attributes.xattrs.as_ref())?;
+        self.require(u64::from(attributes.xattrs.is_some() && inode.file_acl() == 0))?;
+        self.change(|editor| {
+            inode.set_ctime(editor.epoch);
+            editor.apply(number, &mut inode, attributes)?;
+            editor.volume.inodes.insert(number, inode);
+            Ok(())
+        })
+    }
+
+    /// Refuses extended attributes that the inode cannot hold.
+    pub(super) fn check_xattrs(&self, inode: &Inode, xattrs: Option<&Xattrs>) -> Result<()> {
+        xattrs.map_or(Ok(()), |xattrs| self.place_xattrs(inode, xattrs).map(|_| ()))
+    }
+
+    fn place_xattrs(&self, inode: &Inode, xattrs: &Xattrs) -> Result<Placement> {
+        let (room, block_size) = (inode.xattr_area().len(), self.volume.geometry.block_size);
+        xattr::place(xattrs, room, block_size as usize).map_err(|misfit| {
+            Error::Unsupported(match misfit {
+                Misfit::Name(name) => format!("extended attribute {}", name.escape_ascii()),
+                Misfit::Size => format!("extended attributes of more than {block_size} bytes"),
+            })
+        })
+    }
+
+    /// Sets the attributes that are given.
+    pub(super) fn apply(&mut self, number: u32, inode: &mut Inode, attributes: &Attributes) -> Result<()> {
+        if let Some(mode) = attributes.mode {
+            inode.set_permissions(mode);
+        }
+        if let Some(uid) = attributes.uid {
+            inode.set_uid(uid);
+        }
+        if let Some(gid) = attributes.gid {
+            inode.set_gid(gid);
+        }
+        if let Some(mtime) = attributes.mtime {
+            inode.set_mtime(mtime);
+        }
+        match &attributes.xattrs {
+            Some(xattrs) => self.set_xattrs(number, inode, xattrs),
+            None => Ok(()),
+        }
+    }
+
+    fn set_xattrs(&mut self, number: u32, inode: &mut Inode, xattrs: &Xattrs) -> Result<()> {
+        let placement = self.place_xattrs(inode, xattrs)?;
+        inode.xattr_area_mut().copy_from_slice(&placement.inode);
+        self.release_xattr_block(number, inode)?;
+        let Some(mut bytes) = placement.block else { return Ok(()) };
+        let block = self.allocate_block()?;
+        xattr::seal(&mut bytes, block, self.volume.seed);
+        self.volume.write_block(block, bytes);
+        inode.set_file_acl(block);
+        self.add_blocks(inode, 1);
+        Ok(())
+    }
+
+    /// Lets go of the inode's block of extended attributes, which others may share.
+    pub(super) fn release_xattr_block(&mut self, number: u32, inode: &mut Inode) -> Result<()> {
+        let block = inode.file_acl();
+        if block == 0 {
+            return Ok(());
+        }
+        let mut bytes = self.volume.xattr_block(number, block)?;
+        let corrupt = |reason| CorruptKind::Xattr { inode: number, reason };
+        match xattr::reference_count(&bytes).map_err(corrupt)? {
+            1 => self.free_blocks_of(block..block + 1)?,
+            count => {
+                xattr::set_reference_count(&mut bytes, count - 1);
+                xattr::seal(&mut bytes, block, self.volume.seed);
+                self.volume.write_block(block, bytes);
+            }
+        }
+        inode.set_file_acl(0);
+        self.add_blocks(inode, -1);
+        Ok(())
+    }
+
+    /// Changes the count of blocks in use.
+    fn add_blocks(&self, inode: &mut Inode, blocks: i64) {
+        let block_size = self.volume.geometry.block_size;
+        let before = inode.sectors(block_size) / u64::from(block_size / 512);
+        inode.set_blocks(before.saturating_add_signed(blocks), block_size);
+    }
+}

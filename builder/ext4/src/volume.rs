@@ -1,0 +1,402 @@
+//! The file system as it reads with all edits applied: checked access to blocks, inodes, descriptors and mappings.
+
+use std::{cell::RefCell, collections::BTreeMap, ops::Range};
+
+use crate::{
+    Device, Superblock, Xattrs,
+    block_map::BlockMap,
+    checksum::inode_seed,
+    directory::Directories,
+    error::{CorruptKind, Error, Result},
+    extent::{self, Extent, Node},
+    features,
+    geometry::Geometry,
+    group_descriptor::{BLOCK_UNINIT, GroupDescriptor, INODE_UNINIT},
+    hash::{Algorithm, Hasher},
+    htree::Format,
+    inode::{Damage, FLAG_EXTENTS, FLAG_INLINE_DATA, Inode},
+    superblock::{SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE},
+    xattr,
+};
+
+/// Where `s_start` lies in the journal's superblock: the first block of its log, zero when it is empty. Big-endian.
+const JOURNAL_START: usize = 0x1c;
+
+/// A file system on a device, under the edits that are not written yet.
+#[derive(Debug)]
+pub(crate) struct Volume<D> {
+    pub(crate) device: D,
+    pub(crate) superblock: Superblock,
+    pub(crate) geometry: Geometry,
+    /// The seed of all metadata checksums, if the file system has them.
+    pub(crate) seed: Option<u32>,
+    pub(crate) groups: Vec<GroupDescriptor>,
+    /// Blocks of the file system's own structures, ascending and disjoint: no file may hold them.
+    pub(crate) system: Vec<Range<u64>>,
+    /// Blocks to be written.
+    pub(crate) blocks: BTreeMap<u64, Vec<u8>>,
+    /// Inodes to be written.
+    pub(crate) inodes: BTreeMap<u32, Inode>,
+    /// Directories that were read, changed or made.
+    pub(crate) directories: RefCell<Directories>,
+}
+
+/// Which blocks belong to an inode, its block of extended attributes left out.
+#[derive(Debug, Default)]
+pub(crate) struct Mapping {
+    /// Ascending in the file.
+    pub(crate) extents: Vec<Extent>,
+    /// Blocks of the extent tree or block map.
+    pub(crate) nodes: Vec<u64>,
+}
+
+impl Mapping {
+    /// All blocks.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let data = self.extents.iter().map(|extent| extent.physical..extent.physical + u64::from(extent.length));
+        data.chain(self.nodes.iter().map(|block| *block..block + 1))
+    }
+
+    /// How many blocks.
+    pub(crate) fn count(&self) -> u64 {
+        self.blocks().map(|range| range.end - range.start).sum()
+    }
+}
+
+impl<D: Device> Volume<D> {
+    /// Reads and checks superblock and descriptors; refuses what must not be edited.
+    pub(crate) fn open(device: D) -> Result<Self> {
+        let mut bytes = [0; SUPERBLOCK_SIZE];
+        if device.size() < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE as u64 {
+            return Err(CorruptKind::Magic(0).into());
+        }
+        device.read_at(SUPERBLOCK_OFFSET, &mut bytes)?;
+        let superblock = Superblock::decode(&bytes)?;
+        let geometry = Geometry::of(&superblock);
+        let (blocks, block_size) = (geometry.blocks_count, u64::from(geometry.block_size));
+        if device.size() / block_size < blocks {
+            return Err(CorruptKind::DeviceTooSmall { blocks, block_size, device: device.size() }.into());
+        }
+        let mut volume = Self {
+            device,
+            seed: superblock.checksum_seed(),
+            superblock,
+            geometry,
+            groups: Vec::new(),
+            system: Vec::new(),
+            blocks: BTreeMap::new(),
+            inodes: BTreeMap::new(),
+            directories: RefCell::default(),
+        };
+        volume.read_descriptors()?;
+        volume.system = volume.system_blocks();
+        volume.check_journal()?;
+        Ok(volume)
+    }
+
+    fn read_descriptors(&mut self) -> Result<()> {
+        let geometry = &self.geometry;
+        let size = geometry.descriptor_size as usize;
+        let seal = self.superblock.descriptor_seal();
+        let head = geometry.superblock_blocks(0);
+        if head.end > geometry.group_blocks(0).end {
+            return Err(CorruptKind::Superblock { field: "s_reserved_gdt_blocks", value: head.end }.into());
+        }
+        let mut bytes = vec![0; geometry.groups as usize * size];
+        self.device.read_at(geometry.byte(head.start + 1), &mut bytes)?;
+        for (group, slot) in (0..).zip(bytes.chunks_exact(size)) {
+            let descriptor = GroupDescriptor::decode(slot, group, seal)
+                .ok_or(CorruptKind::DescriptorChecksum { group })?;
+            self.check_descriptor(group, &descriptor)?;
+            self.groups.push(descriptor);
+        }
+        Ok(())
+    }
+
+    fn check_descriptor(&self, group: u32, descriptor: &GroupDescriptor) -> Result<()> {
+        let geometry = &self.geometry;
+        let places = [
+            ("bg_block_bitmap", descriptor.block_bitmap, 1),
+            ("bg_inode_bitmap", descriptor.inode_bitmap, 1),
+            ("bg_inode_table", descriptor.inode_table, geometry.inode_table_blocks()),
+        ];
+        for (field, value, length) in places {
+            if value <= geometry.first_data_block || value.saturating_add(length) > geometry.blocks_count {
+                return Err(CorruptKind::Descriptor { group, field, value }.into());
+            }
+        }
+        let blocks = geometry.group_blocks(group);
+        let inodes = geometry.inodes_per_group;
+        let counts = [
+            ("bg_free_blocks_count", descriptor.free_blocks_count, (blocks.end - blocks.start) as u32),
+            ("bg_free_inodes_count", descriptor.free_inodes_count, inodes),
+            ("bg_used_dirs_count", descriptor.used_dirs_count, inodes),
+            ("bg_itable_unused", descriptor.itable_unused, inodes),
+            ("bg_flags", u32::from(descriptor.flags & (INODE_UNINIT | BLOCK_UNINIT)), self.uninit_flags()),
+        ];
+        match counts.into_iter().find(|(_, value, most)| value > most) {
+            Some((field, value, _)) => {
+                Err(CorruptKind::Descriptor { group, field, value: value.into() }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The flags that descriptors may carry to leave bitmaps uninitialised.
+    fn uninit_flags(&self) -> u32 {
+        if self.superblock.has_uninit() { u32::from(INODE_UNINIT | BLOCK_UNINIT) } else { 0 }
+    }
+
+    /// The blocks of superblocks, descriptors, bitmaps and inode tables.
+    pub(crate) fn system_blocks(&self) -> Vec<Range<u64>> {
+        let table = self.geometry.inode_table_blocks();
+        let mut ranges: Vec<Range<u64>> = (0..)
+            .zip(&self.groups)
+            .flat_map(|(group, descriptor)| {
+                [
+                    self.geometry.superblock_blocks(group),
+                    descriptor.block_bitmap..descriptor.block_bitmap + 1,
+                    descriptor.inode_bitmap..descriptor.inode_bitmap + 1,
+                    descriptor.inode_table..descriptor.inode_table + table,
+                ]
+            })
+            .filter(|range| !range.is_empty())
+            .collect();
+        ranges.sort_by_key(|range| (range.start, range.end));
+        ranges.dedup_by(|next, last| {
+            let touches = next.start <= last.end;
+            if touches {
+                last.end = last.end.max(next.end);
+            }
+            touches
+        });
+        ranges
+    }
+
+    /// The system's blocks that overlap `range`.
+    pub(crate) fn system_within(&self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let from = self.system.partition_point(|each| each.end <= range.start);
+        let (start, end) = (range.start, range.end);
+        self.system.iter().skip(from).take_while(move |each| each.start < end).map(move |each| {
+            each.start.max(start)..each.end.min(end)
+        })
+    }
+
+    /// Refuses a journal that still holds transactions.
+    fn check_journal(&self) -> Result<()> {
+        if !self.superblock.has(features::HAS_JOURNAL) {
+            return Ok(());
+        }
+        let number = self.superblock.s_journal_inum.get();
+        if number == 0 {
+            return Err(Error::Unsupported("a journal on another device".to_owned()));
+        }
+        let mut head = [0; JOURNAL_START + 4];
+        self.read_data(number, &self.inode(number)?, 0, &mut head)?;
+        if head[JOURNAL_START..] != [0; 4] {
+            return Err(Error::Unsupported("a journal that is not empty: run e2fsck first".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Refuses a block number outside the file system.
+    pub(crate) fn check_block(&self, block: u64) -> Result<()> {
+        if (self.geometry.first_data_block..self.geometry.blocks_count).contains(&block) {
+            Ok(())
+        } else {
+            Err(CorruptKind::BlockRange { block }.into())
+        }
+    }
+
+    /// The bytes of a block of metadata.
+    pub(crate) fn read_block(&self, block: u64) -> Result<Vec<u8>> {
+        self.check_block(block)?;
+        if let Some(bytes) = self.blocks.get(&block) {
+            return Ok(bytes.clone());
+        }
+        let mut bytes = vec![0; self.geometry.block_size as usize];
+        self.device.read_at(self.geometry.byte(block), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Keeps the bytes of a block of metadata until they are written.
+    pub(crate) fn write_block(&mut self, block: u64, bytes: Vec<u8>) {
+        self.blocks.insert(block, bytes);
+    }
+
+    /// The byte on the device at which the slot of an inode begins.
+    pub(crate) fn inode_byte(&self, number: u32) -> Result<u64> {
+        let (group, index) = if number == 0 { (u32::MAX, 0) } else { self.geometry.place_of_inode(number) };
+        let descriptor = self.groups.get(group as usize).ok_or(CorruptKind::InodeRange { inode: number })?;
+        let within = u64::from(index) * u64::from(self.geometry.inode_size);
+        Ok(self.geometry.byte(descriptor.inode_table) + within)
+    }
+
+    /// The inode, which must be in use.
+    pub(crate) fn inode(&self, number: u32) -> Result<Inode> {
+        let at = self.inode_byte(number)?;
+        let inode = match self.inodes.get(&number) {
+            Some(inode) => inode.clone(),
+            None => {
+                let mut bytes = vec![0; self.geometry.inode_size as usize];
+                self.device.read_at(at, &mut bytes)?;
+                Inode::decode(&bytes, number, self.seed).map_err(|damage| match damage {
+                    Damage::Checksum => CorruptKind::InodeChecksum { inode: number },
+                    Damage::ExtraSize(value) => {
+                        CorruptKind::Inode { inode: number, field: "i_extra_isize", value: value.into() }
+                    }
+                })?
+            }
+        };
+        if inode.core.i_links_count == 0 && inode.core.i_mode == 0 {
+            return Err(CorruptKind::InodeNotInUse { inode: number }.into());
+        }
+        if inode.has_flag(FLAG_INLINE_DATA) {
+            let value = inode.core.i_flags.get().into();
+            return Err(CorruptKind::Inode { inode: number, field: "i_flags", value }.into());
+        }
+        Ok(inode)
+    }
+
+    /// The seed of what belongs to one inode.
+    pub(crate) fn inode_seed(&self, number: u32, inode: &Inode) -> Option<u32> {
+        self.seed.map(|seed| inode_seed(seed, number, inode.core.i_generation.get()))
+    }
+
+    /// Which blocks hold the data of a file, directory or slow symbolic link.
+    pub(crate) fn mapping(&self, number: u32, inode: &Inode) -> Result<Mapping> {
+        let mapping = if inode.has_flag(FLAG_EXTENTS) {
+            let mut mapping = Mapping::default();
+            let mut next = 0;
+            self.read_extents(number, inode, &inode.core.i_block, 0, None, &mut mapping, &mut next)?;
+            mapping
+        } else {
+            self.read_block_map(number, inode)?
+        };
+        for range in mapping.blocks() {
+            self.check_data_range(&range)?;
+        }
+        Ok(mapping)
+    }
+
+    /// Refuses blocks that no file may hold.
+    fn check_data_range(&self, range: &Range<u64>) -> Result<()> {
+        self.check_block(range.start)?;
+        self.check_block(range.end.saturating_sub(1))?;
+        match self.system_within(range).next() {
+            Some(taken) => Err(CorruptKind::BlockRange { block: taken.start }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in the node in `bytes`, which lies in `block` and must have `depth` levels below it, if that is known.
+    /// `next` is the first block of the file that may follow.
+    #[allow(clippy::too_many_arguments)]
+    fn read_extents(
+        &self,
+        number: u32,
+        inode: &Inode,
+        bytes: &[u8],
+        block: u64,
+        depth: Option<u16>,
+        mapping: &mut Mapping,
+        next: &mut u64,
+    ) -> Result<()> {
+        let corrupt = |reason| CorruptKind::Extent { inode: number, block, reason };
+        let node = extent::decode(bytes).map_err(corrupt)?;
+        let found = if let Node::Index { depth, .. } = &node { *depth } else { 0 };
+        if depth.is_some_and(|depth| depth != found) {
+            return Err(corrupt("wrong depth").into());
+        }
+        match node {
+            Node::Leaf(extents) => {
+                for extent in extents {
+                    if u64::from(extent.logical) < *next || extent.length == 0 || extent.end() > 1 << 32 {
+                        return Err(corrupt("extents out of order").into());
+                    }
+                    *next = extent.end();
+                    mapping.extents.push(extent);
+                }
+            }
+            Node::Index { children, .. } => {
+                for (logical, child) in children {
+                    if u64::from(logical) < *next || mapping.nodes.len() as u64 >= self.geometry.blocks_count {
+                        return Err(corrupt("index out of order").into());
+                    }
+                    *next = logical.into();
+                    let bytes = self.read_block(child)?;
+                    if self.inode_seed(number, inode).is_some_and(|seed| !extent::verify(&bytes, seed)) {
+                        let reason = "checksum does not match";
+                        return Err(CorruptKind::Extent { inode: number, block: child, reason }.into());
+                    }
+                    mapping.nodes.push(child);
+                    self.read_extents(number, inode, &bytes, child, Some(found - 1), mapping, next)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_block_map(&self, number: u32, inode: &Inode) -> Result<Mapping> {
+        let mut left = self.geometry.blocks_count;
+        let map = BlockMap::read(&inode.core.i_block, self.geometry.block_size, |block| {
+            let reason = "more map blocks than the file system has";
+            left = left.checked_sub(1).ok_or(CorruptKind::BlockMap { inode: number, block, reason })?;
+            self.read_block(block)
+        })?;
+        Ok(Mapping { extents: extent::normalize(map.extents), nodes: map.nodes })
+    }
+
+    /// Fills `buf` with the data from byte `offset` on; holes read as zero. Gives the bytes that were within the size.
+    pub(crate) fn read_data(&self, number: u32, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let length = inode.size().saturating_sub(offset).min(buf.len() as u64);
+        let buf = &mut buf[..length as usize];
+        buf.fill(0);
+        let end = offset + length;
+        for extent in self.mapping(number, inode)?.extents.iter().filter(|extent| extent.written) {
+            let start = self.geometry.byte(extent.logical.into());
+            let (from, to) = (offset.max(start), end.min(self.geometry.byte(extent.end())));
+            if from < to {
+                let part = &mut buf[(from - offset) as usize..(to - offset) as usize];
+                self.device.read_at(self.geometry.byte(extent.physical) + (from - start), part)?;
+            }
+        }
+        Ok(buf.len())
+    }
+
+    /// The bytes of a block of extended attributes.
+    pub(crate) fn xattr_block(&self, number: u32, block: u64) -> Result<Vec<u8>> {
+        self.check_data_range(&(block..block + 1))?;
+        let bytes = self.read_block(block)?;
+        if self.seed.is_some_and(|seed| !xattr::verify(&bytes, block, seed)) {
+            return Err(CorruptKind::Xattr { inode: number, reason: "checksum of the block does not match" }.into());
+        }
+        Ok(bytes)
+    }
+
+    /// All extended attributes of an inode.
+    pub(crate) fn xattrs(&self, number: u32, inode: &Inode) -> Result<Xattrs> {
+        let corrupt = |reason| CorruptKind::Xattr { inode: number, reason };
+        let mut xattrs = Xattrs::new();
+        xattr::decode_inode(inode.xattr_area(), &mut xattrs).map_err(corrupt)?;
+        if inode.file_acl() != 0 {
+            xattr::decode_block(&self.xattr_block(number, inode.file_acl())?, &mut xattrs).map_err(corrupt)?;
+        }
+        Ok(xattrs)
+    }
+
+    /// How the blocks of a directory are laid out.
+    pub(crate) fn directory_format(&self, number: u32, inode: &Inode) -> Format {
+        let algorithm = Algorithm::from_number(self.superblock.s_def_hash_version);
+        let hasher = algorithm.filter(|_| self.superblock.has(features::DIR_INDEX)).map(|algorithm| Hasher {
+            algorithm,
+            unsigned: self.superblock.hash_is_unsigned(),
+            seed: self.superblock.s_hash_seed.map(|word| word.get()),
+        });
+        Format {
+            block_size: self.geometry.block_size as usize,
+            hasher,
+            seed: self.inode_seed(number, inode),
+        }
+    }
+}
