@@ -2,6 +2,8 @@
 //!
 //! <https://docs.kernel.org/filesystems/ext4/inodes.html>
 
+use std::ops::RangeInclusive;
+
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32},
@@ -323,10 +325,16 @@ impl Inode {
         self.put_extra(CRTIME_EXTRA, extra);
     }
 
+    /// The times the inode can hold: to 2038, or to 2446 with the extra fields.
+    pub(crate) fn times(&self) -> RangeInclusive<i64> {
+        let latest = if self.has(CTIME_EXTRA, 4) { (3 << 32) + i64::from(i32::MAX) } else { i32::MAX.into() };
+        i32::MIN.into()..=latest
+    }
+
     /// Low 32 bits and the two bits of the extra field above them. Times out of reach become the nearest one.
     fn encode_seconds(&self, seconds: i64) -> (u32, u32) {
-        let latest = if self.has(CTIME_EXTRA, 4) { (3 << 32) + i64::from(i32::MAX) } else { i32::MAX.into() };
-        let seconds = seconds.clamp(i32::MIN.into(), latest);
+        let times = self.times();
+        let seconds = seconds.clamp(*times.start(), *times.end());
         let low = seconds as i32;
         (low as u32, ((seconds - i64::from(low)) >> 32) as u32 & 3)
     }

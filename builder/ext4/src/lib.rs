@@ -31,3 +31,6 @@ pub use editor::Editor;
 pub use error::{Corrupt, Error, Result};
 pub use metadata::{Attributes, DirectoryEntry, FileType, Metadata, Node, Xattrs};
 pub use superblock::Superblock;
+
+#[cfg(test)]
+mod tests;

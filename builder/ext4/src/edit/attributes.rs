@@ -3,6 +3,7 @@
 use crate::{
     Attributes, Device, Editor, Error, Result, Xattrs,
     error::CorruptKind,
+    features,
     inode::Inode,
     xattr::{self, Misfit, Placement},
 };
@@ -11,7 +12,7 @@ impl<D: Device> Editor<D> {
     /// Sets the attributes that are given, and the time of change, of what is at `path`.
     pub fn set_attributes(&mut self, path: &[u8], attributes: &Attributes) -> Result<()> {
         let (number, mut inode) = self.volume.find(path)?;
-        self.check_xattrs(&inode, attributes.xattrs.as_ref())?;
+        self.check_attributes(&inode, attributes)?;
         self.require(u64::from(attributes.xattrs.is_some() && inode.file_acl() == 0))?;
         self.change(|editor| {
             inode.set_ctime(editor.epoch);
@@ -21,9 +22,18 @@ impl<D: Device> Editor<D> {
         })
     }
 
-    /// Refuses extended attributes that the inode cannot hold.
-    pub(super) fn check_xattrs(&self, inode: &Inode, xattrs: Option<&Xattrs>) -> Result<()> {
-        xattrs.map_or(Ok(()), |xattrs| self.place_xattrs(inode, xattrs).map(|_| ()))
+    /// Refuses attributes that the inode cannot hold.
+    pub(super) fn check_attributes(&self, inode: &Inode, attributes: &Attributes) -> Result<()> {
+        if let Some(mtime) = attributes.mtime.filter(|mtime| !inode.times().contains(mtime)) {
+            return Err(Error::Unsupported(format!("the time {mtime}")));
+        }
+        attributes.xattrs.as_ref().map_or(Ok(()), |xattrs| self.place_xattrs(inode, xattrs).map(|_| ()))
+    }
+
+    /// Refuses attributes that a new inode cannot hold, or any if there is no free inode.
+    pub(super) fn check_new(&self, blank: &Inode, attributes: &Attributes) -> Result<()> {
+        self.check_attributes(blank, attributes)?;
+        if self.free_inodes() == 0 { Err(Error::NoInodes) } else { Ok(()) }
     }
 
     fn place_xattrs(&self, inode: &Inode, xattrs: &Xattrs) -> Result<Placement> {
@@ -58,6 +68,9 @@ impl<D: Device> Editor<D> {
 
     fn set_xattrs(&mut self, number: u32, inode: &mut Inode, xattrs: &Xattrs) -> Result<()> {
         let placement = self.place_xattrs(inode, xattrs)?;
+        if !xattrs.is_empty() {
+            self.volume.superblock.s_feature_compat |= features::EXT_ATTR.mask;
+        }
         inode.xattr_area_mut().copy_from_slice(&placement.inode);
         self.release_xattr_block(number, inode)?;
         let Some(mut bytes) = placement.block else { return Ok(()) };

@@ -4,7 +4,7 @@ use crate::{
     Attributes, Device, Editor, Error, FileType, Result,
     directory::Directory,
     directory_block::Target,
-    inode::{FLAG_EXTENTS, Inode},
+    inode::Inode,
 };
 
 impl<D: Device> Editor<D> {
@@ -18,13 +18,13 @@ impl<D: Device> Editor<D> {
         let place = self.place(path)?;
         self.check_links_of_directory(place.directory, path)?;
         let blank = Inode::new(self.volume.geometry.inode_size, FileType::Directory, self.epoch);
-        self.check_xattrs(&blank, attributes.xattrs.as_ref())?;
+        self.check_new(&blank, attributes)?;
         self.require_at(&place, 1 + u64::from(attributes.xattrs.is_some()))?;
         self.change(|editor| {
             let (number, mut inode) = editor.new_inode(FileType::Directory)?;
             inode.set_permissions(0o755);
             inode.core.i_links_count.set(2);
-            inode.set_flag(FLAG_EXTENTS, true);
+            editor.set_mapping(number, &mut inode, &[])?;
             editor.apply(number, &mut inode, attributes)?;
             editor.volume.inodes.insert(number, inode);
             let directory = Directory { changed: true, ..Directory::new(place.directory) };

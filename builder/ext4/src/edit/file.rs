@@ -64,7 +64,7 @@ impl<D: Device> Editor<D> {
         attributes: &Attributes,
     ) -> Result<()> {
         let blank = Inode::new(self.volume.geometry.inode_size, FileType::Regular, self.epoch);
-        self.check_xattrs(&blank, attributes.xattrs.as_ref())?;
+        self.check_new(&blank, attributes)?;
         self.require_at(place, self.content_blocks(ranges) + u64::from(attributes.xattrs.is_some()))?;
         self.change(|editor| {
             let (number, mut inode) = editor.new_inode(FileType::Regular)?;
@@ -84,7 +84,7 @@ impl<D: Device> Editor<D> {
         ranges: &[Range<u32>],
         attributes: &Attributes,
     ) -> Result<()> {
-        self.check_xattrs(&inode, attributes.xattrs.as_ref())?;
+        self.check_attributes(&inode, attributes)?;
         let old = self.volume.mapping(number, &inode)?;
         let needed = self.content_blocks(ranges) + u64::from(attributes.xattrs.is_some());
         // The old blocks are taken again only if there are not enough others.

@@ -65,7 +65,7 @@ impl<D: Device> Editor<D> {
     ) -> Result<()> {
         let place = self.place_for_file(path)?;
         let blank = Inode::new(self.volume.geometry.inode_size, file_type, self.epoch);
-        self.check_xattrs(&blank, attributes.xattrs.as_ref())?;
+        self.check_new(&blank, attributes)?;
         self.require_at(&place, blocks + u64::from(attributes.xattrs.is_some()))?;
         self.change(|editor| {
             let (number, mut inode) = editor.new_inode(file_type)?;
