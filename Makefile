@@ -1,17 +1,59 @@
 # The short names of this repository's jobs.
 
-.PHONY: install base boot
+.PHONY: build image boot boot-all test lint docs bench fuzz base install
 
-# Debian packages that making bases and running the tests need.
-install:
-	scripts/install-dependencies test
+# The command, optimised.
+build:
+	cargo build --release --locked --package imgforge
+
+# A flashable image from a real base: the README's first command.
+IMAGE ?= out/images/k8s-master-1.img
+image: base build
+	mkdir -p out/images
+	target/release/imgforge build --board virt-arm64 --role master --hostname k8s-master-1 \
+		--store out/store --output $(IMAGE)
+	@echo
+	@echo "Boot it in QEMU:   make boot        (Ctrl-a x leaves)"
+	@echo "Flash it:          sudo dd if=$(IMAGE) of=/dev/sdX bs=4M conv=fsync status=progress"
+	@echo "  or, faster:      sudo bmaptool copy $(IMAGE) /dev/sdX"
+
+# Boots an image on this terminal: make boot IMAGE=path
+boot:
+	scripts/boot-image $(IMAGE)
+
+# Everything that is tested: the README's second command.
+test: install base
+	tests/firstboot/run
+	cargo test --workspace --locked
+
+# The boots that take too long for every change.
+boot-all: install base
+	cargo test --locked --package imgforge-tests --test boot -- --nocapture --include-ignored
+
+# What CI checks besides the tests.
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/deny
+	scripts/lint-shell
+
+# Manual pages and schemas, generated from the code.
+docs:
+	IMGFORGE_WRITE_DOCS=1 cargo test --locked --package imgforge --test it generated
+
+# Speed and memory, as ratios to what people would run instead.
+bench: install base build
+	scripts/bench
+
+# Long fuzzing of every parser of foreign bytes.
+fuzz:
+	IMGFORGE_FUZZ_SECONDS=600 cargo test --release --workspace --locked fuzz
 
 # Base images in the vendors' layouts, in out/bases.
 base:
 	scripts/install-dependencies image
 	scripts/make-base
 
-# Boots an image on this terminal: make boot IMAGE=path
-IMAGE ?= out/bases/virt-arm64.img.xz
-boot:
-	scripts/boot-image $(IMAGE)
+# Debian packages that making bases and running the tests need.
+install:
+	scripts/install-dependencies test
