@@ -91,3 +91,118 @@ fn files_and_directories_come_change_and_go() {
         assert_eq!((editor.free_blocks(), editor.free_inodes()), before, "{layout}");
     }
 }
+
+#[test]
+fn large_directories_are_indexed_and_shrink_again() {
+    for layout in LAYOUTS {
+        let mut editor = open(image(&format!("{layout} -N 30000"), "32M"));
+        editor.make_directory(b"/many", &NONE).unwrap();
+        for i in 0..5000 {
+            editor.make_node(format!("/many/{:x}-{i}", i * 7919).as_bytes(), Node::Fifo, &NONE).unwrap();
+        }
+        let mut editor = reopen(editor);
+        assert_eq!(editor.read_directory(b"/many").unwrap().len(), 5000);
+        for i in 10..5000 {
+            editor.remove(format!("/many/{:x}-{i}", i * 7919).as_bytes()).unwrap();
+        }
+        let editor = reopen(editor);
+        assert_eq!(editor.read_directory(b"/many").unwrap().len(), 10);
+        assert_eq!(editor.metadata(b"/many").unwrap().unwrap().size, editor.superblock().block_size().into());
+    }
+}
+
+#[test]
+fn links_and_nodes() {
+    for layout in LAYOUTS {
+        let mut editor = open(image(layout, "24M"));
+        write(&mut editor, "/file", b"one");
+        editor.make_hard_link(b"/file", b"/other").unwrap();
+        editor.make_symlink(b"/fast", &[b'f'; 59], &NONE).unwrap();
+        editor.make_symlink(b"/slow", &[b's'; 60], &NONE).unwrap();
+        editor.make_symlink(b"/here", b"/lost+found", &NONE).unwrap();
+        let device = Node::CharDevice { major: 300, minor: 70_000 };
+        editor.make_node(b"/here/device", device, &Attributes { mode: Some(0o600), ..NONE }).unwrap();
+        editor.make_node(b"/fifo", Node::Fifo, &NONE).unwrap();
+        editor.make_node(b"/socket", Node::Socket, &NONE).unwrap();
+        let mut editor = reopen(editor);
+        assert_eq!(editor.metadata(b"/other").unwrap().unwrap().links, 2);
+        assert_eq!(editor.read_link(b"/fast").unwrap(), [b'f'; 59]);
+        assert_eq!(editor.read_link(b"/slow").unwrap(), [b's'; 60]);
+        let found = editor.metadata(b"/lost+found/device").unwrap().unwrap();
+        assert_eq!((found.file_type, found.device, found.mode), (FileType::CharDevice, Some((300, 70_000)), 0o600));
+
+        write(&mut editor, "/other", b"two");
+        editor.remove(b"/slow").unwrap();
+        write(&mut editor, "/fifo", b"now a file");
+        let editor = reopen(editor);
+        assert_eq!(editor.read_file(b"/file").unwrap(), b"one");
+        assert_eq!(editor.read_file(b"/other").unwrap(), b"two");
+        assert_eq!(editor.read_file(b"/fifo").unwrap(), b"now a file");
+        assert_eq!(editor.metadata(b"/file").unwrap().unwrap().links, 1);
+    }
+}
+
+#[test]
+fn extended_attributes_lie_in_inode_and_block() {
+    let xattrs = |pairs: &[(&str, usize)]| -> Xattrs {
+        pairs.iter().map(|(name, size)| (name.as_bytes().to_vec(), bytes(*size, 3))).collect()
+    };
+    for layout in LAYOUTS {
+        let mut editor = open(image(layout, "24M"));
+        let free = editor.free_blocks();
+        let small = xattrs(&[("security.capability", 20)]);
+        let large = xattrs(&[("security.capability", 20), ("user.large", 700), ("trusted.x", 1)]);
+        write(&mut editor, "/file", b"");
+        editor.set_attributes(b"/file", &Attributes { xattrs: Some(large.clone()), ..NONE }).unwrap();
+        let mut editor = reopen(editor);
+        assert_eq!(editor.xattrs(b"/file").unwrap(), large);
+        write(&mut editor, "/file", b"new content, same attributes");
+        let mut editor = reopen(editor);
+        assert_eq!(editor.xattrs(b"/file").unwrap(), large);
+        editor.set_attributes(b"/file", &Attributes { xattrs: Some(small.clone()), ..NONE }).unwrap();
+        let mut editor = reopen(editor);
+        assert_eq!(editor.xattrs(b"/file").unwrap(), small);
+        editor.remove(b"/file").unwrap();
+        assert_eq!(reopen(editor).free_blocks(), free);
+    }
+}
+
+/// A file whose even blocks of 4096 bytes are data and whose odd ones are holes.
+#[derive(Debug)]
+struct Comb(u64);
+
+impl Content for Comb {
+    fn len(&self) -> u64 {
+        self.0
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        for (i, byte) in (offset..).zip(buf) {
+            *byte = if i / 4096 % 2 == 0 { 0xaa } else { 0 };
+        }
+        Ok(())
+    }
+
+    fn data(&self) -> Vec<std::ops::Range<u64>> {
+        (0..self.0).step_by(8192).map(|start| start..(start + 4096).min(self.0)).collect()
+    }
+}
+
+#[test]
+fn sparse_files_stay_sparse_under_a_tree_of_extents() {
+    for layout in LAYOUTS {
+        let mut editor = open(image(layout, "24M"));
+        let free = editor.free_blocks();
+        let content: Arc<dyn Content> = Arc::new(Comb(8_000_001));
+        editor.write_file(b"/comb", &content, &NONE).unwrap();
+        let mut editor = reopen(editor);
+        let found = editor.metadata(b"/comb").unwrap().unwrap();
+        assert_eq!(found.size, 8_000_001);
+        assert!((7_812..8_000).contains(&found.sectors), "{} sectors", found.sectors);
+        let mut expected = vec![0; 8_000_001];
+        content.read_at(0, &mut expected).unwrap();
+        assert!(editor.read_file(b"/comb").unwrap() == expected);
+        editor.remove(b"/comb").unwrap();
+        assert_eq!(reopen(editor).free_blocks(), free);
+    }
+}
