@@ -1,0 +1,196 @@
+//! Decodes a vendor's image file into a sparse raw image, and takes the digests of both on the way.
+
+mod format;
+mod members;
+mod output;
+mod zip;
+
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    sync::mpsc,
+    thread,
+};
+
+use imgforge_ext4::Content;
+
+pub use self::format::Format;
+use self::output::Output;
+use crate::{
+    content::FileContent,
+    digest::{Hasher, Sha256},
+    error::{Error, Result},
+    follow::Follower,
+    parallel,
+    xz::XzFile,
+};
+
+const CHUNK: usize = 1 << 20;
+/// Positions the digest of the image may lag behind a decoder that works in order.
+const LAG: usize = 16;
+
+/// How to decode.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Threads that decode; .xz files of several blocks use them all.
+    pub threads: NonZeroUsize,
+    /// The largest image accepted, in bytes: a guard against decompression bombs.
+    pub limit: Option<u64>,
+}
+
+/// What was decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The format of the source, told by its first bytes.
+    pub format: Format,
+    /// Digest of the source file as it lies there.
+    pub source_sha256: Sha256,
+    /// Size of the source file in bytes.
+    pub source_size: u64,
+    /// Digest of the raw image.
+    pub image_sha256: Sha256,
+    /// Size of the raw image in bytes.
+    pub image_size: u64,
+}
+
+/// A file that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the {format} file ends early, at byte {size}: it is cut off")]
+    Truncated { format: Format, size: u64 },
+    #[error("the {format} file is damaged near byte {at}: {reason}")]
+    Damaged { format: Format, at: u64, reason: String },
+    #[error("the {format} file has other data behind it, from byte {at} on")]
+    Trailing { format: Format, at: u64 },
+    #[error("the image is empty")]
+    Empty,
+}
+
+/// A file we do not take an image from.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Foreign {
+    #[error("this is a {0}, not an image; .img, .xz, .gz, .zst and .zip are supported")]
+    Kind(&'static str),
+    #[error("the zip file must hold one image, but holds {}", list(.0))]
+    ZipImages(Vec<String>),
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Decodes the image file `source` into `destination`, a raw image with holes where it is zero.
+///
+/// The format is told by the file's first bytes, not by its name. `destination` is created, or emptied first; on an
+/// error what it holds is of no use. `progress` is called on this thread with the bytes of the image done so far.
+///
+/// Memory stays below about 30 MiB plus one decoder's dictionary for each thread, whatever the size of image and blocks.
+pub fn decode(
+    source: &Path,
+    destination: &Path,
+    options: &Options,
+    progress: &dyn Fn(u64),
+) -> Result<Decoded> {
+    let source = FileContent::open(source)?;
+    let format = Format::of(&source)?;
+    let output = Output::create(destination, options.limit)?;
+    let stop = AtomicBool::new(false);
+    let (image, source_digest) = thread::scope(|scope| {
+        let source_digest = scope.spawn(|| digest(&source, &stop));
+        let image = decode_image(&source, format, &output, options.threads, progress);
+        stop.store(image.is_err(), Ordering::Relaxed);
+        (image, join(source_digest))
+    });
+    let (image_sha256, image_size) = image?;
+    if image_size == 0 {
+        return Err(Fault::Empty.into());
+    }
+    output.set_size(image_size)?;
+    Ok(Decoded { format, source_sha256: source_digest?, source_size: source.len(), image_sha256, image_size })
+}
+
+/// The result of a thread; its panic, if it panicked.
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The digest of a file, or of less once `stop` is set.
+fn digest(file: &FileContent, stop: &AtomicBool) -> Result<Sha256> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; CHUNK];
+    while hasher.length() < file.len() && !stop.load(Ordering::Relaxed) {
+        let length = (file.len() - hasher.length()).min(CHUNK as u64) as usize;
+        let part = buffer.get_mut(..length).unwrap_or_default();
+        file.read_at(hasher.length(), part).map_err(|e| Error::io("cannot read", file.path(), e))?;
+        hasher.update(part);
+    }
+    Ok(hasher.finish())
+}
+
+/// Decodes into `output`; this thread hashes what the others have written.
+fn decode_image(
+    source: &FileContent,
+    format: Format,
+    output: &Output,
+    threads: NonZeroUsize,
+    progress: &dyn Fn(u64),
+) -> Result<(Sha256, u64)> {
+    let follower = Follower::new(output.file(), output.path(), progress);
+    // An index that cannot be read says too little about the cause; decoding in order finds it.
+    let xz = (format == Format::Xz).then(|| XzFile::open(source.clone()).ok()).flatten();
+    match xz {
+        Some(xz) if xz.blocks().len() > 1 => decode_blocks(&xz, output, threads, follower),
+        _ => decode_in_order(source, format, output, follower),
+    }
+}
+
+fn decode_blocks(
+    xz: &XzFile,
+    output: &Output,
+    threads: NonZeroUsize,
+    mut follower: Follower<'_>,
+) -> Result<(Sha256, u64)> {
+    output.check_size(xz.image_size())?;
+    let block = |index: usize| {
+        let Some(block) = xz.blocks().get(index) else { return Ok(0) };
+        let mut at = block.image_range().start;
+        xz.decode_block(block, |data| {
+            output.write(at, data)?;
+            at += data.len() as u64;
+            Ok(())
+        })?;
+        Ok(at)
+    };
+    parallel::in_order(threads, xz.blocks().len(), block, |_, end| follower.advance(end))?;
+    Ok(follower.finish())
+}
+
+fn decode_in_order(
+    source: &FileContent,
+    format: Format,
+    output: &Output,
+    mut follower: Follower<'_>,
+) -> Result<(Sha256, u64)> {
+    let (sender, receiver) = mpsc::sync_channel(LAG);
+    thread::scope(|scope| {
+        let decoder = scope.spawn(move || {
+            let mut at = 0;
+            let give = |data: &[u8]| {
+                output.write(at, data)?;
+                at += data.len() as u64;
+                // A follower that is gone has failed, and says why itself.
+                let _ = sender.send(at);
+                Ok(())
+            };
+            match format {
+                Format::Zip => zip::decode(source, give),
+                _ => members::decode(source, format, give),
+            }
+        });
+        let followed = receiver.iter().try_for_each(|end| follower.advance(end));
+        drop(receiver);
+        join(decoder).and(followed)
+    })?;
+    Ok(follower.finish())
+}

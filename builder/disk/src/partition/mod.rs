@@ -1,0 +1,325 @@
+//! Partition tables: read with suspicion, grow the last partition, write back only what changed.
+
+mod gpt;
+mod mbr;
+
+use crate::{
+    disk::Disk,
+    error::{Error, Layout, Result},
+};
+
+/// Bytes in a sector. Cards and the images for them have sectors of 512 bytes.
+pub const SECTOR: u64 = 512;
+
+/// The type of a partition, as its table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The type byte of an MBR record.
+    Mbr(u8),
+    /// The type GUID of a GPT entry, lower case.
+    Gpt(String),
+}
+
+/// The format of a partition table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Master boot record.
+    Mbr,
+    /// GUID partition table.
+    Gpt,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, from 1: the slot in the table.
+    pub number: u32,
+    /// First sector.
+    pub start: u64,
+    /// Number of sectors, at least one.
+    pub sectors: u64,
+    /// Its type.
+    pub kind: Kind,
+    /// What the kernel shows as PARTUUID: `<disk id>-<number>` (MBR, hexadecimal) or the entry's GUID.
+    pub partuuid: String,
+    /// The GPT entry's name; empty in an MBR.
+    pub name: String,
+    /// The GPT entry's attributes; 0 in an MBR.
+    pub attributes: u64,
+    /// Whether a boot loader of the BIOS kind is told to load from it.
+    pub bootable: bool,
+}
+
+impl Partition {
+    /// The bytes of the disk that belong to the partition.
+    pub fn range(&self) -> std::ops::Range<u64> {
+        self.start * SECTOR..self.end() * SECTOR
+    }
+
+    /// The first sector after the partition.
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.sectors)
+    }
+
+    fn is_extended(&self) -> bool {
+        matches!(self.kind, Kind::Mbr(0x05 | 0x0F | 0x85))
+    }
+}
+
+/// The partition table of a disk.
+#[derive(Debug, Clone)]
+pub struct Table {
+    partitions: Vec<Partition>,
+    raw: Raw,
+}
+
+#[derive(Debug, Clone)]
+enum Raw {
+    Mbr(mbr::BootRecord),
+    Gpt { protective: mbr::BootRecord, table: gpt::GuidTable },
+}
+
+/// A table that is damaged or contradicts itself.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[error("the image has no partition table")]
+    NoTable,
+    #[error("the image has two partition tables: an MBR with partitions and a GPT header in sector 1")]
+    TwoTables,
+    #[error("the image has a protective MBR but no GPT header in sector 1")]
+    ProtectiveOnly,
+    #[error("the protective MBR begins at sector {start}, not at 1")]
+    ProtectiveStart { start: u32 },
+    #[error("partition {number} has the boot indicator {value:#04x}; this is no partition table")]
+    BootIndicator { number: u32, value: u8 },
+    #[error("partition {number} at sector {start} has no sectors")]
+    ZeroLength { number: u32, start: u64 },
+    #[error("partition {number} begins in sector 0, over the partition table")]
+    OverTable { number: u32 },
+    #[error("partition {number} ends at sector {end}, but the disk has {sectors} sectors")]
+    BeyondDisk { number: u32, end: u64, sectors: u64 },
+    #[error("partition {number} ({start} to {end}) leaves the usable sectors ({first} to {last})")]
+    OutsideUsable { number: u32, start: u64, end: u64, first: u64, last: u64 },
+    #[error("partitions {first} and {second} overlap at sector {sector}")]
+    Overlap { first: u32, second: u32, sector: u64 },
+    #[error("the {copy} GPT header in sector {lba} {what}")]
+    GptHeader { copy: gpt::Copy, lba: u64, what: &'static str },
+    #[error(
+        "the backup GPT header should be in sector {lba}, but the image has {sectors} sectors: is it cut off?"
+    )]
+    BackupBeyondDisk { lba: u64, sectors: u64 },
+}
+
+/// A table of a kind we do not edit.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    #[error("hybrid partition tables (a GPT whose MBR lists other partitions, too) are not supported")]
+    Hybrid,
+    #[error("GPT headers of {0} bytes are not supported, only of 92")]
+    HeaderSize(u32),
+    #[error("GPT entries of {0} bytes are not supported, only of 128")]
+    EntrySize(u32),
+    #[error("GPT arrays of {0} entries are not supported, only of 1 to 1024")]
+    EntryCount(u32),
+}
+
+/// A change that the table cannot take.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    #[error("there is no partition {0}")]
+    NoSuchPartition(u32),
+    #[error("partition {number} cannot grow: partition {last} comes after it")]
+    NotLast { number: u32, last: u32 },
+    #[error("partition {0} cannot grow: it is an extended partition")]
+    Extended(u32),
+    #[error("partition {number} has {from} sectors and cannot shrink to {to}")]
+    Shrink { number: u32, from: u64, to: u64 },
+    #[error("a partition of an MBR cannot end beyond sector 2^32")]
+    MbrLimit,
+    #[error(
+        "partition {number} would end at sector {end}, but only {usable} sectors of the disk can be used"
+    )]
+    NoRoom { number: u32, end: u64, usable: u64 },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Layout(Layout(refusal))
+    }
+}
+
+impl Table {
+    /// Reads the table of `disk`, MBR or GPT.
+    ///
+    /// Every partition is inside the disk and none overlaps another, or this is an error. Extended partitions are listed;
+    /// the logical ones in them are not.
+    pub fn read(disk: &Disk) -> Result<Self> {
+        let mut sectors = vec![0; 2 * SECTOR as usize];
+        if disk.size() < sectors.len() as u64 {
+            return Err(Fault::NoTable.into());
+        }
+        disk.read_at(0, &mut sectors).map_err(Error::Disk)?;
+        let record = mbr::BootRecord::decode(&sectors).ok_or(Fault::NoTable)?;
+        record.check()?;
+        let gpt_follows =
+            sectors.get(SECTOR as usize..).is_some_and(|sector| sector.starts_with(b"EFI PART"));
+        let protective: Vec<_> = record.used().filter(|(_, r)| r.os_type == mbr::GPT_PROTECTIVE).collect();
+        let (raw, partitions) = match protective.as_slice() {
+            [] if gpt_follows && record.used().next().is_some() => return Err(Fault::TwoTables.into()),
+            [] => (Raw::Mbr(record.clone()), mbr_partitions(&record)?),
+            _ if record.used().count() > 1 => return Err(Error::unsupported(Foreign::Hybrid)),
+            [_, ..] if !gpt_follows => return Err(Fault::ProtectiveOnly.into()),
+            [(_, entry), ..] if entry.starting_lba != 1 => {
+                return Err(Fault::ProtectiveStart { start: entry.starting_lba }.into());
+            }
+            _ => {
+                let (table, partitions) = gpt::GuidTable::read(disk)?;
+                (Raw::Gpt { protective: record, table }, partitions)
+            }
+        };
+        if partitions.is_empty() {
+            return Err(Fault::NoTable.into());
+        }
+        check_places(&partitions, disk.size() / SECTOR)?;
+        Ok(Self { partitions, raw })
+    }
+
+    /// The partitions by number.
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// The partition with this number.
+    pub fn partition(&self, number: u32) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.number == number)
+    }
+
+    /// The format of the table.
+    pub fn format(&self) -> Format {
+        match self.raw {
+            Raw::Mbr(_) => Format::Mbr,
+            Raw::Gpt { .. } => Format::Gpt,
+        }
+    }
+
+    /// The disk's id: eight hexadecimal digits (MBR) or a GUID.
+    pub fn disk_id(&self) -> String {
+        match &self.raw {
+            Raw::Mbr(record) => format!("{:08x}", record.unique_disk_signature),
+            Raw::Gpt { table, .. } => table.disk_guid.clone(),
+        }
+    }
+
+    /// Sectors at the end of the disk that no partition may use: the GPT's backup.
+    pub fn tail_sectors(&self) -> u64 {
+        match &self.raw {
+            Raw::Mbr(_) => 0,
+            Raw::Gpt { table, .. } => table.tail_sectors(),
+        }
+    }
+
+    /// Lets the last partition of the disk have `sectors` sectors. [`write`](Self::write) makes it so on a disk.
+    pub fn grow(&mut self, number: u32, sectors: u64) -> Result<()> {
+        let mbr = self.format() == Format::Mbr;
+        let last = self.partitions.iter().max_by_key(|partition| partition.start).map_or(0, |p| p.number);
+        let partition = self
+            .partitions
+            .iter_mut()
+            .find(|partition| partition.number == number)
+            .ok_or(Refusal::NoSuchPartition(number))?;
+        if number != last {
+            return Err(Refusal::NotLast { number, last }.into());
+        }
+        if partition.is_extended() {
+            return Err(Refusal::Extended(number).into());
+        }
+        if sectors < partition.sectors {
+            return Err(Refusal::Shrink { number, from: partition.sectors, to: sectors }.into());
+        }
+        let end = partition.start.checked_add(sectors);
+        if mbr && end.is_none_or(|end| end > 1 << 32) {
+            return Err(Refusal::MbrLimit.into());
+        }
+        partition.sectors = sectors;
+        Ok(())
+    }
+
+    /// Writes what changed to `disk`, whose size may have changed too. Ids, slots, names and attributes stay.
+    ///
+    /// In an MBR these are the four bytes of a record's size. A GPT's backup moves to the end of the disk and its old
+    /// place becomes zeros: write the table before anything else goes there.
+    pub fn write(&mut self, disk: &mut Disk) -> Result<()> {
+        let usable = (disk.size() / SECTOR).saturating_sub(self.tail_sectors());
+        if let Some(partition) = self.partitions.iter().find(|partition| partition.end() > usable) {
+            return Err(Refusal::NoRoom { number: partition.number, end: partition.end(), usable }.into());
+        }
+        match &mut self.raw {
+            Raw::Mbr(record) => {
+                let sizes: Vec<_> = self.partitions.iter().map(|p| (p.number, p.sectors as u32)).collect();
+                write_sizes(disk, record, &sizes)
+            }
+            Raw::Gpt { protective, table } => {
+                table.write(disk, &self.partitions)?;
+                let size = mbr::protective_size(disk.size());
+                let sizes: Vec<_> = protective.used().map(|(number, _)| (number, size)).collect();
+                write_sizes(disk, protective, &sizes)
+            }
+        }
+    }
+}
+
+fn write_sizes(disk: &mut Disk, record: &mut mbr::BootRecord, sizes: &[(u32, u32)]) -> Result<()> {
+    for &(number, size) in sizes {
+        let entry = record.records.get_mut(number as usize - 1).ok_or(Refusal::NoSuchPartition(number))?;
+        if entry.size_in_lba != size {
+            mbr::write_size(disk, number, size)?;
+            entry.size_in_lba = size;
+        }
+    }
+    Ok(())
+}
+
+fn mbr_partitions(record: &mbr::BootRecord) -> Result<Vec<Partition>> {
+    let partition = |(number, entry): (u32, mbr::Record)| {
+        if entry.starting_lba == 0 {
+            return Err(Fault::OverTable { number }.into());
+        }
+        if entry.size_in_lba == 0 {
+            return Err(Fault::ZeroLength { number, start: entry.starting_lba.into() }.into());
+        }
+        Ok(Partition {
+            number,
+            start: entry.starting_lba.into(),
+            sectors: entry.size_in_lba.into(),
+            kind: Kind::Mbr(entry.os_type),
+            partuuid: format!("{:08x}-{number:02x}", record.unique_disk_signature),
+            name: String::new(),
+            attributes: 0,
+            bootable: entry.boot_indicator != 0,
+        })
+    };
+    record.used().map(partition).collect()
+}
+
+/// No partition leaves the disk or shares a sector with another.
+fn check_places(partitions: &[Partition], sectors: u64) -> Result<(), Fault> {
+    let mut by_start: Vec<_> = partitions.iter().collect();
+    by_start.sort_by_key(|partition| partition.start);
+    if let Some(beyond) = by_start.iter().find(|partition| partition.end() > sectors) {
+        return Err(Fault::BeyondDisk { number: beyond.number, end: beyond.end(), sectors });
+    }
+    match by_start.iter().zip(by_start.iter().skip(1)).find(|(first, second)| first.end() > second.start) {
+        Some((first, second)) => {
+            Err(Fault::Overlap { first: first.number, second: second.number, sector: second.start })
+        }
+        None => Ok(()),
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

@@ -1,0 +1,6 @@
+//! The disk room against the tools of its trade: every format is made and judged by somebody else's program.
+
+mod decode;
+mod disk;
+mod partition;
+mod tools;
