@@ -5,17 +5,23 @@
 mod archive;
 mod compression;
 mod control;
+mod database;
 mod dependency;
 mod error;
 mod identity;
 mod path;
+mod tree;
+mod unpack;
 mod version;
 
 pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
+pub use database::{Database, DatabaseFile, Stanza, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
+pub use tree::{Node, Tree};
+pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;

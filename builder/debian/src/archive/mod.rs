@@ -3,12 +3,14 @@
 //! <https://manpages.debian.org/bookworm/dpkg-dev/deb.5>: `debian-binary`, `control.tar[.xz|.zst|.gz]`, `data.tar[…]`.
 
 mod ar;
+mod md5sums;
 mod member;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use self::ar::{Ar, Header};
+use self::md5sums::Md5sums;
 pub use self::member::{Member, MemberKind, Owner};
 use crate::compression::Compression;
 use crate::control::Paragraph;
@@ -96,7 +98,7 @@ pub struct Package {
     pub identity: Identity,
     /// The `control` file.
     pub control: Paragraph,
-    /// The other control files, in archive order.
+    /// The other control files, in archive order. A package without `md5sums` is given one, as dpkg does.
     pub control_files: Vec<ControlFile>,
     /// The data archive, in its order. No path appears twice, and none lies below a member that is not a directory.
     pub members: Vec<Member>,
@@ -127,19 +129,21 @@ impl Package {
     ) -> Result<Self> {
         let mut ar = Ar::new(deb)?;
         check_format(&mut ar)?;
-        let (control, control_files) = read_control(&mut ar, limits)?;
+        let (control, mut control_files) = read_control(&mut ar, limits)?;
         let mut members = Members::default();
+        let mut md5sums = Md5sums::wanted_beside(&control_files);
         let (header, compression) = expect_archive(&mut ar, "data.tar")?;
         let plain = compression.decode(ar.content(&header))?;
         walk_whole(plain, limits.data, limits.members, |member, content| {
             members.check(&member)?;
-            visit(&member, content).map_err(Error::Io)?;
+            md5sums.pass(&member, content, |content| visit(&member, content))?;
             members.push(member);
             Ok(())
         })?;
         if ar.next_header()?.is_some() {
             return Err(Kind::Trailing.into());
         }
+        control_files.extend(md5sums.into_file());
         let identity = Identity::from_paragraph(&control)?;
         Ok(Package { identity, control, control_files, members: members.list })
     }

@@ -1,0 +1,261 @@
+//! The plan against dpkg itself: the same packages into copies of the same base, compared file by file.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgforge_debian::{Error, Limits, Package, Plan, Result, plan_unpack};
+use support::root::{Root, is_root};
+use support::{Recipe, run, shell};
+
+fn native() -> String {
+    run(Command::new("dpkg").arg("--print-architecture")).trim().to_owned()
+}
+
+/// dpkg on a root of its own, without scripts of the host and without triggers, which need scripts too.
+fn dpkg(root: &Path) -> Command {
+    let mut command = if is_root() { Command::new("dpkg") } else { Command::new("fakeroot") };
+    if !is_root() {
+        command.arg("dpkg");
+    }
+    command.arg(format!("--root={}", root.display()));
+    command.args(["--force-script-chrootless", "--force-not-root", "--log=/dev/null", "--no-triggers"]);
+    command.env("LC_ALL", "C");
+    command
+}
+
+struct Scenario {
+    directory: tempfile::TempDir,
+}
+
+impl Scenario {
+    /// A base with merged /usr, in which dpkg installed one package.
+    fn new(base: &Recipe) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        shell(
+            directory.path(),
+            "umask 022; mkdir -p base/var/lib/dpkg/info base/var/lib/dpkg/updates base/var/lib/dpkg/triggers \
+               base/tmp base/etc base/usr/bin base/usr/lib base/usr/share/real
+             ln -s usr/bin base/bin; ln -s usr/lib base/lib; ln -s real base/usr/share/alias
+             : > base/var/lib/dpkg/status; dpkg --print-architecture > base/var/lib/dpkg/arch
+             printf 'root:x:0:0::/:/bin/sh\\n' > base/etc/passwd; printf 'root:x:0:\\nadm:x:4:\\n' > base/etc/group",
+        );
+        let scenario = Scenario { directory };
+        let deb = base.build(&scenario.directory.path().join("base-deb"), "none");
+        run(dpkg(&scenario.root("base")).arg("--install").arg(deb));
+        scenario
+    }
+
+    fn root(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn prepare(&self, script: &str) {
+        shell(&self.root("base"), script);
+    }
+
+    fn build(&self, recipes: &[Recipe]) -> Vec<PathBuf> {
+        recipes.iter().map(|recipe| recipe.build(self.directory.path(), "xz")).collect()
+    }
+
+    fn plan(&self, debs: &[PathBuf]) -> (Result<Plan>, Vec<Vec<u8>>) {
+        let mut contents = Vec::new();
+        let packages: Vec<Package> = debs
+            .iter()
+            .map(|deb| {
+                let mut bytes = Vec::new();
+                let file = std::fs::File::open(deb).unwrap();
+                let visit =
+                    |_: &_, content: &mut dyn std::io::Read| content.read_to_end(&mut bytes).map(drop);
+                let package = Package::read(file, &Limits::default(), visit).unwrap();
+                contents.push(bytes);
+                package
+            })
+            .collect();
+        (plan_unpack(&Root(self.root("base")), &packages), contents)
+    }
+
+    /// Unpacks with dpkg and with a plan; both trees must be equal.
+    fn compare(&self, recipes: &[Recipe]) {
+        let debs = self.build(recipes);
+        shell(self.directory.path(), "cp -a base theirs; cp -a base ours");
+        for deb in &debs {
+            run(dpkg(&self.root("theirs")).arg("--unpack").arg(deb));
+        }
+        let (plan, contents) = self.plan(&debs);
+        let ours = Root(self.root("ours"));
+        ours.apply(&plan.unwrap(), &contents);
+
+        let theirs = Root(self.root("theirs")).listing();
+        let ours = ours.listing();
+        let paths = |listing: &std::collections::BTreeMap<PathBuf, String>| {
+            listing.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(paths(&ours), paths(&theirs));
+        for (path, line) in theirs {
+            assert_eq!(ours[&path], line, "{}", path.display());
+        }
+    }
+
+    /// Both must refuse.
+    fn refuse(&self, recipes: &[Recipe]) -> Error {
+        let debs = self.build(recipes);
+        shell(self.directory.path(), "cp -a base theirs");
+        let theirs = dpkg(&self.root("theirs")).arg("--unpack").args(&debs).output().unwrap();
+        assert!(!theirs.status.success(), "dpkg accepts it");
+        self.plan(&debs).0.unwrap_err()
+    }
+}
+
+const BASE: Recipe = Recipe {
+    name: "base",
+    architecture: "all",
+    fields: "Provides: something\n",
+    script: "mkdir -p usr/share/watched usr/share/real etc; echo base > usr/share/real/file
+             echo kept > usr/share/real/kept; echo c > etc/base.conf; echo /etc/base.conf > DEBIAN/conffiles
+             printf 'interest-noawait /usr/share/watched\\ninterest explicit\\ninterest /etc/watched\\n' > DEBIAN/triggers",
+};
+
+#[test]
+fn files_links_modes_and_conffiles() {
+    let native = native();
+    Scenario::new(&BASE).compare(&[Recipe {
+        name: "everyday",
+        architecture: &native,
+        fields: "Multi-Arch: same\nPriority: optional\nSection: misc\nInstalled-Size: 7\nSource: src (2)\n\
+                 Homepage: http://example.org\nX-Tag: a::b\n c::d\nDepends: base (>=1),\n base|other:any, c(<<2)\n\
+                 Pre-Depends:   base\nRecommends: r1|r2\nSuggests: s\nEnhances: e\nBreaks: br (<< 2)\nConflicts: cf\n\
+                 Provides: pv (= 1)\nReplaces: rp\nEssential: no\nOrigin: o\nBugs: mailto:x@example.org\n",
+        script: "mkdir -p usr/bin usr/share/everyday/deep etc/everyday bin lib/unit var/empty
+             echo b > usr/bin/tool; chmod 4755 usr/bin/tool; ln usr/bin/tool usr/bin/tool2; ln usr/bin/tool bin/tool3
+             echo m > bin/merged; echo u > lib/unit/x.service; ln -s ../bin/tool usr/bin/soft; chmod 1777 var/empty
+             ln -s /nowhere usr/share/everyday/dangling; echo x > 'usr/share/everyday/a name with blanks'
+             echo c > etc/everyday/a.conf; echo d > etc/everyday/b.conf
+             printf '/etc/everyday/b.conf\\n/etc/everyday/a.conf\\nremove-on-upgrade /etc/gone\\n' > DEBIAN/conffiles
+             for s in postinst prerm postrm; do printf '#!/bin/sh\\nexit 0\\n' > DEBIAN/$s; chmod 755 DEBIAN/$s; done
+             echo 'libx 1 everyday' > DEBIAN/shlibs; touch -d @1500000000 usr/bin/tool",
+    }]);
+}
+
+#[test]
+fn links_to_directories_stay() {
+    let scenario = Scenario::new(&BASE);
+    scenario.compare(&[
+        Recipe {
+            name: "through-links",
+            architecture: "all",
+            fields: "",
+            script: "mkdir -p usr/share/alias; echo a > usr/share/alias/through
+                 mkdir -p DEBIAN; cd usr/share && ln -s elsewhere real; cd ../..; echo 'x  y' > DEBIAN/md5sums",
+        },
+        Recipe {
+            name: "same-link",
+            architecture: "all",
+            fields: "",
+            script: "mkdir -p usr/share; ln -s ./real usr/share/alias; ln -s real usr/share/alias2",
+        },
+    ]);
+}
+
+#[test]
+fn triggers_are_left_pending_and_awaited() {
+    let native = native();
+    Scenario::new(&BASE).compare(&[
+        Recipe {
+            name: "activates",
+            architecture: &native,
+            fields: "Multi-Arch: same\nHomepage: http://example.org\n",
+            script: "mkdir -p usr/share/watched/sub etc; echo w > usr/share/watched/sub/f; echo w > etc/watched
+                 printf '# why\\nactivate explicit\\nactivate-noawait nobody\\n\\ninterest /usr/share/own\\n' > DEBIAN/triggers
+                 printf 'interest-noawait own\\n' >> DEBIAN/triggers",
+        },
+        Recipe {
+            name: "second",
+            architecture: "all",
+            fields: "",
+            script: "mkdir -p usr/share/own usr/share/watched; echo w > usr/share/own/f; echo w > usr/share/watched/g
+                 printf 'interest own\\nactivate own\\nactivate-noawait explicit\\n' > DEBIAN/triggers",
+        },
+    ]);
+}
+
+#[test]
+fn replaces_takes_files_over_and_yields_them() {
+    let base = Recipe { fields: "Replaces: loser\n", ..BASE };
+    Scenario::new(&base).compare(&[
+        Recipe {
+            name: "winner",
+            architecture: "all",
+            fields: "Replaces: base (<< 2)\n",
+            script: "mkdir -p usr/share/real; echo winner > usr/share/real/file; ln usr/share/real/file usr/share/real/more",
+        },
+        Recipe {
+            name: "loser",
+            architecture: "all",
+            fields: "",
+            script: "mkdir -p usr/share/real; echo loser > usr/share/real/kept; echo own > usr/share/real/own",
+        },
+    ]);
+}
+
+#[test]
+fn diversions_and_statoverrides_are_honoured() {
+    let scenario = Scenario::new(&BASE);
+    scenario.prepare(
+        "printf '/usr/bin/a\\n/usr/bin/a.distrib\\n:\\n/usr/bin/b\\n/usr/bin/b.real\\nother\\n' > var/lib/dpkg/diversions
+         printf '/usr/bin/c\\n/usr/bin/c.base\\nmoved\\n' >> var/lib/dpkg/diversions
+         printf '#0 adm 2755 /usr/bin/a\\nroot #0 0700 /usr/share/private\\n' > var/lib/dpkg/statoverride",
+    );
+    scenario.compare(&[Recipe {
+        name: "moved",
+        architecture: "all",
+        fields: "",
+        script: "mkdir -p usr/bin usr/share/private; for f in a b c; do echo $f > usr/bin/$f; done
+             ln usr/bin/a usr/bin/a2",
+    }]);
+}
+
+#[test]
+fn what_dpkg_refuses_is_refused() {
+    let simple = |name, fields, script| Recipe { name, architecture: "all", fields, script };
+    let overwrites = "mkdir -p usr/share/real; echo x > usr/share/real/file";
+    let error = Scenario::new(&BASE).refuse(&[simple("thief", "", overwrites)]);
+    assert_eq!(
+        error.to_string(),
+        "conflict: thief: tries to overwrite /usr/share/real/file, which is also in base"
+    );
+
+    let one = "mkdir -p usr/bin; echo x > usr/bin/x";
+    let error = Scenario::new(&BASE).refuse(&[simple("one", "", one), simple("two", "", one)]);
+    assert_eq!(error.to_string(), "conflict: two: tries to overwrite /usr/bin/x, which is also in one");
+
+    let foreign = Recipe { architecture: "m68k", ..simple("foreign", "", one) };
+    assert!(matches!(Scenario::new(&BASE).refuse(&[foreign]), Error::Conflict(_)));
+
+    let scenario = Scenario::new(&BASE);
+    scenario.prepare("printf '/usr/bin/a\\n/usr/bin/x\\n:\\n' > var/lib/dpkg/diversions");
+    assert!(matches!(scenario.refuse(&[simple("on-diverted", "", one)]), Error::Conflict(_)));
+}
+
+#[test]
+fn upgrades_are_refused() {
+    let scenario = Scenario::new(&BASE);
+    let debs = scenario.build(&[BASE]);
+    let error = scenario.plan(&debs).0.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "not supported offline: base 1.0-1 all: the base has base 1.0-1 all (Installed); \
+         replacing an installed package offline is not possible"
+    );
+}
+
+#[test]
+fn links_of_the_base_cannot_lead_out_of_it() {
+    let scenario = Scenario::new(&BASE);
+    scenario.prepare("ln -s ../../../../../../../../outside usr/share/escape; mkdir outside");
+    let script = "mkdir -p usr/share/escape; echo x > usr/share/escape/file";
+    let debs = scenario.build(&[Recipe { name: "x", architecture: "all", fields: "", script }]);
+    let plan = scenario.plan(&debs).0.unwrap();
+    assert_eq!(plan.operations.last().unwrap().path.to_string(), "/outside/file");
+}
