@@ -51,6 +51,14 @@ pub(crate) struct Space {
     pub(crate) promised: u64,
 }
 
+impl Space {
+    /// Prefers blocks from `end` of the old file system on.
+    pub(crate) fn grow(&mut self, end: u64) {
+        self.grown_from.get_or_insert(end);
+        self.run = 0..0;
+    }
+}
+
 impl<D: Device> Editor<D> {
     /// Free blocks, those set aside left out.
     pub fn free_blocks(&self) -> u64 {
@@ -79,7 +87,7 @@ impl<D: Device> Editor<D> {
     }
 
     /// Reads and checks a bitmap unless that is done.
-    fn load(&mut self, kind: Kind, group: u32) -> Result<()> {
+    pub(crate) fn load(&mut self, kind: Kind, group: u32) -> Result<()> {
         if self.space.bitmaps.contains_key(&(kind, group)) {
             return Ok(());
         }
@@ -141,7 +149,7 @@ impl<D: Device> Editor<D> {
     }
 
     /// Gives the bitmap to `change`, to be written at the end.
-    fn change_bitmap<T>(
+    pub(crate) fn change_bitmap<T>(
         &mut self,
         kind: Kind,
         group: u32,

@@ -171,11 +171,12 @@ impl<D: Device> Editor<D> {
         Ok(())
     }
 
-    /// All descriptors, over what the device holds in their place so that reserved fields stay.
+    /// All descriptors, over what is in their place so that reserved fields stay.
     fn encode_descriptors(&self) -> Result<Vec<u8>> {
         let geometry = &self.volume.geometry;
+        let first = geometry.superblock_blocks(0).start + 1;
         let mut table = vec![0; geometry.byte(geometry.descriptor_blocks()) as usize];
-        self.volume.device.read_at(geometry.byte(geometry.superblock_blocks(0).start + 1), &mut table)?;
+        self.volume.device.read_at(geometry.byte(first), &mut table)?;
         let seal = self.volume.superblock.descriptor_seal();
         let slots = table.chunks_exact_mut(geometry.descriptor_size as usize);
         for ((group, descriptor), slot) in (0..).zip(&self.volume.groups).zip(slots) {

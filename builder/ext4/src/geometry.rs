@@ -24,7 +24,7 @@ pub(crate) struct Geometry {
     pub(crate) reserved_gdt_blocks: u32,
     /// Groups whose bitmaps and inode tables lie together; 1 without `flex_bg`.
     pub(crate) groups_per_flex: u32,
-    sparse_super: bool,
+    pub(crate) sparse_super: bool,
 }
 
 impl Geometry {

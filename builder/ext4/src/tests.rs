@@ -1,6 +1,6 @@
 //! Edits from end to end on images of mke2fs, judged by e2fsck. The matrix of options lies in `tests/`.
 
-use std::{fs, process::Command, sync::Arc};
+use std::{fs, os::unix::fs::FileExt, process::Command, sync::Arc};
 
 use crate::{Attributes, Content, Editor, Error, FileType, Node, Xattrs};
 
@@ -23,7 +23,12 @@ fn image(options: &str, size: &str) -> Vec<u8> {
 /// Panics unless e2fsck finds nothing to say.
 fn check(image: &[u8]) {
     let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), image).unwrap();
+    file.as_file().set_len(image.len() as u64).unwrap();
+    for (at, chunk) in (0..).step_by(1 << 16).zip(image.chunks(1 << 16)) {
+        if chunk.iter().any(|byte| *byte != 0) {
+            file.as_file().write_all_at(chunk, at).unwrap();
+        }
+    }
     let output = Command::new("e2fsck").arg("-fn").arg(file.path()).output().expect("e2fsck is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
@@ -204,5 +209,28 @@ fn sparse_files_stay_sparse_under_a_tree_of_extents() {
         assert!(editor.read_file(b"/comb").unwrap() == expected);
         editor.remove(b"/comb").unwrap();
         assert_eq!(reopen(editor).free_blocks(), free);
+    }
+}
+
+#[test]
+fn growth_adds_groups_and_new_files_go_there() {
+    for layout in LAYOUTS {
+        let mut image = image(layout, "24M");
+        let large = layout.contains("4096");
+        let size = if large { 300 << 20 } else { 100 << 20 };
+        image.resize(size, if large { 0 } else { 0xdb });
+        let mut editor = open(image);
+        let (old_blocks, free) = (editor.superblock().blocks_count(), editor.free_blocks());
+        editor.grow(size as u64).unwrap();
+        assert!(editor.superblock().blocks_count() >= old_blocks * 4, "{layout}");
+        assert!(editor.free_blocks() > free * 3);
+        write(&mut editor, "/file", &bytes(20 << 20, 1));
+        let mut editor = reopen(editor);
+        assert!(editor.read_file(b"/file").unwrap() == bytes(20 << 20, 1), "{layout}");
+        let (number, inode) = editor.volume.find(b"/file").unwrap();
+        let extents = editor.volume.mapping(number, &inode).unwrap().extents;
+        assert!(extents.iter().all(|extent| extent.physical >= old_blocks), "{layout}: {extents:?}");
+        editor.remove(b"/file").unwrap();
+        reopen(editor);
     }
 }
