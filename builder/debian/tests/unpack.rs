@@ -80,9 +80,7 @@ impl Scenario {
     fn compare(&self, recipes: &[Recipe]) {
         let debs = self.build(recipes);
         shell(self.directory.path(), "cp -a base theirs; cp -a base ours");
-        for deb in &debs {
-            run(dpkg(&self.root("theirs")).arg("--unpack").arg(deb));
-        }
+        run(dpkg(&self.root("theirs")).arg("--unpack").args(&debs));
         let (plan, contents) = self.plan(&debs);
         let ours = Root(self.root("ours"));
         ours.apply(&plan.unwrap(), &contents);
@@ -205,15 +203,21 @@ fn diversions_and_statoverrides_are_honoured() {
     scenario.prepare(
         "printf '/usr/bin/a\\n/usr/bin/a.distrib\\n:\\n/usr/bin/b\\n/usr/bin/b.real\\nother\\n' > var/lib/dpkg/diversions
          printf '/usr/bin/c\\n/usr/bin/c.base\\nmoved\\n' >> var/lib/dpkg/diversions
-         printf '#0 adm 2755 /usr/bin/a\\nroot #0 0700 /usr/share/private\\n' > var/lib/dpkg/statoverride",
+         printf '#0 adm 2755 /usr/bin/a\\nroot #0 0700 /usr/share/private\\nroot adm 640 /usr/bin/b.real\\nroot adm 600 /etc/d\\n' > var/lib/dpkg/statoverride",
     );
     scenario.compare(&[Recipe {
         name: "moved",
         architecture: "all",
         fields: "",
         script: "mkdir -p usr/bin usr/share/private; for f in a b c; do echo $f > usr/bin/$f; done
-             ln usr/bin/a usr/bin/a2",
+             ln usr/bin/a usr/bin/a2; mkdir -p etc; echo d > etc/d; echo /etc/d > DEBIAN/conffiles",
     }]);
+}
+
+#[test]
+fn a_package_may_bring_nothing_but_itself() {
+    let recipe = |name, script| Recipe { name, architecture: "all", fields: "", script };
+    Scenario::new(&BASE).compare(&[recipe("empty", ""), recipe("directory", "mkdir opt; chmod 2750 opt")]);
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub struct Member {
     pub mtime: u64,
     /// Extended attributes such as `security.capability`, by name, in their order.
     pub xattrs: Vec<(String, Vec<u8>)>,
+    /// The sum of a file's content, if the package brings no `md5sums`.
+    pub md5: Option<[u8; 16]>,
 }
 
 /// What long-name and extended headers said about the member that follows them.
@@ -137,6 +139,7 @@ fn member(header: &tar::Header, extension: Extension, offset: u64) -> Result<Mem
         group: owner(header.gid()?, header.groupname_bytes(), &path)?,
         mtime: header.mtime()?,
         xattrs: extension.xattrs,
+        md5: None,
         path,
     })
 }

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use self::ar::{Ar, Header};
-use self::md5sums::Md5sums;
 pub use self::member::{Member, MemberKind, Owner};
 use crate::compression::Compression;
 use crate::control::Paragraph;
@@ -98,7 +97,7 @@ pub struct Package {
     pub identity: Identity,
     /// The `control` file.
     pub control: Paragraph,
-    /// The other control files, in archive order. A package without `md5sums` is given one, as dpkg does.
+    /// The other control files, in archive order.
     pub control_files: Vec<ControlFile>,
     /// The data archive, in its order. No path appears twice, and none lies below a member that is not a directory.
     pub members: Vec<Member>,
@@ -129,21 +128,24 @@ impl Package {
     ) -> Result<Self> {
         let mut ar = Ar::new(deb)?;
         check_format(&mut ar)?;
-        let (control, mut control_files) = read_control(&mut ar, limits)?;
+        let (control, control_files) = read_control(&mut ar, limits)?;
         let mut members = Members::default();
-        let mut md5sums = Md5sums::wanted_beside(&control_files);
+        let brings_sums = control_files.iter().any(|file| file.name == "md5sums");
         let (header, compression) = expect_archive(&mut ar, "data.tar")?;
         let plain = compression.decode(ar.content(&header))?;
-        walk_whole(plain, limits.data, limits.members, |member, content| {
+        walk_whole(plain, limits.data, limits.members, |mut member, content| {
             members.check(&member)?;
-            md5sums.pass(&member, content, |content| visit(&member, content))?;
+            if brings_sums {
+                visit(&member, content).map_err(Error::Io)?;
+            } else {
+                member.md5 = md5sums::pass(&member, &members, content, &mut visit)?;
+            }
             members.push(member);
             Ok(())
         })?;
         if ar.next_header()?.is_some() {
             return Err(Kind::Trailing.into());
         }
-        control_files.extend(md5sums.into_file());
         let identity = Identity::from_paragraph(&control)?;
         Ok(Package { identity, control, control_files, members: members.list })
     }
@@ -244,8 +246,12 @@ struct Members {
 }
 
 impl Members {
+    fn get(&self, path: &TreePath) -> Option<&Member> {
+        self.by_path.get(path).and_then(|&index| self.list.get(index))
+    }
+
     fn kind(&self, path: &TreePath) -> Option<&MemberKind> {
-        self.by_path.get(path).and_then(|&index| self.list.get(index)).map(|member| &member.kind)
+        self.get(path).map(|member| &member.kind)
     }
 
     fn check(&self, member: &Member) -> Result<()> {

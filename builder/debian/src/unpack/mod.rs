@@ -174,10 +174,10 @@ impl Unpacking<'_> {
                 taken.extend(others.into_iter().map(|other| (other, member.path.clone())));
             }
             let is_conffile = conffiles.iter().any(|file| file.path.as_bytes() == member.path.as_bytes());
-            let target = if is_conffile { target.with_suffix(".dpkg-new") } else { target };
             let attributes = self.attributes(database, member)?;
+            let target = if is_conffile { target.with_suffix(".dpkg-new") } else { target };
             placement.place(&info_name, self.index, &target, member, attributes)?;
-            listed.push(member.path.clone());
+            listed.push(member);
         }
 
         owners.hand_over(database, &info_name, taken, &listed)?;
@@ -190,7 +190,7 @@ impl Unpacking<'_> {
         &self,
         database: &mut Database,
         info_name: &str,
-        listed: &[TreePath],
+        listed: &[&Member],
         conffiles: &[Conffile],
         triggers: &triggers::Activations,
     ) -> Result<()> {
@@ -200,6 +200,9 @@ impl Unpacking<'_> {
         }
         database.insert(stanza);
         database.set_list(info_name, encode_list(listed))?;
+        if self.package.control_file("md5sums").is_none() {
+            database.write(&format!("info/{info_name}.md5sums"), 0o644, encode_md5sums(listed))?;
+        }
         for file in &self.package.control_files {
             database.write(&format!("info/{info_name}.{}", file.name), file.mode, file.content.clone())?;
         }
@@ -223,6 +226,7 @@ impl Unpacking<'_> {
         Ok(path.clone())
     }
 
+    /// A statoverride speaks of the path that the package names, wherever a diversion leads it.
     fn attributes(&self, database: &Database, member: &Member) -> Result<Attributes> {
         let (mode, uid, gid) = match database.override_of(&member.path) {
             Some(entry) => {
@@ -235,7 +239,16 @@ impl Unpacking<'_> {
 }
 
 /// `info/NAME.list`: a path per line, the root as `/.`.
-fn encode_list(paths: &[TreePath]) -> Vec<u8> {
+fn encode_list(members: &[&Member]) -> Vec<u8> {
     let line = |path: &TreePath| [if path.is_root() { b"/." } else { path.as_bytes() }, b"\n"].concat();
-    paths.iter().flat_map(line).collect()
+    members.iter().flat_map(|member| line(&member.path)).collect()
+}
+
+/// `info/NAME.md5sums`: a line `SUM  PATH` for each file, the path without its leading slash.
+fn encode_md5sums(members: &[&Member]) -> Vec<u8> {
+    let line = |member: &&Member| {
+        let sum: String = member.md5?.iter().map(|byte| format!("{byte:02x}")).collect();
+        Some([sum.as_bytes(), b"  ", member.path.as_bytes().get(1..)?, b"\n"].concat())
+    };
+    members.iter().filter_map(line).flatten().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Detail, Error, Kind, Package, Paragraph, Result, TreePath};
+use super::{Detail, Error, Kind, Member, Package, Paragraph, Result, TreePath};
 use crate::database::{Database, State};
 use crate::dependency::parse_relations;
 use crate::identity::Identity;
@@ -34,9 +34,9 @@ impl Owners {
         owners
     }
 
-    pub(super) fn add(&mut self, info_name: &str, paths: &[TreePath]) {
-        for path in paths {
-            self.by_path.entry(path.as_bytes().to_vec()).or_default().push(info_name.to_owned());
+    pub(super) fn add(&mut self, info_name: &str, members: &[&Member]) {
+        for member in members {
+            self.by_path.entry(member.path.as_bytes().to_vec()).or_default().push(info_name.to_owned());
         }
     }
 
@@ -81,7 +81,7 @@ impl Owners {
         database: &mut Database,
         package: &str,
         taken: Vec<(String, TreePath)>,
-        listed: &[TreePath],
+        listed: &[&Member],
     ) -> Result<()> {
         let mut by_owner: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
         for (owner, path) in taken {
@@ -90,7 +90,7 @@ impl Owners {
             }
             by_owner.entry(owner).or_default().insert(path.as_bytes().to_vec());
         }
-        let listed: BTreeSet<&[u8]> = listed.iter().map(TreePath::as_bytes).collect();
+        let listed: BTreeSet<&[u8]> = listed.iter().map(|member| member.path.as_bytes()).collect();
         for (owner, paths) in by_owner {
             let list = database.lists().get(&owner).cloned().unwrap_or_default();
             let kept: Vec<&[u8]> = list_lines(&list).filter(|line| !paths.contains(*line)).collect();

@@ -12,8 +12,8 @@ pub(super) struct Placement<'a> {
     tree: &'a dyn Tree,
     operations: Vec<Operation>,
     made: BTreeMap<TreePath, Node>,
-    /// Where the files of the current package went, by the path the package names.
-    files: BTreeMap<(usize, TreePath), TreePath>,
+    /// The operations that made files, by package and the path it names.
+    files: BTreeMap<(usize, TreePath), usize>,
 }
 
 impl<'a> Placement<'a> {
@@ -62,26 +62,33 @@ impl<'a> Placement<'a> {
             }
             &MemberKind::File { size, offset } => (Action::File { attributes, size, offset }, Node::File),
             MemberKind::HardLink { target } => {
-                let made = self.files.get(&(package, target.clone())).cloned();
-                let target = made.ok_or_else(|| Kind::LinkTarget {
+                let made = self.relink(package, target, attributes).ok_or_else(|| Kind::LinkTarget {
                     package: package_name.to_owned(),
                     path: member.path.clone(),
                     target: target.clone(),
                 });
                 (
-                    Action::HardLink {
-                        target: target.map_err(|kind| Error::Unsupported(Detail::new(kind)))?,
-                    },
+                    Action::HardLink { target: made.map_err(|kind| Error::Unsupported(Detail::new(kind)))? },
                     Node::File,
                 )
             }
         };
-        if node == Node::File {
-            self.files.insert((package, member.path.clone()), place.clone());
+        if matches!(action, Action::File { .. }) {
+            self.files.insert((package, member.path.clone()), self.operations.len());
         }
         self.made.insert(place.clone(), node);
         self.operations.push(Operation { package, path: place, action });
         Ok(())
+    }
+
+    /// The place of the package's file `target`, which gets the attributes of its new name: the last name wins.
+    fn relink(&mut self, package: usize, target: &TreePath, attributes: Attributes) -> Option<TreePath> {
+        let index = *self.files.get(&(package, target.clone()))?;
+        let operation = self.operations.get_mut(index)?;
+        if let Action::File { attributes: present, .. } = &mut operation.action {
+            *present = Attributes { xattrs: std::mem::take(&mut present.xattrs), ..attributes };
+        }
+        Some(operation.path.clone())
     }
 
     fn check_place(&self, package: &str, place: &TreePath, kind: &MemberKind) -> Result<()> {
