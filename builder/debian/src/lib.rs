@@ -3,6 +3,7 @@
 //! A library over bytes: it opens no file and no connection, reads no clock, and runs no code of a package.
 
 mod archive;
+mod assessment;
 mod compression;
 mod control;
 mod database;
@@ -15,6 +16,7 @@ mod unpack;
 mod version;
 
 pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
+pub use assessment::{Assessment, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
 pub use database::{Database, DatabaseFile, Stanza, State};

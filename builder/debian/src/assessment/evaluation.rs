@@ -1,0 +1,288 @@
+//! Which commands a script would run when a package is installed for the first time.
+//!
+//! The script is never run. Its conditions are decided where `$1` is `install` and `$2` is empty; a condition that
+//! depends on anything else is taken both ways.
+
+use std::collections::BTreeMap;
+
+use super::lexer::unquoted;
+use super::parser::{Command, Link, List, parse};
+
+/// How deep functions and substitutions may nest.
+const CALL_LIMIT: usize = 16;
+
+/// Commands that change nothing on the system, whatever their arguments.
+const HARMLESS: [&str; 24] = [
+    ":", "true", "false", "set", "echo", "printf", "test", "[", "local", "shift", "cat", "grep", "readlink",
+    "uname", "which", "basename", "dirname", "tr", "cut", "head", "unset", "export", "continue", "break",
+];
+
+/// Commands that change nothing with this first argument.
+const HARMLESS_WITH: [(&str, &str); 9] = [
+    ("command", "-v"),
+    ("dpkg", "--compare-versions"),
+    ("dpkg", "--print-architecture"),
+    ("dpkg", "--assert-multi-arch"),
+    ("dpkg-query", "*"),
+    ("dpkg-divert", "--list"),
+    ("dpkg-divert", "--truename"),
+    ("dpkg-divert", "--listpackage"),
+    // Everything it does in a preinst is guarded by a previous version.
+    ("dpkg-maintscript-helper", "*"),
+];
+
+/// Reads a script and lists the commands it would run that may change the system; `None` if it cannot be read.
+pub(super) fn reached(script: &str) -> Option<Vec<String>> {
+    let list = parse(script)?;
+    let mut evaluation = Evaluation::default();
+    evaluation.run(&list);
+    Some(evaluation.reached)
+}
+
+/// Where a list leaves the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// Runs on, with this exit status: success, failure, or unknown.
+    On(Option<bool>),
+    /// Ends the script or function.
+    Left,
+}
+
+#[derive(Default)]
+struct Evaluation {
+    functions: BTreeMap<String, List>,
+    reached: Vec<String>,
+    depth: usize,
+}
+
+impl Evaluation {
+    fn run(&mut self, list: &List) -> Flow {
+        let mut status = Some(true);
+        for (link, command) in list {
+            let wanted = match link {
+                Link::Always => None,
+                Link::AndThen => Some(true),
+                Link::OrElse => Some(false),
+            };
+            match (wanted, status) {
+                (Some(wanted), Some(status)) if wanted != status => continue,
+                (Some(_), None) => {
+                    // It may run or not, so leaving is not certain either.
+                    self.command(command);
+                }
+                _ => match self.command(command) {
+                    Flow::On(next) => status = next,
+                    Flow::Left => return Flow::Left,
+                },
+            }
+        }
+        Flow::On(status)
+    }
+
+    fn command(&mut self, command: &Command) -> Flow {
+        match command {
+            Command::Simple { words, writes } => self.simple(words, *writes),
+            Command::Not(inner) => match self.command(inner) {
+                Flow::On(status) => Flow::On(status.map(|status| !status)),
+                Flow::Left => Flow::Left,
+            },
+            Command::If(branches, otherwise) => self.branches(branches, otherwise),
+            Command::Case(subject, arms) => self.case(subject, arms),
+            Command::Loop(condition, body) => {
+                self.run(condition);
+                self.run(body);
+                Flow::On(None)
+            }
+            Command::Group(list) if list.len() == 1 => self.run(list),
+            Command::Group(list) => match self.run(list) {
+                Flow::On(_) => Flow::On(None),
+                Flow::Left => Flow::Left,
+            },
+            Command::Function(name, body) => {
+                self.functions.insert(name.clone(), body.clone());
+                Flow::On(Some(true))
+            }
+        }
+    }
+
+    fn branches(&mut self, branches: &[(List, List)], otherwise: &List) -> Flow {
+        let mut certain = true;
+        for (condition, body) in branches {
+            match self.run(condition) {
+                Flow::On(Some(false)) => {}
+                Flow::On(Some(true)) if certain => return self.run(body),
+                Flow::On(Some(true)) => {
+                    self.run(body);
+                    return Flow::On(None);
+                }
+                _ => {
+                    certain = false;
+                    self.run(body);
+                }
+            }
+        }
+        match self.run(otherwise) {
+            flow if certain => flow,
+            _ => Flow::On(None),
+        }
+    }
+
+    fn case(&mut self, subject: &str, arms: &[(Vec<String>, List)]) -> Flow {
+        self.substitutions(subject);
+        let Some(value) = value(subject) else {
+            for (_, body) in arms {
+                self.run(body);
+            }
+            return Flow::On(None);
+        };
+        let matches = |pattern: &String| {
+            let pattern = unquoted(pattern);
+            match pattern.strip_suffix('*') {
+                Some(start) if !start.contains(['*', '?', '[']) => value.starts_with(start),
+                _ => pattern == value,
+            }
+        };
+        match arms.iter().find(|(patterns, _)| patterns.iter().any(matches)) {
+            Some((_, body)) => self.run(body),
+            None => Flow::On(Some(true)),
+        }
+    }
+
+    fn simple(&mut self, words: &[String], writes: bool) -> Flow {
+        words.iter().for_each(|word| self.substitutions(word));
+        let words: Vec<&String> = words.iter().skip_while(|word| is_assignment(word)).collect();
+        let Some((name, arguments)) = words.split_first() else {
+            if writes {
+                self.reached.push("> (writes a file)".to_owned());
+            }
+            return Flow::On(None);
+        };
+        let text = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
+        if writes {
+            self.reached.push(format!("{text} > (writes a file)"));
+            return Flow::On(None);
+        }
+        match name.as_str() {
+            "exit" | "return" => return Flow::Left,
+            "true" | ":" => return Flow::On(Some(true)),
+            "false" => return Flow::On(Some(false)),
+            "test" | "[" => return Flow::On(test(arguments)),
+            "dpkg" => return self.dpkg(arguments, text),
+            _ => {}
+        }
+        if let Some(body) = self.functions.get(name.as_str()).cloned() {
+            return self.call(&body, &text);
+        }
+        if !is_harmless(name, arguments) {
+            self.reached.push(text);
+        }
+        Flow::On(None)
+    }
+
+    fn call(&mut self, body: &List, text: &str) -> Flow {
+        if self.depth >= CALL_LIMIT {
+            self.reached.push(format!("{text} (nested too deeply)"));
+            return Flow::On(None);
+        }
+        self.depth += 1;
+        self.run(body);
+        self.depth -= 1;
+        Flow::On(None)
+    }
+
+    fn dpkg(&mut self, arguments: &[&String], text: String) -> Flow {
+        if !is_harmless("dpkg", arguments) {
+            self.reached.push(text);
+        }
+        let values: Vec<Option<String>> = arguments.iter().map(|word| value(word)).collect();
+        Flow::On(match values.as_slice() {
+            // No version at all is earlier than any, or later for the operators that say `nl`.
+            [Some(option), Some(left), Some(operator), _]
+                if option == "--compare-versions" && left.is_empty() =>
+            {
+                ["lt", "le", "lt-nl", "le-nl", "ge", "gt", "ge-nl", "gt-nl"]
+                    .contains(&operator.as_str())
+                    .then(|| ["lt", "le", "ge-nl", "gt-nl"].contains(&operator.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Looks into `$(…)` and backquotes, wherever they stand.
+    fn substitutions(&mut self, word: &str) {
+        let inner = match (word.find("$("), word.find('`')) {
+            (Some(start), _) if !word.starts_with('\'') => {
+                word.get(start + 2..).and_then(|rest| rest.split_once(')'))
+            }
+            (None, Some(start)) if !word.starts_with('\'') => {
+                word.get(start + 1..).and_then(|rest| rest.split_once('`'))
+            }
+            _ => return,
+        };
+        let list = inner.filter(|_| self.depth < CALL_LIMIT).and_then(|(script, _)| parse(script));
+        match list {
+            Some(list) if word.matches("$(").count() + word.matches('`').count() / 2 == 1 => {
+                self.call(&list, word);
+            }
+            _ => self.reached.push(word.to_owned()),
+        }
+    }
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+fn is_harmless(name: &str, arguments: &[&String]) -> bool {
+    let first = arguments.first().map_or("", |word| word.as_str());
+    HARMLESS.contains(&name)
+        || HARMLESS_WITH
+            .iter()
+            .any(|&(known, argument)| known == name && (argument == "*" || argument == first))
+}
+
+/// The value of a word, if it depends on nothing but the arguments of a first installation.
+fn value(word: &str) -> Option<String> {
+    let literal = unquoted(word);
+    match literal.as_str() {
+        "$1" | "${1}" | "${1:-}" => Some("install".to_owned()),
+        "$2" | "${2}" | "${2:-}" => Some(String::new()),
+        text if text.contains(['$', '`', '*', '?']) => None,
+        _ => Some(literal),
+    }
+}
+
+/// Decides `test` and `[`; `None` if it depends on the system.
+fn test(arguments: &[&String]) -> Option<bool> {
+    let arguments = match arguments.split_last() {
+        Some((last, rest)) if last.as_str() == "]" => rest,
+        _ => arguments,
+    };
+    if let Some(position) = arguments.iter().position(|word| ["-a", "-o"].contains(&word.as_str())) {
+        let (left, right) = arguments.split_at(position);
+        let (left, right) = (test(left), test(right.get(1..)?));
+        let decisive = right_connector(arguments.get(position)?);
+        return match (left, right) {
+            (Some(side), _) | (_, Some(side)) if side == decisive => Some(decisive),
+            (Some(_), Some(_)) => Some(!decisive),
+            _ => None,
+        };
+    }
+    let words: Vec<Option<String>> = arguments.iter().map(|word| value(word)).collect();
+    match words.as_slice() {
+        [Some(not), ..] if not == "!" => test(arguments.get(1..)?).map(|status| !status),
+        [Some(operator), Some(text)] if operator == "-n" => Some(!text.is_empty()),
+        [Some(operator), Some(text)] if operator == "-z" => Some(text.is_empty()),
+        [Some(text)] => Some(!text.is_empty()),
+        [Some(left), Some(operator), Some(right)] if operator == "=" => Some(left == right),
+        [Some(left), Some(operator), Some(right)] if operator == "!=" => Some(left != right),
+        _ => None,
+    }
+}
+
+/// The result of one side that decides a connector: false for `-a`, true for `-o`.
+fn right_connector(connector: &str) -> bool {
+    connector == "-o"
+}
