@@ -98,10 +98,11 @@ impl<D: Device> Editor<D> {
 
     fn read_bitmap(&self, kind: Kind, group: u32) -> Result<Bitmap> {
         let (geometry, length) = (&self.volume.geometry, self.bits(kind, group));
-        let descriptor = self.volume.groups.get(group as usize).ok_or(CorruptKind::Superblock {
-            field: "groups",
-            value: group.into(),
-        })?;
+        let descriptor = self
+            .volume
+            .groups
+            .get(group as usize)
+            .ok_or(CorruptKind::Superblock { field: "groups", value: group.into() })?;
         let (uninit, block, sum, expected, per_group) = match kind {
             Kind::Block => (
                 BLOCK_UNINIT,
@@ -186,7 +187,9 @@ impl<D: Device> Editor<D> {
     pub(crate) fn plan_blocks(&mut self, count: u64) -> Result<Vec<Range<u64>>> {
         let run = self.space.run.clone();
         if run.end - run.start >= count {
-            return Ok(std::iter::once(run.start..run.start + count).filter(|range| !range.is_empty()).collect());
+            return Ok(std::iter::once(run.start..run.start + count)
+                .filter(|range| !range.is_empty())
+                .collect());
         }
         let mut runs = self.free_runs()?;
         let grown_from = self.space.grown_from.unwrap_or(u64::MAX);
@@ -210,7 +213,7 @@ impl<D: Device> Editor<D> {
     }
 
     /// All maximal runs of free blocks, cut where the grown end begins.
-    fn free_runs(&mut self) -> Result<Vec<Range<u64>>> {
+    pub(crate) fn free_runs(&mut self) -> Result<Vec<Range<u64>>> {
         let mut runs: Vec<Range<u64>> = Vec::new();
         let cut = self.space.grown_from.unwrap_or(u64::MAX);
         for group in 0..self.volume.geometry.groups {
@@ -298,7 +301,9 @@ impl<D: Device> Editor<D> {
             let start = self.volume.geometry.group_blocks(group).start;
             let Some(loaded) = self.space.bitmaps.get(&(Kind::Block, group)) else { continue };
             let runs = loaded.bitmap.free_runs(bits.start).take_while(|run| run.start < bits.end);
-            free.extend(runs.map(|run| start + u64::from(run.start)..start + u64::from(run.end.min(bits.end))));
+            free.extend(
+                runs.map(|run| start + u64::from(run.start)..start + u64::from(run.end.min(bits.end))),
+            );
         }
         Ok(free)
     }

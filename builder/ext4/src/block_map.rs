@@ -66,7 +66,11 @@ impl BlockMap {
 }
 
 fn pointers(bytes: &[u8]) -> Vec<u64> {
-    bytes.chunks_exact(4).filter_map(|word| U32::read_from_bytes(word).ok()).map(|word| word.get().into()).collect()
+    bytes
+        .chunks_exact(4)
+        .filter_map(|word| U32::read_from_bytes(word).ok())
+        .map(|word| word.get().into())
+        .collect()
 }
 
 #[cfg(test)]

@@ -35,8 +35,12 @@ impl<D: Device> Editor<D> {
 
     fn write_directories(&mut self) -> Result<()> {
         let directories = self.volume.directories.get_mut();
-        let changed: Vec<u32> =
-            directories.map.iter().filter(|(_, directory)| directory.changed).map(|(number, _)| *number).collect();
+        let changed: Vec<u32> = directories
+            .map
+            .iter()
+            .filter(|(_, directory)| directory.changed)
+            .map(|(number, _)| *number)
+            .collect();
         changed.into_iter().try_for_each(|number| self.write_directory(number))
     }
 
@@ -48,7 +52,8 @@ impl<D: Device> Editor<D> {
                 directory.entries.iter().map(|(name, target)| (name.as_slice(), *target)).collect();
             format.lay_out(number, directory.parent, &entries)
         })?;
-        let layout = layout.ok_or_else(|| Error::Unsupported(format!("so many names in directory {number}")))?;
+        let layout =
+            layout.ok_or_else(|| Error::Unsupported(format!("so many names in directory {number}")))?;
         self.promise(number, 0)?;
 
         let mapping = self.volume.mapping(number, &inode)?;
@@ -61,7 +66,8 @@ impl<D: Device> Editor<D> {
             self.set_mapping(number, &mut inode, &extents)?;
             extents
         };
-        let physical = extents.iter().flat_map(|extent| (0..extent.length).map(|i| extent.physical + u64::from(i)));
+        let physical =
+            extents.iter().flat_map(|extent| (0..extent.length).map(|i| extent.physical + u64::from(i)));
         for (block, bytes) in physical.zip(layout.blocks) {
             self.volume.write_block(block, bytes);
         }

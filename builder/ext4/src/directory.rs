@@ -117,12 +117,14 @@ impl<D: Device> Volume<D> {
         for block in self.directory_blocks(number, &inode)? {
             let (block, bytes) = block?;
             if let Some(seed) = seed {
-                let index = inode.has_flag(FLAG_INDEX).then(|| htree::verify_index(&bytes, block, seed)).flatten();
+                let index =
+                    inode.has_flag(FLAG_INDEX).then(|| htree::verify_index(&bytes, block, seed)).flatten();
                 if !index.unwrap_or_else(|| directory_block::verify(&bytes, seed)) {
                     return Err(corrupt(block, 0, "checksum does not match"));
                 }
             }
-            let entries = directory_block::decode(&bytes).map_err(|(offset, reason)| corrupt(block, offset, reason))?;
+            let entries =
+                directory_block::decode(&bytes).map_err(|(offset, reason)| corrupt(block, offset, reason))?;
             for entry in entries {
                 self.inode_byte(entry.inode)?;
                 let file_type = entry.file_type.ok_or_else(|| corrupt(block, 0, "unknown file type"))?;

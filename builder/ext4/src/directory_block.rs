@@ -89,7 +89,8 @@ pub(crate) fn encode(entries: &[(&[u8], Target)], block_size: usize, seed: Optio
     }
     while let Some((name, target)) = entries.next() {
         let next = if entries.peek().is_some() { bytes.len() + record_size(name.len()) } else { end };
-        let file_type = TYPES.iter().find(|(_, each)| *each == target.file_type).map_or(0, |(number, _)| *number);
+        let file_type =
+            TYPES.iter().find(|(_, each)| *each == target.file_type).map_or(0, |(number, _)| *number);
         let length = next - bytes.len();
         put_header(&mut bytes, target.inode, length, name.len(), file_type);
         bytes.extend_from_slice(name);
@@ -141,7 +142,8 @@ mod tests {
             let bytes = encode(&entries, 1024, seed);
             assert_eq!(bytes.len(), 1024);
             assert!(seed.is_none_or(|seed| verify(&bytes, seed)));
-            let names: Vec<_> = decode(&bytes).unwrap().iter().map(|entry| (entry.name.to_vec(), entry.inode)).collect();
+            let names: Vec<_> =
+                decode(&bytes).unwrap().iter().map(|entry| (entry.name.to_vec(), entry.inode)).collect();
             assert_eq!(names, entries.map(|(name, target)| (name.to_vec(), target.inode)));
         }
     }

@@ -1,10 +1,8 @@
 //! The editor's state, its door, and reading through it.
 
 use crate::{
-    Device, DirectoryEntry, Error, FileType, Metadata, Result, Superblock, Xattrs,
-    allocate::Space,
-    error::CorruptKind,
-    volume::Volume,
+    Device, DirectoryEntry, Error, FileType, Metadata, Result, Superblock, Xattrs, allocate::Space,
+    error::CorruptKind, volume::Volume,
 };
 
 /// An ext4 file system being edited.

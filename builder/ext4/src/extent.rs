@@ -19,7 +19,7 @@ const ROOT_CAPACITY: usize = 4;
 /// Levels below the root that the kernel accepts.
 pub(crate) const MAX_DEPTH: u16 = 5;
 /// Blocks of one extent; a larger length marks an extent that is allocated but reads as zero.
-const MAX_LENGTH: u16 = 0x8000;
+pub(crate) const MAX_LENGTH: u16 = 0x8000;
 
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -74,7 +74,10 @@ impl Extent {
 pub(crate) enum Node {
     Leaf(Vec<Extent>),
     /// First block in the file and block on the device of each child.
-    Index { depth: u16, children: Vec<(u32, u64)> },
+    Index {
+        depth: u16,
+        children: Vec<(u32, u64)>,
+    },
 }
 
 /// Reads a node from `i_block` or from a block.
@@ -93,7 +96,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Node, &'static str> {
     }
     let entries = entries.chunks_exact(ENTRY_SIZE).take(count);
     if depth == 0 {
-        Ok(Node::Leaf(entries.filter_map(|entry| RawExtent::read_from_bytes(entry).ok()).map(from_raw).collect()))
+        Ok(Node::Leaf(
+            entries.filter_map(|entry| RawExtent::read_from_bytes(entry).ok()).map(from_raw).collect(),
+        ))
     } else {
         let children = entries.filter_map(|entry| RawIndex::read_from_bytes(entry).ok());
         let child = |raw: RawIndex| {
@@ -246,7 +251,12 @@ mod tests {
 
     fn scattered(count: u32) -> Vec<Extent> {
         (0..count)
-            .map(|i| Extent { logical: 2 * i, physical: 1 << 33 | u64::from(3 * i), length: 1, written: i % 3 != 0 })
+            .map(|i| Extent {
+                logical: 2 * i,
+                physical: 1 << 33 | u64::from(3 * i),
+                length: 1,
+                written: i % 3 != 0,
+            })
             .collect()
     }
 

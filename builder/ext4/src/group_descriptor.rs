@@ -144,9 +144,7 @@ fn checksum(bytes: &[u8], group: u32, seal: DescriptorSeal) -> Option<u16> {
     let number = group.to_le_bytes();
     match seal {
         DescriptorSeal::None => None,
-        DescriptorSeal::Crc16(uuid) => {
-            Some([&uuid[..], &number, before, after].into_iter().fold(!0, crc16))
-        }
+        DescriptorSeal::Crc16(uuid) => Some([&uuid[..], &number, before, after].into_iter().fold(!0, crc16)),
         DescriptorSeal::Crc32c(seed) => {
             Some([&number[..], before, &[0, 0], after].into_iter().fold(seed, crc32c) as u16)
         }

@@ -37,7 +37,10 @@ impl<D: Device> Editor<D> {
             return Err(Error::Unsupported(format!("growing to {size} bytes on a device of {device} bytes")));
         }
         if blocks < old.blocks_count {
-            return Err(Error::Unsupported(format!("shrinking from {} to {blocks} blocks", old.blocks_count)));
+            return Err(Error::Unsupported(format!(
+                "shrinking from {} to {blocks} blocks",
+                old.blocks_count
+            )));
         }
         let new = grown(&old, blocks)?;
         if new.blocks_count <= old.blocks_count {
@@ -124,7 +127,8 @@ impl<D: Device> Editor<D> {
     fn update_superblock(&mut self, old: &Geometry) {
         let new = &self.volume.geometry;
         let added = old.groups..new.groups;
-        let heads: u64 = added.clone().map(|group| new.superblock_blocks(group)).map(|head| head.end - head.start).sum();
+        let heads: u64 =
+            added.clone().map(|group| new.superblock_blocks(group)).map(|head| head.end - head.start).sum();
         let overhead = heads + u64::from(added.end - added.start) * (2 + new.inode_table_blocks());
         let superblock = &mut self.volume.superblock;
         // The share that is reserved for root stays the same.

@@ -48,13 +48,13 @@ impl Hasher {
         let (major, minor) = match self.algorithm {
             Algorithm::Legacy => (self.legacy(name), 0),
             Algorithm::HalfMd4 => {
-                let state = chunks(name, 32).fold(seed, |state, (part, left)| {
-                    half_md4(state, &self.words::<8>(part, left))
-                });
+                let state = chunks(name, 32)
+                    .fold(seed, |state, (part, left)| half_md4(state, &self.words::<8>(part, left)));
                 (state[1], state[2])
             }
             Algorithm::Tea => {
-                let state = chunks(name, 16).fold(seed, |state, (part, left)| tea(state, &self.words::<4>(part, left)));
+                let state = chunks(name, 16)
+                    .fold(seed, |state, (part, left)| tea(state, &self.words::<4>(part, left)));
                 (state[0], state[1])
             }
         };

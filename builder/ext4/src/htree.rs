@@ -109,13 +109,16 @@ impl Format {
         };
         let leaves = self.pack(&sorted, first_hash);
         let root_limit = self.limit(ROOT_HEADER);
-        let inner = if leaves.len() > root_limit { leaves.len().div_ceil(self.limit(NODE_HEADER)) } else { 0 };
+        let inner =
+            if leaves.len() > root_limit { leaves.len().div_ceil(self.limit(NODE_HEADER)) } else { 0 };
         if inner > root_limit {
             return None;
         }
         // Root, inner nodes, leaves.
-        let to_leaves: Vec<IndexEntry> = (1 + inner as u32..).zip(&leaves).map(|(block, leaf)| (leaf.0, block)).collect();
-        let nodes: Vec<_> = if inner > 0 { to_leaves.chunks(self.limit(NODE_HEADER)).collect() } else { vec![] };
+        let to_leaves: Vec<IndexEntry> =
+            (1 + inner as u32..).zip(&leaves).map(|(block, leaf)| (leaf.0, block)).collect();
+        let nodes: Vec<_> =
+            if inner > 0 { to_leaves.chunks(self.limit(NODE_HEADER)).collect() } else { vec![] };
         let to_nodes: Vec<IndexEntry> =
             (1..).zip(&nodes).map(|(block, part)| (part.first().map_or(0, |entry| entry.0), block)).collect();
         let top = if inner > 0 { &to_nodes } else { &to_leaves };
@@ -177,7 +180,8 @@ pub(crate) fn verify_index(bytes: &[u8], block: u32, seed: u32) -> Option<bool> 
         let unused_to_the_end = [&[0; 4][..], &(bytes.len() as u16).to_le_bytes(), &[0, 0]].concat();
         bytes.starts_with(&unused_to_the_end).then_some(NODE_HEADER)?
     };
-    let word = |at: usize| bytes.get(at..)?.first_chunk::<2>().map(|word| usize::from(u16::from_le_bytes(*word)));
+    let word =
+        |at: usize| bytes.get(at..)?.first_chunk::<2>().map(|word| usize::from(u16::from_le_bytes(*word)));
     let (Some(limit), Some(count)) = (word(header), word(header + 2)) else { return Some(false) };
     let (used, tail) = (header + count * INDEX_ENTRY, header + limit * INDEX_ENTRY);
     if used > tail || tail + TAIL > bytes.len() {

@@ -18,6 +18,9 @@ use crate::{
 pub(crate) const ROOT_INODE: u32 = 2;
 pub(crate) const RESIZE_INODE: u32 = 7;
 
+/// Bytes of a symbolic link's target that fit into `i_block` with a byte to spare.
+pub(crate) const FAST_SYMLINK: usize = 59;
+
 /// `i_flags`: the directory has an index.
 pub(crate) const FLAG_INDEX: u32 = 0x1000;
 /// `i_flags`: `i_blocks` counts file system blocks.
@@ -223,6 +226,15 @@ impl Inode {
         self.file_type() == Some(FileType::Directory)
     }
 
+    /// Whether `i_block` says where data lies. Device numbers and short link targets take its place.
+    pub(crate) fn has_mapping(&self) -> bool {
+        match self.file_type() {
+            Some(FileType::Regular | FileType::Directory) => true,
+            Some(FileType::Symlink) => self.has_flag(FLAG_EXTENTS) || self.size() > FAST_SYMLINK as u64,
+            _ => false,
+        }
+    }
+
     pub(crate) fn permissions(&self) -> u16 {
         self.core.i_mode.get() & 0o7777
     }
@@ -342,9 +354,17 @@ impl Inode {
     /// Major and minor number of a device node.
     pub(crate) fn device(&self) -> (u32, u32) {
         let [old, new] = [0, 4].map(|at| {
-            self.core.i_block.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b))
+            self.core
+                .i_block
+                .get(at..)
+                .and_then(|rest| rest.first_chunk())
+                .map_or(0, |b| u32::from_le_bytes(*b))
         });
-        if old != 0 { (old >> 8 & 0xff, old & 0xff) } else { (new >> 8 & 0xfff, new & 0xff | new >> 12 & 0xf_ff00) }
+        if old != 0 {
+            (old >> 8 & 0xff, old & 0xff)
+        } else {
+            (new >> 8 & 0xfff, new & 0xff | new >> 12 & 0xf_ff00)
+        }
     }
 
     /// Numbers below 256 take the old form; larger ones (12 bits of major, 20 of minor) the new.
@@ -377,7 +397,10 @@ mod tests {
             let bytes = inode.encode(12, Some(99));
             assert_eq!(bytes.len(), size as usize);
             let decoded = Inode::decode(&bytes, 12, Some(99)).unwrap();
-            assert_eq!((decoded.uid(), decoded.size(), decoded.mtime()), (70_000, 5 << 32 | 6, (1_700_000_000, 0)));
+            assert_eq!(
+                (decoded.uid(), decoded.size(), decoded.mtime()),
+                (70_000, 5 << 32 | 6, (1_700_000_000, 0))
+            );
             assert_eq!(decoded.encode(12, Some(99)), bytes);
             assert_eq!(Inode::decode(&bytes, 13, Some(99)).unwrap_err(), Damage::Checksum);
         }

@@ -6,15 +6,12 @@ use crate::{
     Device, FileType,
     directory_block::{MAX_NAME, Target},
     error::{Error, Result},
-    inode::{FLAG_EXTENTS, Inode, ROOT_INODE},
+    inode::{FAST_SYMLINK, Inode, ROOT_INODE},
     volume::Volume,
 };
 
 /// Symbolic links that one path may lead through.
 const MAX_LINKS: u32 = 40;
-
-/// Bytes of a symbolic link's target that fit into `i_block` with a byte to spare.
-pub(crate) const FAST_SYMLINK: usize = 59;
 
 /// Where a path leads.
 #[derive(Debug, Clone)]
@@ -85,7 +82,7 @@ impl<D: Device> Volume<D> {
     pub(crate) fn link_target(&self, number: u32) -> Result<Vec<u8>> {
         let inode = self.inode(number)?;
         let length = inode.size().min(self.geometry.block_size.into()) as usize;
-        if length <= FAST_SYMLINK && !inode.has_flag(FLAG_EXTENTS) {
+        if !inode.has_mapping() && length <= FAST_SYMLINK {
             return Ok(inode.core.i_block[..length].to_vec());
         }
         let mut target = vec![0; length];

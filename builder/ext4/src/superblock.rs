@@ -299,9 +299,18 @@ impl Superblock {
         self.s_blocks_count_hi.set((blocks >> 32) as u32);
     }
 
+    pub(crate) fn free_blocks_count(&self) -> u64 {
+        wide(self.s_free_blocks_count_lo, self.s_free_blocks_count_hi, self.has(features::BITS_64))
+    }
+
     pub(crate) fn set_free_blocks_count(&mut self, blocks: u64) {
         self.s_free_blocks_count_lo.set(blocks as u32);
         self.s_free_blocks_count_hi.set((blocks >> 32) as u32);
+    }
+
+    /// The time of the last write, seconds since 1970.
+    pub(crate) fn wtime(&self) -> i64 {
+        i64::from(self.s_wtime.get()) | i64::from(self.s_wtime_hi) << 32
     }
 
     /// Sets the time of the last write, seconds since 1970 (40 bits).
@@ -344,6 +353,11 @@ impl Superblock {
     /// Bytes per group descriptor: 32 or 64.
     pub fn descriptor_size(&self) -> u16 {
         if self.has(features::BITS_64) { 64 } else { 32 }
+    }
+
+    /// When the file system was last written, in seconds since 1970 (`s_wtime`).
+    pub fn write_time(&self) -> i64 {
+        i64::from(self.s_wtime.get()) | i64::from(self.s_wtime_hi) << 32
     }
 
     /// Block groups of the file system.

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::FileExt, process::Command, sync::Arc};
 
-use crate::{Attributes, Content, Editor, Error, FileType, Node, Xattrs};
+use crate::{Attributes, Content, Device, Editor, Error, FileType, Node, Xattrs};
 
 const EPOCH: i64 = 1_700_000_000;
 
@@ -134,7 +134,10 @@ fn links_and_nodes() {
         assert_eq!(editor.read_link(b"/fast").unwrap(), [b'f'; 59]);
         assert_eq!(editor.read_link(b"/slow").unwrap(), [b's'; 60]);
         let found = editor.metadata(b"/lost+found/device").unwrap().unwrap();
-        assert_eq!((found.file_type, found.device, found.mode), (FileType::CharDevice, Some((300, 70_000)), 0o600));
+        assert_eq!(
+            (found.file_type, found.device, found.mode),
+            (FileType::CharDevice, Some((300, 70_000)), 0o600)
+        );
 
         write(&mut editor, "/other", b"two");
         editor.remove(b"/slow").unwrap();
@@ -232,5 +235,65 @@ fn growth_adds_groups_and_new_files_go_there() {
         assert!(extents.iter().all(|extent| extent.physical >= old_blocks), "{layout}: {extents:?}");
         editor.remove(b"/file").unwrap();
         reopen(editor);
+    }
+}
+
+/// A sparse file. Zeros are written only where there is something else.
+#[derive(Debug)]
+struct SparseFile(tempfile::NamedTempFile, u64);
+
+impl Device for SparseFile {
+    fn size(&self) -> u64 {
+        self.1
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.0.as_file().read_exact_at(buf, offset)
+    }
+
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.as_file().write_all_at(data, offset)
+    }
+
+    fn zero(&mut self, offset: u64, length: u64) -> std::io::Result<()> {
+        let mut buf = vec![0; 1 << 16];
+        for at in (0..length).step_by(buf.len()) {
+            let part = buf.len().min((length - at) as usize);
+            self.read_at(offset + at, &mut buf[..part])?;
+            if buf[..part].iter().any(|byte| *byte != 0) {
+                self.write_at(offset + at, &vec![0; part])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(program: &str, arguments: &[&str], file: &tempfile::NamedTempFile) {
+    let output =
+        Command::new(program).args(arguments).arg(file.path()).output().expect("e2fsprogs is installed");
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn growth_past_descriptor_blocks_leaves_room_for_resize2fs() {
+    let growths = [
+        ("-b 1024 -N 1024 -O 64bit", 400 << 20, 700 << 20),
+        ("-b 1024 -N 1024 -O ^64bit,^metadata_csum,^flex_bg", 400 << 20, 700 << 20),
+        ("-b 4096 -N 1024 -O 64bit", 20 << 30, 40 << 30),
+        ("-b 4096 -N 1024 -O ^64bit", 20 << 30, 40 << 30),
+    ];
+    for (layout, size, later) in growths {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), image(layout, "24M")).unwrap();
+        file.as_file().set_len(size).unwrap();
+        let mut editor = Editor::open(SparseFile(file, size), EPOCH).unwrap();
+        let descriptors = editor.volume.geometry.descriptor_blocks();
+        editor.grow(size).unwrap();
+        assert!(editor.volume.geometry.descriptor_blocks() > descriptors, "{layout}");
+        let file = editor.commit().unwrap().0;
+        run("e2fsck", &["-fn"], &file);
+        file.as_file().set_len(later).unwrap();
+        run("resize2fs", &["-f"], &file);
+        run("e2fsck", &["-fn"], &file);
     }
 }

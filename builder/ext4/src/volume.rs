@@ -53,7 +53,8 @@ pub(crate) struct Mapping {
 impl Mapping {
     /// All blocks.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        let data = self.extents.iter().map(|extent| extent.physical..extent.physical + u64::from(extent.length));
+        let data =
+            self.extents.iter().map(|extent| extent.physical..extent.physical + u64::from(extent.length));
         data.chain(self.nodes.iter().map(|block| *block..block + 1))
     }
 
@@ -177,9 +178,11 @@ impl<D: Device> Volume<D> {
     pub(crate) fn system_within(&self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let from = self.system.partition_point(|each| each.end <= range.start);
         let (start, end) = (range.start, range.end);
-        self.system.iter().skip(from).take_while(move |each| each.start < end).map(move |each| {
-            each.start.max(start)..each.end.min(end)
-        })
+        self.system
+            .iter()
+            .skip(from)
+            .take_while(move |each| each.start < end)
+            .map(move |each| each.start.max(start)..each.end.min(end))
     }
 
     /// Refuses a journal that still holds transactions.
@@ -320,7 +323,8 @@ impl<D: Device> Volume<D> {
             }
             Node::Index { children, .. } => {
                 for (logical, child) in children {
-                    if u64::from(logical) < *next || mapping.nodes.len() as u64 >= self.geometry.blocks_count {
+                    if u64::from(logical) < *next || mapping.nodes.len() as u64 >= self.geometry.blocks_count
+                    {
                         return Err(corrupt("index out of order").into());
                     }
                     *next = logical.into();
@@ -369,7 +373,9 @@ impl<D: Device> Volume<D> {
         self.check_data_range(&(block..block + 1))?;
         let bytes = self.read_block(block)?;
         if self.seed.is_some_and(|seed| !xattr::verify(&bytes, block, seed)) {
-            return Err(CorruptKind::Xattr { inode: number, reason: "checksum of the block does not match" }.into());
+            return Err(
+                CorruptKind::Xattr { inode: number, reason: "checksum of the block does not match" }.into()
+            );
         }
         Ok(bytes)
     }
@@ -380,7 +386,8 @@ impl<D: Device> Volume<D> {
         let mut xattrs = Xattrs::new();
         xattr::decode_inode(inode.xattr_area(), &mut xattrs).map_err(corrupt)?;
         if inode.file_acl() != 0 {
-            xattr::decode_block(&self.xattr_block(number, inode.file_acl())?, &mut xattrs).map_err(corrupt)?;
+            xattr::decode_block(&self.xattr_block(number, inode.file_acl())?, &mut xattrs)
+                .map_err(corrupt)?;
         }
         Ok(xattrs)
     }
@@ -393,10 +400,6 @@ impl<D: Device> Volume<D> {
             unsigned: self.superblock.hash_is_unsigned(),
             seed: self.superblock.s_hash_seed.map(|word| word.get()),
         });
-        Format {
-            block_size: self.geometry.block_size as usize,
-            hasher,
-            seed: self.inode_seed(number, inode),
-        }
+        Format { block_size: self.geometry.block_size as usize, hasher, seed: self.inode_seed(number, inode) }
     }
 }

@@ -64,7 +64,12 @@ impl<'a> Attribute<'a> {
         let (index, name) =
             PREFIXES.iter().find_map(|(index, prefix)| Some((*index, full_name.strip_prefix(*prefix)?)))?;
         let whole = matches!(index, 2 | 3 | 8);
-        (name.is_empty() == whole && name.len() <= 255).then_some(Self { index, name_length: name.len(), name, value })
+        (name.is_empty() == whole && name.len() <= 255).then_some(Self {
+            index,
+            name_length: name.len(),
+            name,
+            value,
+        })
     }
 
     fn entry_size(&self) -> usize {
@@ -171,7 +176,9 @@ fn encode_entries(attributes: &[Attribute<'_>], area: &mut [u8], base: usize) {
 /// Adds the attributes in the room behind an inode's fields to `xattrs`.
 pub(crate) fn decode_inode(area: &[u8], xattrs: &mut Xattrs) -> Result<(), &'static str> {
     match area.split_first_chunk() {
-        Some((magic, entries)) if u32::from_le_bytes(*magic) == MAGIC => decode_entries(entries, entries, xattrs),
+        Some((magic, entries)) if u32::from_le_bytes(*magic) == MAGIC => {
+            decode_entries(entries, entries, xattrs)
+        }
         _ => Ok(()),
     }
 }
@@ -210,7 +217,8 @@ fn decode_entries(entries: &[u8], values: &[u8], xattrs: &mut Xattrs) -> Result<
         let size = usize::try_from(raw.e_value_size.get()).map_err(|_| "value cut off")?;
         let end = from.checked_add(size).ok_or("value cut off")?;
         let value = if size == 0 { &[] } else { values.get(from..end).ok_or("value cut off")? };
-        let prefix = PREFIXES.iter().find(|(index, _)| *index == raw.e_name_index).ok_or("unknown name index")?.1;
+        let prefix =
+            PREFIXES.iter().find(|(index, _)| *index == raw.e_name_index).ok_or("unknown name index")?.1;
         xattrs.insert([prefix, name].concat(), value.to_vec());
         let size = (ENTRY_SIZE + name.len()).next_multiple_of(ALIGNMENT);
         rest = rest.get(size..).ok_or("entry cut off")?;

@@ -1,7 +1,7 @@
 //! Mode, owner, times, extended attributes.
 
 use crate::{
-    Attributes, Device, Editor, Error, Result, Xattrs,
+    Attributes, Device, Editor, Error, FileType, Result, Xattrs,
     error::CorruptKind,
     features,
     inode::Inode,
@@ -12,8 +12,8 @@ impl<D: Device> Editor<D> {
     /// Sets the attributes that are given, and the time of change, of what is at `path`.
     pub fn set_attributes(&mut self, path: &[u8], attributes: &Attributes) -> Result<()> {
         let (number, mut inode) = self.volume.find(path)?;
-        self.check_attributes(&inode, attributes)?;
-        self.require(u64::from(attributes.xattrs.is_some() && inode.file_acl() == 0))?;
+        let blocks = self.check_attributes(&inode, attributes)?;
+        self.require(blocks)?;
         self.change(|editor| {
             inode.set_ctime(editor.epoch);
             editor.apply(number, &mut inode, attributes)?;
@@ -22,18 +22,24 @@ impl<D: Device> Editor<D> {
         })
     }
 
-    /// Refuses attributes that the inode cannot hold.
-    pub(super) fn check_attributes(&self, inode: &Inode, attributes: &Attributes) -> Result<()> {
+    /// Refuses attributes that the inode cannot hold; gives the blocks that setting them takes.
+    pub(super) fn check_attributes(&self, inode: &Inode, attributes: &Attributes) -> Result<u64> {
         if let Some(mtime) = attributes.mtime.filter(|mtime| !inode.times().contains(mtime)) {
             return Err(Error::Unsupported(format!("the time {mtime}")));
         }
-        attributes.xattrs.as_ref().map_or(Ok(()), |xattrs| self.place_xattrs(inode, xattrs).map(|_| ()))
+        let placement =
+            attributes.xattrs.as_ref().map(|xattrs| self.place_xattrs(inode, xattrs)).transpose()?;
+        Ok(u64::from(placement.is_some_and(|placement| placement.block.is_some())))
     }
 
-    /// Refuses attributes that a new inode cannot hold, or any if there is no free inode.
-    pub(super) fn check_new(&self, blank: &Inode, attributes: &Attributes) -> Result<()> {
-        self.check_attributes(blank, attributes)?;
-        if self.free_inodes() == 0 { Err(Error::NoInodes) } else { Ok(()) }
+    /// Refuses attributes that a new inode cannot hold, or any if there is no free inode; gives the blocks that
+    /// setting them takes.
+    pub(super) fn check_new(&self, file_type: FileType, attributes: &Attributes) -> Result<u64> {
+        if self.free_inodes() == 0 {
+            return Err(Error::NoInodes);
+        }
+        let blank = Inode::new(self.volume.geometry.inode_size, file_type, self.epoch);
+        self.check_attributes(&blank, attributes)
     }
 
     fn place_xattrs(&self, inode: &Inode, xattrs: &Xattrs) -> Result<Placement> {

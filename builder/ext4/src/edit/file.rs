@@ -6,7 +6,7 @@ use crate::{
     Attributes, Content, Device, Editor, Error, FileType, Result,
     directory_block::Target,
     edit::{Place, spread},
-    extent::{Extent, tree_blocks},
+    extent::{Extent, MAX_LENGTH, tree_blocks},
     features,
     inode::Inode,
 };
@@ -63,9 +63,9 @@ impl<D: Device> Editor<D> {
         ranges: &[Range<u32>],
         attributes: &Attributes,
     ) -> Result<()> {
-        let blank = Inode::new(self.volume.geometry.inode_size, FileType::Regular, self.epoch);
-        self.check_new(&blank, attributes)?;
-        self.require_at(place, self.content_blocks(ranges) + u64::from(attributes.xattrs.is_some()))?;
+        let xattr_blocks = self.check_new(FileType::Regular, attributes)?;
+        let blocks = self.content_blocks(ranges)?;
+        self.require_at(place, blocks + xattr_blocks)?;
         self.change(|editor| {
             let (number, mut inode) = editor.new_inode(FileType::Regular)?;
             inode.set_permissions(0o644);
@@ -84,12 +84,15 @@ impl<D: Device> Editor<D> {
         ranges: &[Range<u32>],
         attributes: &Attributes,
     ) -> Result<()> {
-        self.check_attributes(&inode, attributes)?;
+        let xattr_blocks = self.check_attributes(&inode, attributes)?;
         let old = self.volume.mapping(number, &inode)?;
-        let needed = self.content_blocks(ranges) + u64::from(attributes.xattrs.is_some());
         // The old blocks are taken again only if there are not enough others.
-        let roomy = self.require(needed).is_ok();
-        self.require(needed.saturating_sub(old.count()))?;
+        let blocks = self.content_blocks(ranges);
+        let roomy = blocks.and_then(|blocks| self.require(blocks + xattr_blocks)).is_ok();
+        if !roomy {
+            let blocks = self.content_blocks_at_most(ranges, old.extents.len())?;
+            self.require((blocks + xattr_blocks).saturating_sub(old.count()))?;
+        }
         self.change(|editor| {
             if !roomy {
                 editor.free_mapping(&old)?;
@@ -125,10 +128,21 @@ impl<D: Device> Editor<D> {
         Ok(ranges)
     }
 
-    /// Blocks that data and, if it lies in one piece, extent tree take.
-    fn content_blocks(&self, ranges: &[Range<u32>]) -> u64 {
-        let data: u64 = ranges.iter().map(|range| u64::from(range.end - range.start)).sum();
-        data + tree_blocks(spread(ranges, &[0..data]).len(), self.volume.geometry.block_size) as u64
+    /// Blocks that data and extent tree take if they are taken now.
+    fn content_blocks(&mut self, ranges: &[Range<u32>]) -> Result<u64> {
+        let data = count(ranges);
+        self.require(data)?;
+        let extents = spread(ranges, &self.plan_blocks(data)?).len();
+        Ok(data + tree_blocks(extents, self.volume.geometry.block_size) as u64)
+    }
+
+    /// The same when `freed` more runs of blocks are free, however they lie.
+    fn content_blocks_at_most(&mut self, ranges: &[Range<u32>], freed: usize) -> Result<u64> {
+        let runs = self.free_runs()?.len() + freed;
+        let cuts = count(ranges) as usize / usize::from(MAX_LENGTH);
+        let extents = ranges.len() + runs + cuts;
+        Ok(count(ranges)
+            + tree_blocks(extents.min(count(ranges) as usize), self.volume.geometry.block_size) as u64)
     }
 
     /// Writes the data to newly taken blocks and makes them the inode's.
@@ -139,8 +153,7 @@ impl<D: Device> Editor<D> {
         content: &Arc<dyn Content>,
         ranges: &[Range<u32>],
     ) -> Result<()> {
-        let count = ranges.iter().map(|range| u64::from(range.end - range.start)).sum();
-        let extents = spread(ranges, &self.allocate_blocks(count)?);
+        let extents = spread(ranges, &self.allocate_blocks(count(ranges))?);
         for extent in &extents {
             self.store_extent(content, extent)?;
         }
@@ -172,4 +185,9 @@ impl<D: Device> Editor<D> {
             None => Ok(()),
         }
     }
+}
+
+/// Blocks in all.
+fn count(ranges: &[Range<u32>]) -> u64 {
+    ranges.iter().map(|range| u64::from(range.end - range.start)).sum()
 }

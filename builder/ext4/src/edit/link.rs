@@ -6,8 +6,7 @@ use crate::{
     Attributes, Content, Device, Editor, Error, FileType, Node, Result,
     directory_block::Target,
     edit::MAX_LINKS,
-    inode::Inode,
-    path::FAST_SYMLINK,
+    inode::{FAST_SYMLINK, Inode},
 };
 
 /// Device numbers have 12 bits of major and 20 of minor.
@@ -17,7 +16,10 @@ const MAX_MINOR: u32 = 0xf_ffff;
 impl<D: Device> Editor<D> {
     /// Makes a symbolic link to `target`, in place of anything but a directory.
     pub fn make_symlink(&mut self, path: &[u8], target: &[u8], attributes: &Attributes) -> Result<()> {
-        if target.is_empty() || target.len() >= self.volume.geometry.block_size as usize || target.contains(&0) {
+        if target.is_empty()
+            || target.len() >= self.volume.geometry.block_size as usize
+            || target.contains(&0)
+        {
             let reason = "target of the symbolic link is empty, too long, or has a NUL byte";
             return Err(Error::InvalidPath { path: path.to_vec(), reason });
         }
@@ -64,9 +66,8 @@ impl<D: Device> Editor<D> {
         fill: impl FnOnce(&mut Self, u32, &mut Inode) -> Result<()>,
     ) -> Result<()> {
         let place = self.place_for_file(path)?;
-        let blank = Inode::new(self.volume.geometry.inode_size, file_type, self.epoch);
-        self.check_new(&blank, attributes)?;
-        self.require_at(&place, blocks + u64::from(attributes.xattrs.is_some()))?;
+        let xattr_blocks = self.check_new(file_type, attributes)?;
+        self.require_at(&place, blocks + xattr_blocks)?;
         self.change(|editor| {
             let (number, mut inode) = editor.new_inode(file_type)?;
             inode.set_permissions(mode);
@@ -79,7 +80,8 @@ impl<D: Device> Editor<D> {
 
     /// Gives what is at `existing`, which is no directory, a second name, in place of anything but a directory.
     pub fn make_hard_link(&mut self, existing: &[u8], path: &[u8]) -> Result<()> {
-        let target = self.volume.locate(existing)?.target.ok_or_else(|| Error::NotFound(existing.to_vec()))?;
+        let target =
+            self.volume.locate(existing)?.target.ok_or_else(|| Error::NotFound(existing.to_vec()))?;
         if target.file_type == FileType::Directory {
             return Err(Error::IsADirectory(existing.to_vec()));
         }

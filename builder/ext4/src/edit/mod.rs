@@ -9,9 +9,10 @@ mod remove;
 use std::ops::Range;
 
 use crate::{
-    Device, Editor, Error, FileType, Result, features,
+    Device, Editor, Error, FileType, Result,
     directory_block::{Target, record_size},
     extent::{self, Extent, tree_blocks},
+    features,
     inode::{FLAG_EXTENTS, Inode},
     volume::Mapping,
 };

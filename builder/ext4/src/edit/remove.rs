@@ -1,12 +1,8 @@
 //! Removing names, and inodes that lost their last one.
 
 use crate::{
-    Device, Editor, Error, FileType, Result,
-    directory_block::Target,
-    edit::Place,
-    error::CorruptKind,
-    inode::{FLAG_EXTENTS, Inode},
-    path::FAST_SYMLINK,
+    Device, Editor, Error, FileType, Result, directory_block::Target, edit::Place, error::CorruptKind,
+    inode::Inode,
 };
 
 impl<D: Device> Editor<D> {
@@ -75,7 +71,9 @@ impl<D: Device> Editor<D> {
         let mut inode = self.volume.inode(number)?;
         let links = inode.core.i_links_count.get();
         if inode.is_directory() != (target.file_type == FileType::Directory) || links == 0 {
-            return Err(CorruptKind::Inode { inode: number, field: "i_links_count", value: links.into() }.into());
+            return Err(
+                CorruptKind::Inode { inode: number, field: "i_links_count", value: links.into() }.into()
+            );
         }
         if links > 1 && !inode.is_directory() {
             inode.core.i_links_count.set(links - 1);
@@ -88,12 +86,7 @@ impl<D: Device> Editor<D> {
 
     /// Gives back an inode with all its blocks.
     fn release(&mut self, number: u32, mut inode: Inode) -> Result<()> {
-        let has_mapping = match inode.file_type() {
-            Some(FileType::Regular | FileType::Directory) => true,
-            Some(FileType::Symlink) => inode.has_flag(FLAG_EXTENTS) || inode.size() > FAST_SYMLINK as u64,
-            _ => false,
-        };
-        if has_mapping {
+        if inode.has_mapping() {
             let mapping = self.volume.mapping(number, &inode)?;
             self.free_mapping(&mapping)?;
         }
