@@ -1,8 +1,7 @@
 //! The base images that `make base` leaves in `out/bases`.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Once;
 
 use crate::repository;
@@ -59,26 +58,10 @@ impl Base {
         path.into()
     }
 
-    /// Decodes the image into `dir`, sparse.
-    pub fn decode_into(self, dir: &Path) -> PathBuf {
-        let image = dir.join(format!("{}.img", self.name()));
-        let mut xz = Command::new("xz")
-            .arg("-dc")
-            .arg(self.compressed())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("xz starts (package xz-utils)");
-        let decoded = xz.stdout.take().expect("stdout is a pipe");
-        let status = Command::new("dd")
-            .args(["conv=sparse", "bs=1M", "iflag=fullblock", "status=none"])
-            .stdin(decoded)
-            .stdout(File::create(&image).expect("the directory can be written"))
-            .status()
-            .expect("dd starts (package coreutils)");
-        assert!(status.success(), "dd: {status}");
-        let status = xz.wait().expect("xz can be waited for");
-        assert!(status.success(), "xz: {status}");
-        image
+    /// The image itself, sparse; not to be written to.
+    pub fn image(self) -> PathBuf {
+        make_all();
+        repository().join(format!("out/bases/{}.img", self.name()))
     }
 }
 

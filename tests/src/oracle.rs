@@ -74,6 +74,16 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// The partition of `image` as the programs of e2fsprogs take it.
+    pub fn ext4(&self, image: &Path) -> String {
+        format!("{}?offset={}", image.display(), self.start * SECTOR)
+    }
+
+    /// The partition of `image` as mtools take it.
+    pub fn fat(&self, image: &Path) -> String {
+        format!("{}@@{}", image.display(), self.start * SECTOR)
+    }
+
     /// Copies the partition of `image` into a file of its own in `dir`, holes left as holes.
     pub fn carve(&self, image: &Path, dir: &Path) -> PathBuf {
         let path = dir.join(format!("partition-at-{}", self.start));

@@ -9,9 +9,7 @@ const LOGIN: Duration = Duration::from_secs(300);
 
 /// Boots the base as it is and waits for the log-in prompt of `host`, having seen `sign` of the boot chain.
 fn boots_to_login(base: Base, sign: &str, prompt: &str) -> Guest {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let image = base.decode_into(dir.path());
-    let mut guest = Guest::boot(&image);
+    let mut guest = Guest::boot(&base.image());
     guest.wait_for(sign, LOGIN);
     let time = guest.wait_for(prompt, LOGIN);
     println!("{}: {prompt:?} after {:.0} s", base.name(), time.as_secs_f64());
