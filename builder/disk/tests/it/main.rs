@@ -2,5 +2,6 @@
 
 mod decode;
 mod disk;
+mod fat;
 mod partition;
 mod tools;
