@@ -8,9 +8,11 @@ mod compression;
 mod control;
 mod database;
 mod dependency;
+mod digest;
 mod error;
 mod identity;
 mod path;
+mod repository;
 mod tree;
 mod unpack;
 mod version;
@@ -21,9 +23,13 @@ pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
 pub use database::{Database, DatabaseFile, Stanza, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
+pub use digest::{Checked, Sha256};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
+pub use repository::{
+    Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, Trust, read_packages,
+};
 pub use tree::{Node, Tree};
 pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;
