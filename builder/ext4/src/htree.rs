@@ -43,11 +43,17 @@ pub(crate) struct Layout {
 /// What leads from one level of the index to the next: the lowest hash and the block.
 type IndexEntry = (u32, u32);
 
+/// A name and what it stands for.
+type Name<'a> = (&'a [u8], Target);
+
+/// A block of names: the hash of the first one, marked if it continues, and the names.
+type Leaf<'a> = (u32, &'a [Name<'a>]);
+
 impl Format {
     /// Lays out a directory; `None` if it has more names than an index of two levels can hold.
     ///
     /// `entries` are without `.` and `..` and in the order that a linear directory shall have.
-    pub(crate) fn lay_out(&self, own: u32, parent: u32, entries: &[(&[u8], Target)]) -> Option<Layout> {
+    pub(crate) fn lay_out(&self, own: u32, parent: u32, entries: &[Name<'_>]) -> Option<Layout> {
         let dots = [(&b"."[..], directory(own)), (b"..", directory(parent))];
         let all: Vec<_> = dots.iter().chain(entries).copied().collect();
         let linear = self.pack(&all, |_| 0);
@@ -72,16 +78,12 @@ impl Format {
         (1 + leaves + leaves.div_ceil(self.limit(NODE_HEADER))) as u64
     }
 
-    fn leaf(&self, entries: &[(&[u8], Target)]) -> Vec<u8> {
+    fn leaf(&self, entries: &[Name<'_>]) -> Vec<u8> {
         directory_block::encode(entries, self.block_size, self.seed)
     }
 
     /// Cuts `entries` into blocks, in order, each with the hash of its first entry.
-    fn pack<'a, 'n>(
-        &self,
-        entries: &'a [(&'n [u8], Target)],
-        hash: impl Fn(usize) -> u32,
-    ) -> Vec<(u32, &'a [(&'n [u8], Target)])> {
+    fn pack<'a>(&self, entries: &'a [Name<'a>], hash: impl Fn(usize) -> u32) -> Vec<Leaf<'a>> {
         let room = usable(self.block_size, self.seed.is_some());
         let mut blocks = Vec::new();
         let (mut from, mut used) = (0, 0);
@@ -97,7 +99,7 @@ impl Format {
         blocks
     }
 
-    fn index(&self, hasher: &Hasher, own: u32, parent: u32, entries: &[(&[u8], Target)]) -> Option<Layout> {
+    fn index(&self, hasher: &Hasher, own: u32, parent: u32, entries: &[Name<'_>]) -> Option<Layout> {
         let mut hashed: Vec<_> = entries.iter().map(|entry| (hasher.hash(entry.0), *entry)).collect();
         hashed.sort_by(|a, b| (a.0, a.1.0).cmp(&(b.0, b.1.0)));
         let sorted: Vec<_> = hashed.iter().map(|(_, entry)| *entry).collect();

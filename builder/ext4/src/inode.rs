@@ -135,7 +135,7 @@ impl Inode {
             }
         }
         let extra = inode.extra_size();
-        if usize::from(extra) > inode.rest.len() || extra % 4 != 0 {
+        if usize::from(extra) > inode.rest.len() || !extra.is_multiple_of(4) {
             return Err(Damage::ExtraSize(extra));
         }
         Ok(inode)

@@ -214,11 +214,11 @@ impl Superblock {
             return corrupt("s_first_data_block", self.s_first_data_block.get().into());
         }
         let blocks_per_group = self.s_blocks_per_group.get();
-        if blocks_per_group < 8 || blocks_per_group > bits || blocks_per_group % 8 != 0 {
+        if blocks_per_group < 8 || blocks_per_group > bits || !blocks_per_group.is_multiple_of(8) {
             return corrupt("s_blocks_per_group", blocks_per_group.into());
         }
         let inodes_per_group = self.s_inodes_per_group.get();
-        if inodes_per_group == 0 || inodes_per_group > bits || inodes_per_group % 8 != 0 {
+        if inodes_per_group == 0 || inodes_per_group > bits || !inodes_per_group.is_multiple_of(8) {
             return corrupt("s_inodes_per_group", inodes_per_group.into());
         }
         let blocks = self.blocks_count();
@@ -309,7 +309,7 @@ impl Superblock {
     }
 
     /// The time of the last write, seconds since 1970.
-    pub(crate) fn wtime(&self) -> i64 {
+    pub fn wtime(&self) -> i64 {
         i64::from(self.s_wtime.get()) | i64::from(self.s_wtime_hi) << 32
     }
 
@@ -353,11 +353,6 @@ impl Superblock {
     /// Bytes per group descriptor: 32 or 64.
     pub fn descriptor_size(&self) -> u16 {
         if self.has(features::BITS_64) { 64 } else { 32 }
-    }
-
-    /// When the file system was last written, in seconds since 1970 (`s_wtime`).
-    pub fn write_time(&self) -> i64 {
-        i64::from(self.s_wtime.get()) | i64::from(self.s_wtime_hi) << 32
     }
 
     /// Block groups of the file system.

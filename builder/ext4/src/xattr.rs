@@ -135,9 +135,9 @@ pub(crate) fn place(xattrs: &Xattrs, room: usize, block_size: usize) -> Result<P
 }
 
 fn encode_block(attributes: &[Attribute<'_>], block_size: usize) -> Vec<u8> {
-    let hash = attributes.iter().map(Attribute::hash).fold(Some(0u32), |hash, entry| {
+    let hash = attributes.iter().map(Attribute::hash).try_fold(0u32, |hash, entry| {
         // One entry without a hash makes the block unfit for sharing, which zero says.
-        hash.filter(|_| entry != 0).map(|hash| hash.rotate_left(16) ^ entry)
+        (entry != 0).then_some(hash.rotate_left(16) ^ entry)
     });
     let header = BlockHeader {
         h_magic: MAGIC.into(),
