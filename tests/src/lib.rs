@@ -4,12 +4,14 @@
 //! Everything here panics with an explanation instead of returning errors: its only callers are tests.
 
 mod base;
+mod build;
 mod guest;
 mod oracle;
 mod program;
 mod vendor_server;
 
 pub use base::Base;
+pub use build::{Workbench, approved, fails, file_in, succeeds};
 pub use guest::Guest;
 pub use oracle::{Partition, Tool, partitions};
 pub use program::{Home, repository};

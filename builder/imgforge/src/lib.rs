@@ -1,1 +1,27 @@
 //! Patches a vendor image of a single-board computer into a Kubernetes node, reproducibly.
+//!
+//! The stages of a build, in order: [`prepare`] reads profile, settings and base and makes the [`plan`]; [`apply`] makes
+//! the planned changes in a disk over the base; [`read_back`] checks them with other code; [`output`] writes the files.
+
+pub mod apply;
+pub mod base;
+pub mod change;
+pub mod cli;
+pub mod commands;
+pub mod console;
+pub mod download;
+pub mod error;
+pub mod image;
+pub mod image_path;
+pub mod manifest;
+pub mod node;
+pub mod open_image;
+pub mod output;
+pub mod plan;
+pub mod prepare;
+pub mod profile;
+pub mod read;
+pub mod read_back;
+pub mod settings;
+pub mod store;
+pub mod yaml;

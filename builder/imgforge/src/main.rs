@@ -1,3 +1,16 @@
-//! The `imgforge` command.
+//! The `imgforge` command: parses the command line, runs it, renders errors.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use imgforge::{cli::Cli, commands, console};
+
+fn main() -> ExitCode {
+    match commands::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", console::render(&error, error.hint().as_deref()));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

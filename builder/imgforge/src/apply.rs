@@ -1,0 +1,228 @@
+//! The one place that writes into an image: changes go to the ext4 editor and to the boot partition.
+
+use std::sync::Arc;
+
+use imgforge_disk::{
+    Disk,
+    fat::Fat,
+    partition::{SECTOR, Table},
+};
+use imgforge_ext4::{Attributes, Content, Editor};
+
+use crate::{
+    change::{Access, Action, Change, Volume},
+    image::Partitions,
+    image_path::ImagePath,
+};
+
+/// Cards and partitions are aligned to this many bytes (4 MiB: Armbian's and pi-gen's rounding).
+const ALIGNMENT: u64 = 4 << 20;
+
+/// Why a change could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A change to the root file system.
+    #[error("cannot change {path} in the root file system")]
+    Root {
+        /// The path.
+        path: ImagePath,
+        /// Why.
+        source: imgforge_ext4::Error,
+    },
+    /// The root file system as a whole.
+    #[error("cannot {what} the root file system")]
+    FileSystem {
+        /// What was tried.
+        what: &'static str,
+        /// Why.
+        source: imgforge_ext4::Error,
+    },
+    /// A change to the boot partition.
+    #[error("cannot change {path} in the boot partition")]
+    Boot {
+        /// The path.
+        path: ImagePath,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// The boot partition as a whole, or the partition table.
+    #[error("cannot {what}")]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// The disk's window of a partition.
+    #[error("cannot reach a partition of the image")]
+    Window(#[source] std::io::Error),
+}
+
+/// What applying the changes did to the image's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// Bytes the root file system was grown by.
+    pub grown: u64,
+    /// Bytes that are free in it afterwards.
+    pub free: u64,
+}
+
+/// Makes `changes` in `disk`, growing the root file system so that `reserve` bytes stay free.
+///
+/// Returns the partition table as it is afterwards, and the growth.
+pub fn apply(
+    disk: &mut Disk,
+    table: Table,
+    partitions: &Partitions,
+    changes: &[Change],
+    reserve: u64,
+    epoch: i64,
+) -> Result<(Table, Growth), Error> {
+    change_boot(disk, partitions, changes, epoch)?;
+    let before = partitions.root.range();
+    let missing = {
+        let window = Disk::window(&mut *disk, before.clone()).map_err(Error::Window)?;
+        let editor =
+            Editor::open(window, epoch).map_err(|source| Error::FileSystem { what: "open", source })?;
+        let block_size = u64::from(editor.superblock().block_size());
+        let free = editor.free_blocks().saturating_mul(block_size);
+        needed(changes, block_size).saturating_add(reserve).saturating_sub(free)
+    };
+    let (table, after) = grow(disk, table, partitions, missing)?;
+    let window = Disk::window(&mut *disk, before.start..after).map_err(Error::Window)?;
+    let failed = |what| move |source| Error::FileSystem { what, source };
+    let mut editor = Editor::open(window, epoch).map_err(failed("open"))?;
+    if after > before.end {
+        editor.grow(after - before.start).map_err(failed("grow"))?;
+    }
+    change_root(&mut editor, changes)?;
+    let free = editor.free_blocks().saturating_mul(u64::from(editor.superblock().block_size()));
+    editor.commit().map_err(failed("write"))?;
+    Ok((table, Growth { grown: after - before.end, free }))
+}
+
+/// An upper bound of the bytes `changes` take: whole blocks, one more for the extent tree or directory of each, and the
+/// share of metadata (bitmaps, inode tables) that growth itself takes.
+fn needed(changes: &[Change], block_size: u64) -> u64 {
+    let cost = |change: &Change| match &change.action {
+        Action::File { content, .. } => content.len().div_ceil(block_size).saturating_add(1),
+        Action::Directory { .. } | Action::Symlink { .. } => 2,
+        Action::Remove => 0,
+    };
+    let blocks =
+        changes.iter().filter(|change| change.volume == Volume::Root).map(cost).fold(0, u64::saturating_add);
+    // Inode tables and bitmaps take about 1/60 of a file system made with the default ratio of inodes.
+    blocks.saturating_mul(block_size).saturating_mul(31) / 30
+}
+
+/// Grows the disk, its table and the root partition by at least `missing` bytes. Returns the partition's new end.
+fn grow(
+    disk: &mut Disk,
+    mut table: Table,
+    partitions: &Partitions,
+    missing: u64,
+) -> Result<(Table, u64), Error> {
+    let root = partitions.root.range();
+    if missing == 0 {
+        return Ok((table, root.end));
+    }
+    let failed = |what| move |source| Error::Disk { what, source };
+    // A file system may end before its partition does; the same amount more is still enough.
+    let end = (root.end.saturating_add(missing)).next_multiple_of(ALIGNMENT);
+    disk.resize((end + table.tail_sectors() * SECTOR).max(disk.size()));
+    let sectors = (end - root.start) / SECTOR;
+    table.grow(partitions.root.number, sectors).map_err(failed("grow the root partition"))?;
+    table.write(disk).map_err(failed("write the partition table"))?;
+    Ok((table, end))
+}
+
+fn change_boot(
+    disk: &mut Disk,
+    partitions: &Partitions,
+    changes: &[Change],
+    epoch: i64,
+) -> Result<(), Error> {
+    let changes: Vec<_> = changes.iter().filter(|change| change.volume == Volume::Boot).collect();
+    let Some(boot) = partitions.boot.as_ref().filter(|_| !changes.is_empty()) else { return Ok(()) };
+    let window = Disk::window(&mut *disk, boot.range()).map_err(Error::Window)?;
+    let failed = |what| move |source| Error::Disk { what, source };
+    let epoch = u64::try_from(epoch).unwrap_or_default();
+    let mut fat = Fat::open(window, epoch).map_err(failed("open the boot partition"))?;
+    for change in changes {
+        let path = change.path.to_string();
+        let path = path.trim_start_matches('/');
+        let done = match &change.action {
+            Action::File { content, .. } => {
+                let mut bytes = vec![0; content.len() as usize];
+                content.read_at(0, &mut bytes).map_err(Error::Window)?;
+                fat.write(path, &bytes)
+            }
+            Action::Directory { .. } => fat.make_directory(path),
+            Action::Remove => fat.remove(path),
+            // A plan never has links on FAT: `Draft` puts them in the root file system only.
+            Action::Symlink { .. } => Ok(()),
+        };
+        done.map_err(|source| Error::Boot { path: change.path.clone(), source })?;
+    }
+    fat.finish().map_err(failed("write the boot partition"))?;
+    Ok(())
+}
+
+fn change_root<D: imgforge_ext4::Device>(editor: &mut Editor<D>, changes: &[Change]) -> Result<(), Error> {
+    let changes = || changes.iter().filter(|change| change.volume == Volume::Root);
+    let failed = |change: &Change| {
+        let path = change.path.clone();
+        move |source| Error::Root { path, source }
+    };
+    // Removals first: their blocks are then free for what comes.
+    for change in changes().filter(|change| matches!(change.action, Action::Remove)) {
+        editor.remove_all(change.path.as_bytes()).map_err(failed(change))?;
+    }
+    for change in changes() {
+        change_path(editor, change).map_err(failed(change))?;
+    }
+    Ok(())
+}
+
+fn change_path<D: imgforge_ext4::Device>(
+    editor: &mut Editor<D>,
+    change: &Change,
+) -> Result<(), imgforge_ext4::Error> {
+    let path = change.path.as_bytes();
+    match &change.action {
+        Action::Remove => Ok(()),
+        Action::Directory { access } => editor.make_directory(path, &attributes(Some(access))),
+        Action::File { content, access } => {
+            let content: Arc<dyn Content> = Arc::clone(content);
+            make_way(editor, path, imgforge_ext4::FileType::Regular)?;
+            editor.write_file(path, &content, &attributes(Some(access)))
+        }
+        Action::Symlink { target } => {
+            if editor.metadata(path)?.is_some() {
+                editor.remove(path)?;
+            }
+            editor.make_symlink(path, target, &attributes(None))
+        }
+    }
+}
+
+/// Takes away what is at `path` unless it is of the wanted type, which is replaced in place.
+fn make_way<D: imgforge_ext4::Device>(
+    editor: &mut Editor<D>,
+    path: &[u8],
+    wanted: imgforge_ext4::FileType,
+) -> Result<(), imgforge_ext4::Error> {
+    match editor.metadata(path)? {
+        Some(there) if there.file_type != wanted => editor.remove(path),
+        _ => Ok(()),
+    }
+}
+
+fn attributes(access: Option<&Access>) -> Attributes {
+    Attributes {
+        mode: access.map(|access| access.mode),
+        uid: access.map(|access| access.uid),
+        gid: access.map(|access| access.gid),
+        ..Attributes::default()
+    }
+}

@@ -1,0 +1,121 @@
+//! What a build does to an image, as values: every source of content yields [`Change`]s, one place applies them.
+
+use std::{fmt, sync::Arc};
+
+use imgforge_ext4::Content;
+use serde::{Deserialize, Serialize};
+
+use crate::image_path::ImagePath;
+
+/// Which file system of the image a change goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Volume {
+    /// The FAT partition the board's firmware reads.
+    Boot,
+    /// The ext4 root file system.
+    Root,
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Volume::Boot => "boot",
+            Volume::Root => "root",
+        })
+    }
+}
+
+/// Permission bits (as in `chmod`, up to 0o7777) and numeric owner of a file. FAT keeps neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits including setuid, setgid and sticky.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl Access {
+    /// Owned by root, with permission bits `mode`.
+    pub const fn root(mode: u16) -> Self {
+        Self { mode, uid: 0, gid: 0 }
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o} {}:{}", self.mode, self.uid, self.gid)
+    }
+}
+
+/// What is at a path once the change is made.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// A regular file with this content, created or replaced.
+    File {
+        /// All of its bytes.
+        content: Arc<dyn Content>,
+        /// Mode and owner.
+        access: Access,
+    },
+    /// A directory; one that exists keeps what is in it.
+    Directory {
+        /// Mode and owner.
+        access: Access,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points, as it is written.
+        target: Vec<u8>,
+    },
+    /// Nothing: the file, or the directory with all in it, is gone.
+    Remove,
+}
+
+impl Action {
+    /// One word for plans and manifests.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Action::File { .. } => "file",
+            Action::Directory { .. } => "directory",
+            Action::Symlink { .. } => "symlink",
+            Action::Remove => "remove",
+        }
+    }
+}
+
+/// Where a change comes from: what to look at, or to alter, when it is not wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file, link or rule of an overlay folder, named from the overlays' root: `common`, `roles/master`.
+    Overlay(String),
+    /// A setting of the node: `hostname`, `mounts`, `users`, …
+    Node(&'static str),
+    /// A rule of the vendor's description.
+    Vendor(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Overlay(name) => write!(f, "overlay {name}"),
+            Origin::Node(setting) => write!(f, "node {setting}"),
+            Origin::Vendor(name) => write!(f, "vendor {name}"),
+        }
+    }
+}
+
+/// One path of the image that will differ from the base.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The file system.
+    pub volume: Volume,
+    /// The path in it; its parent holds no symbolic link.
+    pub path: ImagePath,
+    /// What will be there.
+    pub action: Action,
+    /// Who asked for it, first to last when several had a say.
+    pub origins: Vec<Origin>,
+}

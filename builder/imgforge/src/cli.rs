@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::node::Role;
+
+/// Patches a vendor's SD-card image into a Kubernetes node, without root, reproducibly.
+#[derive(Debug, Parser)]
+#[command(name = "imgforge", version, help_expected = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say nothing but errors and results.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// The user's configuration, in place of the one in the configuration folder.
+    #[arg(long, global = true, value_name = "FILE", env = "IMGFORGE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 an input or setting must be changed; 2 wrong usage; 3 an image is not what it should be; 4 the \
+machine or the network failed.
+
+SOURCE_DATE_EPOCH sets the time that is written into the image; the default is the time of the base.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Builds a flashable image.
+    Build(BuildArgs),
+    /// Shows every change a build would make, and makes none.
+    Plan(PlanArgs),
+    /// Shows what is in an image: partitions, file systems, operating system.
+    Inspect(InspectArgs),
+    /// Shows which files differ between two images.
+    Diff(DiffArgs),
+    /// Checks an image against its manifest.
+    Verify(VerifyArgs),
+    /// Lists the boards.
+    Boards(BoardsArgs),
+    /// Prints the JSON Schema of a kind of file.
+    Schema(SchemaArgs),
+    /// Prints completions for a shell.
+    Completions(CompletionsArgs),
+    /// Writes the manual pages into a folder.
+    #[command(hide = true)]
+    ManPages {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// What to build.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The board, by its name or an alias; `imgforge boards` lists them.
+    #[arg(long, value_name = "BOARD")]
+    pub board: String,
+    /// What the node does.
+    #[arg(long, value_enum)]
+    pub role: Role,
+    /// The node's host name [default: BOARD-ROLE].
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Settings of the node: users, mounts, … (`imgforge schema node`).
+    #[arg(long, value_name = "FILE")]
+    pub node: Option<PathBuf>,
+    /// A local image in place of the profile's.
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// Never use the network.
+    #[arg(long)]
+    pub offline: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// The folder with the overlays [default: `overlays` beside the profiles].
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
+    pub overlays: Option<PathBuf>,
+}
+
+/// `imgforge build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The image to write [default: HOSTNAME.img, with the format's ending].
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// The image's format [default: by the ending of --output, else img].
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Threads to use [default: one per CPU]. The image is the same with any number.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Formats of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As it is on the card; holes are not stored.
+    Img,
+    /// Compressed with xz: small, slow to make where much differs from the base.
+    Xz,
+    /// Compressed with Zstandard: fast.
+    Zst,
+    /// Compressed with gzip: read by everything.
+    Gz,
+}
+
+impl Format {
+    /// The ending of the file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Format::Img => ".img",
+            Format::Xz => ".img.xz",
+            Format::Zst => ".img.zst",
+            Format::Gz => ".img.gz",
+        }
+    }
+}
+
+/// `imgforge plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What to plan.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imgforge inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The image, raw or compressed.
+    pub image: PathBuf,
+    /// Show the structures of the ext4 file systems.
+    #[arg(long)]
+    pub dump: bool,
+}
+
+/// `imgforge diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The image to compare with, raw or compressed.
+    pub base: PathBuf,
+    /// The image to look at, raw or compressed.
+    pub image: PathBuf,
+}
+
+/// `imgforge verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The image, raw or compressed.
+    pub image: PathBuf,
+    /// Its manifest [default: the one beside the image].
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
+/// `imgforge boards`.
+#[derive(Debug, Args)]
+pub struct BoardsArgs {
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imgforge schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The kind of file.
+    #[arg(value_enum)]
+    pub kind: SchemaKind,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// A board profile.
+    Profile,
+    /// A vendor's description.
+    Vendor,
+    /// A node's settings.
+    Node,
+    /// An overlay's declarations.
+    Overlay,
+    /// The user's configuration.
+    Config,
+}
+
+/// `imgforge completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

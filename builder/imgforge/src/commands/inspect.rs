@@ -1,0 +1,85 @@
+//! `imgforge inspect`: what is in an image.
+
+use std::sync::Arc;
+
+use imgforge_disk::Disk;
+use imgforge_ext4::{Editor, dump};
+
+use crate::{
+    apply,
+    cli::InspectArgs,
+    console::Console,
+    error::Error,
+    image::{Partitions, Trees},
+    image_path::ImagePath,
+    open_image::{FileSystem, OpenImage},
+    read::Tree,
+};
+
+/// Runs the command.
+pub fn run(args: &InspectArgs, console: &Console) -> Result<(), Error> {
+    let image = OpenImage::open(&args.image, console)?;
+    let table = &image.table;
+    let mut text =
+        format!("{} B, {:?} table, disk id {}\n", image.content.len(), table.format(), table.disk_id());
+    for partition in table.partitions() {
+        let kind = image.file_system(partition);
+        text.push_str(&format!(
+            "partition {}: sectors {} to {} ({} MiB), {}, PARTUUID {}\n",
+            partition.number,
+            partition.start,
+            partition.start + partition.sectors - 1,
+            partition.sectors / 2048,
+            describe(kind),
+            partition.partuuid,
+        ));
+    }
+    if let Some(partitions) = image.guess_partitions() {
+        let trees = Trees::open(&image.content, &partitions)?;
+        for (what, value) in facts(&trees.root) {
+            text.push_str(&format!("{what}: {value}\n"));
+        }
+        if args.dump {
+            text.push_str(&dump_of(&image, &partitions)?);
+        }
+    }
+    super::print(console, &text)
+}
+
+fn describe(kind: FileSystem) -> &'static str {
+    match kind {
+        FileSystem::Ext4 => "ext4",
+        FileSystem::Fat => "FAT",
+        FileSystem::Unknown => "no known file system",
+    }
+}
+
+/// What the root file system says of itself.
+fn facts(root: &dyn Tree) -> Vec<(&'static str, String)> {
+    let text = |path: &str| {
+        let bytes = ImagePath::new(path).ok().and_then(|path| root.read(&path).ok())?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let os = text("/etc/os-release").or_else(|| text("/usr/lib/os-release")).unwrap_or_default();
+    let name = os
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .map(|name| name.trim_matches('"').to_owned());
+    let status = text("/var/lib/dpkg/status").unwrap_or_default();
+    let packages = status.lines().filter(|line| *line == "Status: install ok installed").count();
+    let mut facts = Vec::new();
+    facts.extend(name.map(|name| ("system", name)));
+    facts.extend(text("/etc/hostname").map(|name| ("hostname", name.trim().to_owned())));
+    facts.push(("packages installed", packages.to_string()));
+    facts.extend(text("/etc/imgforge/node.env").map(|_| ("built by", "imgforge".to_owned())));
+    facts
+}
+
+/// The structures of the root file system, as the ext4 room describes them.
+fn dump_of(image: &OpenImage, partitions: &Partitions) -> Result<String, Error> {
+    let mut disk = Disk::new(Arc::clone(&image.content));
+    let window = Disk::window(&mut disk, partitions.root.range()).map_err(apply::Error::Window)?;
+    let failed = |source| apply::Error::FileSystem { what: "open", source };
+    let editor = Editor::open(window, 0).map_err(failed)?;
+    Ok(dump::superblock(editor.superblock()) + &dump::groups(&editor))
+}

@@ -1,0 +1,60 @@
+//! The commands, one file each; they wire the stages together and print.
+
+mod boards;
+mod build;
+mod diff;
+mod inspect;
+mod plan;
+mod schema;
+mod verify;
+
+use std::io;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    console::Console,
+    error::Error,
+    settings::Settings,
+};
+
+pub use schema::schema_of;
+
+/// Runs the command line `cli`.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    let console = Console::new(cli.quiet);
+    let settings = || Settings::load(cli.config.as_deref());
+    match &cli.command {
+        Command::Build(args) => build::run(args, &settings()?, &console),
+        Command::Plan(args) => plan::run(args, &settings()?, &console),
+        Command::Inspect(args) => inspect::run(args, &console),
+        Command::Diff(args) => diff::run(args, &console),
+        Command::Verify(args) => verify::run(args, &console),
+        Command::Boards(args) => boards::run(args, &settings()?, &console),
+        Command::Schema(args) => print(&console, &schema_of(args.kind)),
+        Command::Completions(args) => {
+            let mut text = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "imgforge", &mut text);
+            print(&console, &String::from_utf8_lossy(&text))
+        }
+        Command::ManPages { folder } => clap_mangen::generate_to(Cli::command(), folder).map_err(|source| {
+            Error::Io { what: format!("write the manual pages into {}", folder.display()), source }
+        }),
+    }
+}
+
+/// Prints a result.
+fn print(console: &Console, text: &str) -> Result<(), Error> {
+    console.print(text).map_err(output_failed)
+}
+
+/// Prints a value as JSON.
+fn print_json(console: &Console, value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| output_failed(error.into()))?;
+    print(console, &(text + "\n"))
+}
+
+fn output_failed(source: io::Error) -> Error {
+    Error::Io { what: "write to standard output".into(), source }
+}

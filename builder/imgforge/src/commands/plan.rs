@@ -1,0 +1,85 @@
+//! `imgforge plan`: every change a build would make, with who asked for it.
+
+use serde::Serialize;
+
+use crate::{
+    change::{Action, Change},
+    cli::PlanArgs,
+    console::Console,
+    error::Error,
+    manifest::{BaseEntry, ChangeEntry},
+    node::Role,
+    prepare::{Prepared, prepare},
+    settings::Settings,
+};
+
+/// The plan as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Plan<'a> {
+    board: &'a str,
+    role: Role,
+    hostname: String,
+    epoch: i64,
+    base: BaseEntry,
+    changes: Vec<ChangeEntry>,
+}
+
+/// Runs the command.
+pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let prepared = prepare(&args.target, settings, console)?;
+    if args.json {
+        return super::print_json(console, &as_json(&prepared)?);
+    }
+    super::print(console, &as_text(&prepared))
+}
+
+fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
+    let Prepared { request, base, changes, .. } = prepared;
+    let entries = changes.iter().map(ChangeEntry::new).collect::<Result<_, _>>();
+    Ok(Plan {
+        board: &request.profile.board,
+        role: request.role,
+        hostname: request.hostname(),
+        epoch: request.epoch,
+        base: BaseEntry::new(&base.origin, &base.decoded.record),
+        changes: entries
+            .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?,
+    })
+}
+
+fn as_text(prepared: &Prepared) -> String {
+    let Prepared { request, base, changes, .. } = prepared;
+    let profile = &request.profile;
+    let mut text = format!(
+        "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
+        profile.name,
+        profile.board,
+        request.role.name(),
+        request.hostname(),
+        base.origin,
+        base.decoded.record.sha256,
+    );
+    for note in &profile.notes {
+        text.push_str(&format!("note {note}\n"));
+    }
+    changes.iter().for_each(|change| text.push_str(&line(change)));
+    text
+}
+
+fn line(change: &Change) -> String {
+    let detail = match &change.action {
+        Action::File { content, access } => format!(" {access} {} B", content.len()),
+        Action::Directory { access } => format!(" {access}"),
+        Action::Symlink { target } => format!(" -> {}", String::from_utf8_lossy(target)),
+        Action::Remove => String::new(),
+    };
+    let origins: Vec<String> = change.origins.iter().map(ToString::to_string).collect();
+    format!(
+        "{:9} {}:{}{detail}  [{}]\n",
+        change.action.verb(),
+        change.volume,
+        change.path,
+        origins.join(", ")
+    )
+}

@@ -1,0 +1,23 @@
+//! `imgforge schema`: JSON Schemas generated from the types that read the files, so they cannot disagree.
+
+use schemars::{Schema, schema_for};
+
+use crate::{
+    cli::SchemaKind,
+    node::Node,
+    plan::Declarations,
+    profile::{Profile, Vendor},
+    settings::Settings,
+};
+
+/// The schema of `kind`, as text.
+pub fn schema_of(kind: SchemaKind) -> String {
+    let schema: Schema = match kind {
+        SchemaKind::Profile => schema_for!(Profile),
+        SchemaKind::Vendor => schema_for!(Vendor),
+        SchemaKind::Node => schema_for!(Node),
+        SchemaKind::Overlay => schema_for!(Declarations),
+        SchemaKind::Config => schema_for!(Settings),
+    };
+    format!("{:#}\n", schema.as_value())
+}

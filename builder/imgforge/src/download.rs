@@ -1,0 +1,360 @@
+//! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use reqwest::{
+    StatusCode,
+    blocking::{Client, Response},
+    header::{CONTENT_RANGE, RANGE},
+};
+use sha2::{Digest, Sha256};
+
+use crate::store::Store;
+
+/// Times a server is asked before the next mirror is.
+const ATTEMPTS: u32 = 4;
+/// Pause after the first failure; doubled after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+/// A server that sends nothing for this long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Checksum files are one line; more is something else.
+const MOST_TEXT: u64 = 64 << 10;
+
+/// Why a file could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The network may not be used, and the store does not have it.
+    #[error("{url} is not in the store, and --offline forbids to fetch it")]
+    Offline {
+        /// What was asked for.
+        url: String,
+    },
+    /// No server gave it.
+    #[error("cannot fetch {url}")]
+    Fetch {
+        /// The URL that was tried last.
+        url: String,
+        /// Why that failed.
+        source: Attempt,
+    },
+    /// The file cannot be kept.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server gave other bytes than the pinned ones.
+    #[error("{url} has SHA-256 {found}, but {expected} is pinned")]
+    Mismatch {
+        /// Where it came from.
+        url: String,
+        /// The hash of what came.
+        found: String,
+        /// The pinned hash.
+        expected: String,
+    },
+    /// The vendor's checksum file is none.
+    #[error("{url} holds no SHA-256 for {name}")]
+    NoChecksum {
+        /// The checksum file.
+        url: String,
+        /// The file it should be for.
+        name: String,
+    },
+}
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Attempt {
+    /// No connection, or it broke.
+    #[error("the connection failed")]
+    Http(#[from] reqwest::Error),
+    /// The server refused.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// The transfer ended early.
+    #[error("the transfer ended after {received} of {expected} bytes")]
+    Short {
+        /// Bytes that are there.
+        received: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// The server sends more than it should.
+    #[error("the server sends more than the expected {expected} bytes")]
+    Long {
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// Reading from the connection failed.
+    #[error("the transfer broke")]
+    Broken(#[source] io::Error),
+    /// What came cannot be kept.
+    #[error("cannot be kept")]
+    Disk(#[source] io::Error),
+}
+
+impl Attempt {
+    /// Whether asking the same server again may help.
+    fn is_passing(&self) -> bool {
+        match self {
+            Attempt::Status(status) => {
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::REQUEST_TIMEOUT
+                            | StatusCode::RANGE_NOT_SATISFIABLE
+                            | StatusCode::TOO_MANY_REQUESTS
+                    )
+            }
+            Attempt::Disk(_) => false,
+            _ => true,
+        }
+    }
+}
+
+/// Told of the bytes received so far and, where known, of all to come.
+pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
+
+/// Fetches files.
+#[derive(Debug)]
+pub struct Downloader {
+    client: Client,
+}
+
+/// A file that is pinned.
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned<'a> {
+    /// Its URL at the vendor's.
+    pub url: &'a str,
+    /// Where else to try, in order; the vendor's own among them.
+    pub candidates: &'a [String],
+    /// Its hash.
+    pub sha256: &'a str,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+}
+
+impl Downloader {
+    /// A downloader with a client of its own.
+    pub fn new() -> Result<Self, Error> {
+        // An error here only says that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(20))
+            // The blocking client takes this for each single read.
+            .timeout(SILENCE)
+            .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
+            .build();
+        client
+            .map(|client| Self { client })
+            .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
+    }
+
+    /// The file, in the store; fetched if it is not there yet.
+    pub fn fetch(&self, store: &Store, file: Pinned<'_>, progress: &Progress<'_>) -> Result<PathBuf, Error> {
+        let path = store.blob(file.sha256);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let partial = path.with_extension("partial");
+        let failed = |source| Error::Write { path: partial.clone(), source };
+        let mut output = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&partial)
+            .map_err(failed)?;
+        // Two builds that want the same file: one fetches, the other waits and finds it.
+        output.lock().map_err(failed)?;
+        if path.is_file() {
+            return Ok(path);
+        }
+        let mut last = None;
+        for url in file.candidates {
+            match self.fetch_from(url, &mut output, file, &partial, progress) {
+                Ok(()) => {
+                    output.sync_all().map_err(failed)?;
+                    fs::rename(&partial, &path).map_err(failed)?;
+                    return Ok(path);
+                }
+                Err(error @ Error::Write { .. }) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
+    }
+
+    /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
+    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        let mut last = None;
+        for candidate in candidates {
+            let url = format!("{candidate}{suffix}");
+            match with_retries(&url, || self.text(&url)) {
+                Ok(text) => {
+                    let found = parse_checksum(&text, name).map(str::to_owned);
+                    return found.ok_or_else(|| Error::NoChecksum { url, name: name.to_owned() });
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Offline { url: url.to_owned() }))
+    }
+
+    fn text(&self, url: &str) -> Result<String, Attempt> {
+        let response = accepted(self.client.get(url).send()?)?;
+        let mut text = Vec::new();
+        response.take(MOST_TEXT).read_to_end(&mut text).map_err(Attempt::Broken)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn fetch_from(
+        &self,
+        url: &str,
+        output: &mut File,
+        file: Pinned<'_>,
+        partial: &Path,
+        progress: &Progress<'_>,
+    ) -> Result<(), Error> {
+        let write_failed = |source| Error::Write { path: partial.to_owned(), source };
+        let fetched = with_retries(url, || self.transfer(url, output, file.size, progress));
+        match fetched {
+            Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
+            other => other?,
+        }
+        let found = sha256(output).map_err(write_failed)?;
+        if found == file.sha256 {
+            return Ok(());
+        }
+        // Wrong bytes are no beginning of the right ones.
+        output.set_len(0).map_err(write_failed)?;
+        Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256.to_owned() })
+    }
+
+    /// Appends to `output` what is missing.
+    fn transfer(
+        &self,
+        url: &str,
+        output: &mut File,
+        size: Option<u64>,
+        progress: &Progress<'_>,
+    ) -> Result<(), Attempt> {
+        let have = output.seek(SeekFrom::End(0)).map_err(Attempt::Disk)?;
+        if Some(have) == size {
+            return Ok(());
+        }
+        let mut request = self.client.get(url);
+        if have > 0 {
+            request = request.header(RANGE, format!("bytes={have}-"));
+        }
+        let response = request.send()?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            // What is here is not a beginning of what is there; the next attempt starts anew.
+            output.set_len(0).map_err(Attempt::Disk)?;
+        }
+        let mut response = accepted(response)?;
+        let resumed =
+            response.status() == StatusCode::PARTIAL_CONTENT && range_start(&response) == Some(have);
+        if !resumed {
+            output.set_len(0).and_then(|()| output.rewind()).map_err(Attempt::Disk)?;
+        }
+        let mut at = if resumed { have } else { 0 };
+        let expected = size.or_else(|| response.content_length().map(|rest| at + rest));
+        let mut piece = vec![0; 256 << 10];
+        loop {
+            let length = match response.read(&mut piece) {
+                Ok(0) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other.map_err(Attempt::Broken)?,
+            };
+            at += length as u64;
+            if let Some(expected) = size.filter(|&size| at > size) {
+                output.set_len(0).map_err(Attempt::Disk)?;
+                return Err(Attempt::Long { expected });
+            }
+            output.write_all(piece.get(..length).unwrap_or_default()).map_err(Attempt::Disk)?;
+            progress(at, expected);
+        }
+        match expected.filter(|&expected| at < expected) {
+            Some(expected) => Err(Attempt::Short { received: at, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tries again, after growing pauses, while the failure may pass.
+fn with_retries<T>(url: &str, mut attempt: impl FnMut() -> Result<T, Attempt>) -> Result<T, Error> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.is_passing() => thread::sleep(pause),
+            outcome => return outcome.map_err(|source| Error::Fetch { url: url.to_owned(), source }),
+        }
+        pause *= 2;
+    }
+    attempt().map_err(|source| Error::Fetch { url: url.to_owned(), source })
+}
+
+/// A response that brings a body, whole or from an offset on.
+fn accepted(response: Response) -> Result<Response, Attempt> {
+    match response.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
+        status => Err(Attempt::Status(status)),
+    }
+}
+
+/// Where the part begins that a server sends (RFC 9110, Content-Range).
+fn range_start(response: &Response) -> Option<u64> {
+    let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    value.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+/// The hash of all of `file`.
+fn sha256(file: &mut File) -> io::Result<String> {
+    file.rewind()?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            length => hasher.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// The hash for `name` in a checksum file: `<hash>`, or lines `<hash> [*]<name>` as sha256sum writes them.
+pub fn parse_checksum<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let is_hash =
+        |word: &&str| word.len() == 64 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let hash = words.next().filter(is_hash)?;
+        let file =
+            words.next().map(|word| word.trim_start_matches('*').rsplit('/').next().unwrap_or_default());
+        file.is_none_or(|file| file == name).then_some(hash)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_files_come_in_two_forms() {
+        let hash = "0123456789abcdef".repeat(4);
+        assert_eq!(parse_checksum(&format!("{hash}\n"), "a.img.xz"), Some(hash.as_str()));
+        assert_eq!(parse_checksum(&format!("{hash} *./a.img.xz\n"), "a.img.xz"), Some(hash.as_str()));
+        assert_eq!(parse_checksum(&format!("{hash}  b.img.xz\n"), "a.img.xz"), None);
+        assert_eq!(parse_checksum("<html>not found</html>", "a.img.xz"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! What can go wrong in a run, by what the user can do about it: every error has a cause chain, most a hint, and each
+//! class an exit code.
+
+use std::{io, path::PathBuf};
+
+use crate::{apply, base, download, image, image_path, node, output, plan, profile, read, store, yaml};
+
+/// An error of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user's configuration.
+    #[error(transparent)]
+    Settings(#[from] yaml::Error),
+    /// A board's description.
+    #[error(transparent)]
+    Profile(#[from] profile::Error),
+    /// A node's settings.
+    #[error(transparent)]
+    Node(#[from] node::Error),
+    /// The base.
+    #[error(transparent)]
+    Base(#[from] base::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The image's layout.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// A file system of an image.
+    #[error(transparent)]
+    Read(#[from] read::Error),
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// Writing into the image.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// Writing the outputs.
+    #[error(transparent)]
+    Output(#[from] output::Error),
+    /// An image that cannot be opened for reading.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// What was written does not read back as planned, or an image is not what its manifest says.
+    #[error("{what}:{}", list(deviations))]
+    Deviates {
+        /// What was compared.
+        what: String,
+        /// Each thing that is wrong.
+        deviations: Vec<String>,
+    },
+    /// Two images differ; what differs has been printed.
+    #[error("the images differ")]
+    Differ,
+    /// A manifest that cannot be used.
+    #[error("{}: {message}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// An environment variable with a value of no use.
+    #[error("{name}=`{value}` is no number of seconds since 1970")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// There is nowhere to keep the store.
+    #[error("there is no folder for the store: neither --store, IMGFORGE_STORE nor a home folder")]
+    NoStore,
+    /// Standard output, or a file read as a whole.
+    #[error("cannot {what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn list(deviations: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut text: String =
+        deviations.iter().take(SHOWN).map(|deviation| format!("\n  {deviation}")).collect();
+    if deviations.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more", deviations.len() - SHOWN));
+    }
+    text
+}
+
+impl Error {
+    /// The exit code: 1 for an input or setting that must be changed, 3 for an image that is not what it should be, 4 for
+    /// what the build machine or the network could not do. (2 is clap's, for a command line that cannot be parsed.)
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Deviates { .. } | Error::Differ => 3,
+            Error::Store(store::Error::Io { .. }) | Error::Io { .. } | Error::NoStore => 4,
+            Error::Output(error) if error.is_host() => 4,
+            Error::Base(base::Error::Store(store::Error::Io { .. }) | base::Error::Download(_)) => 4,
+            _ => 1,
+        }
+    }
+
+    /// What the user can do, where that is not plain from the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Profile(error) => profile_hint(error),
+            Error::Settings(error)
+            | Error::Node(node::Error::Yaml(error))
+            | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
+            Error::Base(error) => base_hint(error),
+            Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
+            Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
+            Error::Image(image::Error::TableKind { .. } | image::Error::NoPartition { .. }) => {
+                Some("is this image for that board? `imgforge inspect IMAGE` shows what is in it".into())
+            }
+            Error::Apply(apply::Error::FileSystem {
+                source: imgforge_ext4::Error::Unsupported { .. },
+                ..
+            }) => {
+                Some("imgforge refuses what it does not fully understand, so that nothing is damaged".into())
+            }
+            Error::Output(error) => error.hint(),
+            Error::Deviates { .. } => {
+                Some("the image must not be used; please report this with the manifest".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn yaml_hint(error: &yaml::Error) -> Option<String> {
+    match error {
+        yaml::Error::Invalid { suggestion: Some(suggestion), .. } => {
+            Some(format!("did you mean `{suggestion}`?"))
+        }
+        _ => None,
+    }
+}
+
+fn profile_hint(error: &profile::Error) -> Option<String> {
+    match error {
+        profile::Error::UnknownBoard { suggestion: Some(suggestion), .. } => {
+            Some(format!("did you mean `{suggestion}`?"))
+        }
+        profile::Error::UnknownBoard { known, .. } => Some(format!("known boards: {}", known.join(", "))),
+        profile::Error::NoProfiles { .. } => Some("name the folder with --profiles".into()),
+        profile::Error::Yaml(error) => yaml_hint(error),
+        _ => None,
+    }
+}
+
+fn base_hint(error: &base::Error) -> Option<String> {
+    match error {
+        base::Error::NotMade { made_by: Some(made_by), .. } => Some(format!("`{made_by}` makes it")),
+        base::Error::Download(download::Error::Offline { .. }) => {
+            Some("build once without --offline, or give the image with --base FILE".into())
+        }
+        base::Error::Download(download::Error::Fetch { .. }) => {
+            Some("a mirror can be named in config.yaml, or the image given with --base FILE".into())
+        }
+        base::Error::Download(download::Error::Mismatch { .. }) => Some(
+            "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"
+                .into(),
+        ),
+        base::Error::Store(store::Error::Decode { .. }) => {
+            Some("get the image again; the file is damaged".into())
+        }
+        base::Error::Store(store::Error::Mismatch { .. }) => Some("delete the file and build again".into()),
+        base::Error::ImageMismatch { .. } => {
+            Some("one of the two hashes in the profile is not of this image".into())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,185 @@
+//! The manifest: what an image is made of, in a file beside it. The same inputs give the same manifest.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    change::{Action, Change, Volume},
+    image_path::ImagePath,
+    node::Role,
+    store::Record,
+};
+
+/// Version of this format. A reader refuses a newer one.
+pub const FORMAT: u32 = 1;
+
+/// Everything about an image that can be checked later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// The imgforge that built it.
+    pub imgforge: String,
+    /// The board.
+    pub board: String,
+    /// The node's role.
+    pub role: Role,
+    /// The node's host name.
+    pub hostname: String,
+    /// Seconds since 1970 that stand for the time of the build.
+    pub epoch: i64,
+    /// Whether the image holds secrets and must not be published.
+    pub secrets: bool,
+    /// What it was made from.
+    pub base: BaseEntry,
+    /// What came out.
+    pub image: ImageEntry,
+    /// Every path that differs from the base, in order.
+    pub changes: Vec<ChangeEntry>,
+}
+
+/// The base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BaseEntry {
+    /// The vendor's URL, or the name of the file.
+    pub origin: String,
+    /// SHA-256 of the file as published.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of the disk image in it.
+    pub image_sha256: String,
+    /// Its size in bytes.
+    pub image_size: u64,
+}
+
+impl BaseEntry {
+    /// The entry of the base that came from `origin`.
+    pub fn new(origin: &str, record: &Record) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            sha256: record.sha256.clone(),
+            size: record.size,
+            image_sha256: record.image_sha256.clone(),
+            image_size: record.image_size,
+        }
+    }
+}
+
+/// The image, decompressed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImageEntry {
+    /// SHA-256 of the whole disk image.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Number of the partition with the root file system.
+    pub root_partition: u32,
+    /// Number of the boot partition, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_partition: Option<u32>,
+}
+
+/// One path that differs from the base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChangeEntry {
+    /// The file system.
+    pub volume: Volume,
+    /// The path.
+    pub path: String,
+    /// What is there.
+    #[serde(flatten)]
+    pub state: State,
+    /// Who asked for it.
+    pub origins: Vec<String>,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum State {
+    /// A regular file.
+    File {
+        /// Size in bytes.
+        size: u64,
+        /// SHA-256 of the content.
+        sha256: String,
+        /// Permission bits, octal.
+        mode: String,
+        /// `uid:gid`.
+        owner: String,
+    },
+    /// A directory.
+    Directory {
+        /// Permission bits, octal.
+        mode: String,
+        /// `uid:gid`.
+        owner: String,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points.
+        target: String,
+    },
+    /// Nothing any more.
+    Absent,
+}
+
+impl ChangeEntry {
+    /// Describes `change`, reading its content once.
+    pub fn new(change: &Change) -> std::io::Result<Self> {
+        let owner = |access: &crate::change::Access| format!("{}:{}", access.uid, access.gid);
+        let mode = |access: &crate::change::Access| format!("{:04o}", access.mode);
+        let state = match &change.action {
+            Action::File { content, access } => State::File {
+                size: content.len(),
+                sha256: sha256_of(&**content)?,
+                mode: mode(access),
+                owner: owner(access),
+            },
+            Action::Directory { access } => State::Directory { mode: mode(access), owner: owner(access) },
+            Action::Symlink { target } => {
+                State::Symlink { target: String::from_utf8_lossy(target).into_owned() }
+            }
+            Action::Remove => State::Absent,
+        };
+        let origins = change.origins.iter().map(ToString::to_string).collect();
+        Ok(Self { volume: change.volume, path: change.path.to_string(), state, origins })
+    }
+
+    /// The path as one of the image.
+    pub fn image_path(&self) -> Result<ImagePath, crate::image_path::InvalidPath> {
+        ImagePath::new(&self.path)
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of all of `content`, lower-case hexadecimal.
+pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; (1 << 20).min(content.len() as usize)];
+    let mut at = 0;
+    while at < content.len() {
+        let length = (content.len() - at).min(piece.len() as u64) as usize;
+        let part = piece.get_mut(..length).unwrap_or_default();
+        content.read_at(at, part)?;
+        hasher.update(part);
+        at += length as u64;
+    }
+    Ok(hex(hasher.finalize()))
+}
+
+impl Manifest {
+    /// The manifest as its file has it.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}

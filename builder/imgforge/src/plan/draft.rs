@@ -1,0 +1,297 @@
+//! A plan while it is made: the base as it will look with the changes asked for so far.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use imgforge_ext4::Content;
+
+use super::Error;
+use crate::{
+    change::{Access, Action, Change, Origin, Volume},
+    image_path::ImagePath,
+    read::{Kind, Tree},
+};
+
+/// As many links in one path as the kernel follows (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// The base with the changes so far on top.
+pub struct Draft<'a> {
+    root: &'a dyn Tree,
+    boot: Option<&'a dyn Tree>,
+    changes: BTreeMap<(Volume, ImagePath), Change>,
+}
+
+impl std::fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft").field("changes", &self.changes).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing changed yet.
+    pub fn new(root: &'a dyn Tree, boot: Option<&'a dyn Tree>) -> Self {
+        Self { root, boot, changes: BTreeMap::new() }
+    }
+
+    /// The changes, boot partition first, parents before what is in them.
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes.into_values().collect()
+    }
+
+    /// Whether there is a boot partition.
+    pub fn has_boot(&self) -> bool {
+        self.boot.is_some()
+    }
+
+    /// What is at `path`.
+    pub fn kind(&self, volume: Volume, path: &ImagePath) -> Result<Option<Kind>, Error> {
+        self.kind_at(volume, &self.locate(volume, path)?)
+    }
+
+    /// The content of the file `path`, `None` where there is none.
+    pub fn read(&self, volume: Volume, path: &ImagePath) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.locate(volume, path)?;
+        if let Some(change) = self.changes.get(&(volume, path.clone())) {
+            let Action::File { content, .. } = &change.action else { return Ok(None) };
+            let mut bytes = vec![0; content.len() as usize];
+            content.read_at(0, &mut bytes).map_err(|source| Error::Content { path, source })?;
+            return Ok(Some(bytes));
+        }
+        match self.kind_at(volume, &path)? {
+            Some(Kind::File) => Ok(Some(self.tree(volume)?.read(&path)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The content of `path` as text; an error where the vendor's file is none.
+    pub fn read_text(&self, volume: Volume, path: &ImagePath) -> Result<Option<String>, Error> {
+        let Some(bytes) = self.read(volume, path)? else { return Ok(None) };
+        String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.clone() })
+    }
+
+    /// The paths that fit `pattern`, where `*` stands for any run of characters in a component.
+    pub fn matching(&self, volume: Volume, pattern: &ImagePath) -> Result<Vec<ImagePath>, Error> {
+        let mut found = vec![ImagePath::root()];
+        for component in pattern.components() {
+            let mut deeper = Vec::new();
+            for directory in &found {
+                // A link to a directory is looked into, as a shell would.
+                let inside =
+                    self.locate(volume, &directory.join("x")?)?.parent().unwrap_or_else(ImagePath::root);
+                for name in self.names(volume, &inside)?.iter().filter(|name| fits(component, name)) {
+                    deeper.push(inside.join(name)?);
+                }
+            }
+            found = deeper;
+        }
+        Ok(found)
+    }
+
+    /// Puts a file at `path`. Without `access`, a file that is there keeps its own; a new one is 0644 and root's.
+    pub fn write(
+        &mut self,
+        volume: Volume,
+        path: &ImagePath,
+        content: impl Into<Vec<u8>>,
+        access: Option<Access>,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        let kept = match access {
+            Some(access) => access,
+            None => self.access(volume, path)?.unwrap_or(Access::root(0o644)),
+        };
+        let content: Arc<dyn Content> = Arc::new(content.into());
+        self.put(volume, path, Action::File { content, access: kept }, origin)
+    }
+
+    /// Makes the directory `path`, or gives it this access.
+    pub fn directory(
+        &mut self,
+        volume: Volume,
+        path: &ImagePath,
+        access: Access,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        self.put(volume, path, Action::Directory { access }, origin)
+    }
+
+    /// Makes the directory `path` where there is none.
+    pub fn ensure_directory(&mut self, path: &ImagePath, origin: Origin) -> Result<(), Error> {
+        match self.kind(Volume::Root, path)? {
+            Some(Kind::Directory | Kind::Symlink) => Ok(()),
+            _ => self.directory(Volume::Root, path, Access::root(0o755), origin),
+        }
+    }
+
+    /// Makes the link `path` point to `target`.
+    pub fn symlink(
+        &mut self,
+        path: &ImagePath,
+        target: impl Into<Vec<u8>>,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        self.put(Volume::Root, path, Action::Symlink { target: target.into() }, origin)
+    }
+
+    /// Takes `path` away, with all in it. Nothing there is fine.
+    pub fn remove(&mut self, volume: Volume, path: &ImagePath, origin: Origin) -> Result<(), Error> {
+        let path = self.locate(volume, path)?;
+        let below = |other: &ImagePath| other.as_bytes().starts_with(&[path.as_bytes(), b"/"].concat());
+        self.changes.retain(|(v, other), _| *v != volume || (*other != path && !below(other)));
+        if self.base_entry(volume, &path)?.is_some() {
+            let change = Change { volume, path: path.clone(), action: Action::Remove, origins: vec![origin] };
+            self.changes.insert((volume, path), change);
+        }
+        Ok(())
+    }
+
+    /// Mode and owner of what is at `path`.
+    fn access(&self, volume: Volume, path: &ImagePath) -> Result<Option<Access>, Error> {
+        let path = self.locate(volume, path)?;
+        match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
+            Some(Action::File { access, .. } | Action::Directory { access }) => Ok(Some(*access)),
+            Some(Action::Symlink { .. } | Action::Remove) => Ok(None),
+            None => Ok(self.base_entry(volume, &path)?.filter(|e| e.kind == Kind::File).map(|e| e.access)),
+        }
+    }
+
+    fn put(&mut self, volume: Volume, path: &ImagePath, action: Action, origin: Origin) -> Result<(), Error> {
+        let path = self.locate(volume, path)?;
+        for parent in path.ancestors() {
+            match self.kind_at(volume, &parent)? {
+                Some(Kind::Directory) => {}
+                Some(kind) => return Err(Error::NotADirectory { path: parent, kind, wanted: path }),
+                None => self.record(
+                    volume,
+                    parent,
+                    Action::Directory { access: Access::root(0o755) },
+                    origin.clone(),
+                ),
+            }
+        }
+        let replaces_directory = self.kind_at(volume, &path)? == Some(Kind::Directory);
+        if replaces_directory && !matches!(action, Action::Directory { .. }) {
+            return Err(Error::IsADirectory { path, origin });
+        }
+        self.record(volume, path, action, origin);
+        Ok(())
+    }
+
+    fn record(&mut self, volume: Volume, path: ImagePath, action: Action, origin: Origin) {
+        let key = (volume, path.clone());
+        let mut origins = self.changes.remove(&key).map(|change| change.origins).unwrap_or_default();
+        origins.retain(|earlier| *earlier != origin);
+        origins.push(origin);
+        self.changes.insert(key, Change { volume, path, action, origins });
+    }
+
+    /// `path` with the links in its parent resolved, inside the image only: an absolute target starts again at the
+    /// image's root, and `..` stops there.
+    fn locate(&self, volume: Volume, path: &ImagePath) -> Result<ImagePath, Error> {
+        let mut left: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).rev().collect();
+        let mut at = ImagePath::root();
+        let mut links = 0;
+        while let Some(component) = left.pop() {
+            if component == b".." {
+                at = at.parent().unwrap_or_else(ImagePath::root);
+                continue;
+            }
+            let next = at.join(&component)?;
+            if left.is_empty() || self.kind_at(volume, &next)? != Some(Kind::Symlink) {
+                at = next;
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Error::TooManyLinks { path: path.clone() });
+            }
+            let target = self.target_at(volume, &next)?;
+            if target.first() == Some(&b'/') {
+                at = ImagePath::root();
+            }
+            let components = target.split(|&byte| byte == b'/').filter(|c| !c.is_empty() && *c != b".");
+            left.extend(components.map(<[u8]>::to_vec).rev());
+        }
+        Ok(at)
+    }
+
+    fn target_at(&self, volume: Volume, path: &ImagePath) -> Result<Vec<u8>, Error> {
+        match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
+            Some(Action::Symlink { target }) => Ok(target.clone()),
+            _ => Ok(self.tree(volume)?.target(path)?),
+        }
+    }
+
+    fn kind_at(&self, volume: Volume, path: &ImagePath) -> Result<Option<Kind>, Error> {
+        match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
+            Some(Action::File { .. }) => Ok(Some(Kind::File)),
+            Some(Action::Directory { .. }) => Ok(Some(Kind::Directory)),
+            Some(Action::Symlink { .. }) => Ok(Some(Kind::Symlink)),
+            Some(Action::Remove) => Ok(None),
+            None => Ok(self.base_entry(volume, path)?.map(|entry| entry.kind)),
+        }
+    }
+
+    /// What the base has at `path`, unless it or a directory above is taken away.
+    fn base_entry(&self, volume: Volume, path: &ImagePath) -> Result<Option<crate::read::Entry>, Error> {
+        let is_removed = |path: &ImagePath| {
+            self.changes
+                .get(&(volume, path.clone()))
+                .is_some_and(|change| matches!(change.action, Action::Remove))
+        };
+        if path.ancestors().iter().any(is_removed) {
+            return Ok(None);
+        }
+        Ok(self.tree(volume)?.entry(path)?)
+    }
+
+    fn names(&self, volume: Volume, directory: &ImagePath) -> Result<Vec<Vec<u8>>, Error> {
+        let mut names = match self.base_entry(volume, directory)?.map(|entry| entry.kind) {
+            Some(Kind::Directory) => self.tree(volume)?.names(directory)?,
+            _ => Vec::new(),
+        };
+        let planned =
+            self.changes.keys().filter(|(v, path)| *v == volume && path.parent().as_ref() == Some(directory));
+        names.extend(planned.map(|(_, path)| path.name().to_vec()));
+        names.sort();
+        names.dedup();
+        let gone = |name: &Vec<u8>| {
+            let key = directory.join(name).ok().map(|path| (volume, path));
+            key.and_then(|key| self.changes.get(&key)).is_some_and(|c| matches!(c.action, Action::Remove))
+        };
+        names.retain(|name| !gone(name));
+        Ok(names)
+    }
+
+    fn tree(&self, volume: Volume) -> Result<&'a dyn Tree, Error> {
+        match volume {
+            Volume::Root => Ok(self.root),
+            Volume::Boot => self.boot.ok_or(Error::NoBootPartition),
+        }
+    }
+}
+
+/// Whether `name` fits `pattern`, where `*` stands for any run of bytes.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => (0..=name.len()).any(|at| fits(rest, &name[at..])),
+        Some((byte, rest)) => {
+            name.split_first().is_some_and(|(first, after)| first == byte && fits(rest, after))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run() {
+        assert!(fits(b"ssh_host_*", b"ssh_host_rsa_key.pub"));
+        assert!(fits(b"*.conf", b"debian.conf"));
+        assert!(!fits(b"*.conf", b"debian.conf.old"));
+        assert!(fits(b"a", b"a"));
+        assert!(!fits(b"a", b"ab"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Mounts: lines added to the vendor's `/etc/fstab`, with the directories they are mounted on.
+//!
+//! Every line is `nofail`: a node whose disk is missing still boots, can be logged into and says what is wrong. Nothing
+//! is written to the card in the disk's place, because the storage stage of first boot holds back what would.
+
+use super::{Draft, Error};
+use crate::{
+    change::{Origin, Volume},
+    image_path::ImagePath,
+    node::{Bind, Mount, Node},
+};
+
+/// Adds the node's mounts to fstab and makes their mount points.
+pub fn add_mounts(draft: &mut Draft<'_>, node: &Node) -> Result<(), Error> {
+    if node.mounts.is_empty() && node.storage.is_empty() {
+        return Ok(());
+    }
+    let path = ImagePath::new("/etc/fstab")?;
+    let vendors = draft.read_text(Volume::Root, &path)?.unwrap_or_default();
+    check_free(&vendors, node)?;
+    let mut fstab = vendors;
+    if !fstab.is_empty() && !fstab.ends_with('\n') {
+        fstab.push('\n');
+    }
+    for mount in &node.mounts {
+        fstab.push_str(&disk_line(mount));
+        draft.ensure_directory(&mount.target, Origin::Node("mounts"))?;
+    }
+    for bind in &node.storage {
+        fstab.push_str(&bind_line(bind));
+        draft.ensure_directory(&bind.path, Origin::Node("storage"))?;
+    }
+    let origin = if node.mounts.is_empty() { Origin::Node("storage") } else { Origin::Node("mounts") };
+    draft.write(Volume::Root, &path, fstab, None, origin)
+}
+
+fn check_free(fstab: &str, node: &Node) -> Result<(), Error> {
+    let taken = |target: &ImagePath| {
+        let target = escape(target);
+        let mut lines = fstab.lines().filter(|line| !line.trim_start().starts_with('#'));
+        lines.any(|line| line.split_whitespace().nth(1) == Some(&target))
+    };
+    let disks = node.mounts.iter().map(|mount| ("mounts", &mount.target));
+    let binds = node.storage.iter().map(|bind| ("storage", &bind.path));
+    match disks.chain(binds).find(|(_, target)| taken(target)) {
+        None => Ok(()),
+        Some((setting, target)) => {
+            let message = format!("the base's own /etc/fstab already mounts something on {target}");
+            Err(Error::Clash { setting: setting.into(), message })
+        }
+    }
+}
+
+fn disk_line(mount: &Mount) -> String {
+    // 30 s instead of systemd's 90: a USB enclosure that has not answered by then is off.
+    let options = with_options(&mount.options, &["nofail", "x-systemd.device-timeout=30s"]);
+    let pass = if matches!(mount.kind.as_str(), "ext2" | "ext3" | "ext4" | "vfat") { 2 } else { 0 };
+    format!("{} {} {} {options} 0 {pass}\n", mount.source, escape(&mount.target), mount.kind)
+}
+
+fn bind_line(bind: &Bind) -> String {
+    format!("{} {} none bind,nofail 0 0\n", escape(&bind.on), escape(&bind.path))
+}
+
+/// `options` and those of `more` whose key is not among them.
+fn with_options(options: &str, more: &[&str]) -> String {
+    let key = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
+    let mut all: Vec<&str> = options.split(',').collect();
+    for option in more {
+        if !all.iter().any(|given| key(given) == key(option)) {
+            all.push(option);
+        }
+    }
+    all.join(",")
+}
+
+/// A path as fstab(5) writes it: white space and backslashes in octal.
+fn escape(path: &ImagePath) -> String {
+    let escape_char = |c: char| match c {
+        ' ' | '\t' | '\n' | '\\' => format!("\\{:03o}", c as u32),
+        c => c.to_string(),
+    };
+    String::from_utf8_lossy(path.as_bytes()).chars().map(escape_char).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_missing_never_stops_the_boot() {
+        let mount = Mount {
+            source: "UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c3".into(),
+            target: ImagePath::new("/mnt/root").unwrap(),
+            kind: "ext4".into(),
+            options: "defaults,rw".into(),
+            required: true,
+        };
+        assert_eq!(
+            disk_line(&mount),
+            "UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c3 /mnt/root ext4 \
+             defaults,rw,nofail,x-systemd.device-timeout=30s 0 2\n"
+        );
+    }
+
+    #[test]
+    fn options_a_person_gave_stay() {
+        assert_eq!(
+            with_options("x-systemd.device-timeout=5s", &["x-systemd.device-timeout=30s"]),
+            "x-systemd.device-timeout=5s"
+        );
+    }
+
+    #[test]
+    fn bind_mounts_are_pairs() {
+        let bind = Bind {
+            path: ImagePath::new("/var/lib/etcd").unwrap(),
+            on: ImagePath::new("/mnt/root/var/lib/etcd").unwrap(),
+        };
+        assert_eq!(bind_line(&bind), "/mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail 0 0\n");
+    }
+
+    #[test]
+    fn white_space_is_written_in_octal() {
+        assert_eq!(escape(&ImagePath::new("/mnt/my disk").unwrap()), "/mnt/my\\040disk");
+    }
+}

@@ -1,0 +1,185 @@
+//! From a profile, a node's settings and the overlays to the list of changes: everything a build will do, before it does
+//! anything.
+
+mod command_line;
+mod draft;
+mod fstab;
+mod identity;
+mod overlay;
+mod template;
+mod units;
+mod users;
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    change::{Change, Origin},
+    image_path::{ImagePath, InvalidPath},
+    node::{Node, Role},
+    profile::{Profile, Vendor},
+    read::{self, Kind, Tree},
+    yaml,
+};
+use draft::Draft;
+
+pub use overlay::Declarations;
+
+/// What is to be built: the inputs of a plan besides the base itself.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The board.
+    pub profile: Profile,
+    /// Its vendor.
+    pub vendor: Vendor,
+    /// What the node does.
+    pub role: Role,
+    /// The node's settings, checked, with a host name.
+    pub node: Node,
+    /// Folder with the overlays.
+    pub overlays: PathBuf,
+    /// Seconds since 1970 that stand for "now" in everything the build writes.
+    pub epoch: i64,
+}
+
+impl Request {
+    /// The node's host name.
+    pub fn hostname(&self) -> String {
+        let default = || format!("{}-{}", self.profile.board, self.role.name());
+        self.node.hostname.clone().unwrap_or_else(default)
+    }
+
+    /// Whether the image will hold what must not be published: so far, password hashes.
+    pub fn holds_secrets(&self) -> bool {
+        self.node.users.iter().any(|user| user.password_hash.is_some())
+    }
+}
+
+/// Why no plan can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The base cannot be read.
+    #[error(transparent)]
+    Base(#[from] read::Error),
+    /// An overlay's declarations are wrong.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
+    /// A path that is none.
+    #[error(transparent)]
+    Path(#[from] InvalidPath),
+    /// A file of an overlay cannot be read.
+    #[error("cannot read {}", path.display())]
+    Overlay {
+        /// The file on the build machine.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An overlay declares what it does not hold, or holds what cannot go into an image.
+    #[error("{}: {message}", path.display())]
+    Declaration {
+        /// The overlay's declarations, or the file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A template uses a variable that is not there, or is no template.
+    #[error("{}: {message}", path.display())]
+    Template {
+        /// The template.
+        path: PathBuf,
+        /// What is wrong, with line.
+        message: String,
+    },
+    /// A change's content cannot be read.
+    #[error("cannot read what goes to {path}")]
+    Content {
+        /// Where it goes.
+        path: ImagePath,
+        /// Why.
+        source: io::Error,
+    },
+    /// A vendor's file is no text, so it cannot be edited.
+    #[error("{path} in the base is no text")]
+    NotText {
+        /// The file.
+        path: ImagePath,
+    },
+    /// Something that is no directory stands in the way.
+    #[error("{wanted} cannot be made: {path} is a {kind} in the image")]
+    NotADirectory {
+        /// What stands in the way.
+        path: ImagePath,
+        /// What it is.
+        kind: Kind,
+        /// What was to be made below it.
+        wanted: ImagePath,
+    },
+    /// A directory stands where a file or link should go.
+    #[error("{path} is a directory in the image, but {origin} has a file or link there")]
+    IsADirectory {
+        /// The directory.
+        path: ImagePath,
+        /// Who wants to replace it.
+        origin: Origin,
+    },
+    /// Links in the image that lead round in a circle.
+    #[error("too many symbolic links on the way to {path}")]
+    TooManyLinks {
+        /// The path.
+        path: ImagePath,
+    },
+    /// A change for the boot partition of a board without one.
+    #[error("the board has no boot partition, but a change goes there")]
+    NoBootPartition,
+    /// A unit to enable is nowhere.
+    #[error("{origin} enables {unit}, but neither the overlays nor the base have such a unit")]
+    NoUnit {
+        /// The unit.
+        unit: String,
+        /// Who wants it.
+        origin: Origin,
+    },
+    /// A unit to enable says nothing about when it starts.
+    #[error("{origin} enables {unit}, but its [Install] section names no target")]
+    NoInstallSection {
+        /// The unit.
+        unit: String,
+        /// Who wants it.
+        origin: Origin,
+    },
+    /// A file the base must have is not there.
+    #[error("the base has no {path}, which is needed for {purpose}")]
+    Missing {
+        /// The file.
+        path: String,
+        /// What for.
+        purpose: String,
+    },
+    /// A user or mount that clashes with the base.
+    #[error("{setting}: {message}")]
+    Clash {
+        /// The setting.
+        setting: String,
+        /// What clashes.
+        message: String,
+    },
+}
+
+/// Makes the plan: the changes that turn the base, seen through `root` and `boot`, into what `request` asks for.
+pub fn plan(request: &Request, root: &dyn Tree, boot: Option<&dyn Tree>) -> Result<Vec<Change>, Error> {
+    let mut draft = Draft::new(root, boot);
+    let overlays = overlay::applying(request)?;
+    let context = template::Context::new(request);
+    for overlay in &overlays {
+        overlay.lay(&mut draft, &context)?;
+    }
+    identity::set_hostname(&mut draft, &request.hostname())?;
+    fstab::add_mounts(&mut draft, &request.node)?;
+    users::add_users(&mut draft, &request.node.users, request.epoch)?;
+    command_line::add_arguments(&mut draft, request)?;
+    // Last, because a unit of one overlay may be wanted by another and be edited by a third.
+    for overlay in &overlays {
+        overlay.link_units(&mut draft)?;
+    }
+    Ok(draft.into_changes())
+}

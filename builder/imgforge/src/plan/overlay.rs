@@ -1,0 +1,367 @@
+//! Overlays: folders whose files go into an image as they lie there, with a short declaration of everything a folder
+//! cannot say by itself.
+//!
+//! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/roles/<role>` and `overlays/boards/<board>` apply in this
+//! order; each is optional but `common`. In a folder, `root/` is laid over the root file system, `boot/` over the boot
+//! partition, and `overlay.yaml` holds the [`Declarations`].
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Draft, Error, Request, template::Context, units};
+use crate::{
+    change::{Access, Origin, Volume},
+    image_path::ImagePath,
+    yaml,
+};
+
+/// `overlay.yaml`: what the files of the folder cannot say.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Declarations {
+    /// What the overlay is for.
+    #[serde(default)]
+    pub description: String,
+    /// Files that are not plain 0644 files of root's, by their path below `root/`.
+    #[serde(default)]
+    pub files: BTreeMap<ImagePath, FileDeclaration>,
+    /// Directories to make, or whose access differs from 0755 and root's.
+    #[serde(default)]
+    pub directories: BTreeMap<ImagePath, AccessDeclaration>,
+    /// Links to make, with where they point.
+    #[serde(default)]
+    pub symlinks: BTreeMap<ImagePath, String>,
+    /// Paths to take away; each component may hold `*`. Nothing there is fine.
+    #[serde(default)]
+    pub remove: Vec<ImagePath>,
+    /// Units to enable by their own `[Install]` section. `?` at the end: only if there is such a unit.
+    #[serde(default)]
+    pub enable: Vec<String>,
+    /// Units that must never start. `?` at the end: only if there is such a unit.
+    #[serde(default)]
+    pub mask: Vec<String>,
+    /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
+    #[serde(default)]
+    pub edit: BTreeMap<String, Vec<Assignment>>,
+}
+
+/// How a file goes in.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileDeclaration {
+    /// Permission bits in octal, `"0755"`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Numeric `uid:gid`.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Whether the file is a template.
+    #[serde(default)]
+    pub template: bool,
+}
+
+/// Mode and owner of a directory.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AccessDeclaration {
+    /// Permission bits in octal, `"0755"`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Numeric `uid:gid`.
+    #[serde(default)]
+    pub owner: Option<String>,
+}
+
+/// A line `KEY=value` to set in a file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Assignment {
+    /// The key.
+    pub set: String,
+    /// Its value.
+    pub value: String,
+    /// What stands between them.
+    #[serde(default = "default_separator")]
+    pub separator: String,
+}
+
+fn default_separator() -> String {
+    "=".into()
+}
+
+/// One overlay folder.
+#[derive(Debug)]
+pub struct Overlay {
+    origin: Origin,
+    folder: PathBuf,
+    declarations: Declarations,
+}
+
+/// The overlays that apply to `request`, in order.
+pub fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
+    let names = [
+        "common".to_owned(),
+        format!("vendors/{}", request.vendor.vendor),
+        format!("roles/{}", request.role.name()),
+        format!("boards/{}", request.profile.board),
+    ];
+    let mut overlays = Vec::new();
+    for name in names {
+        let folder = request.overlays.join(&name);
+        if folder.is_dir() {
+            overlays.push(Overlay::open(name, folder)?);
+        } else if name == "common" {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(Error::Overlay { path: folder, source });
+        }
+    }
+    Ok(overlays)
+}
+
+impl Overlay {
+    fn open(name: String, folder: PathBuf) -> Result<Self, Error> {
+        let file = folder.join("overlay.yaml");
+        let declarations = if file.exists() { yaml::read(&file)? } else { Declarations::default() };
+        let overlay = Self { origin: Origin::Overlay(name), folder, declarations };
+        overlay.check()?;
+        Ok(overlay)
+    }
+
+    /// Every declared file must be there: a declaration for a file that was renamed would silently do nothing.
+    fn check(&self) -> Result<(), Error> {
+        for path in self.declarations.files.keys() {
+            let file = self.on_host("root", path);
+            if !file.is_file() {
+                return Err(
+                    self.wrong(format!("files: {path} is declared, but {} is no file", file.display()))
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays files, directories, links, removals and edits over the draft.
+    pub fn lay(&self, draft: &mut Draft<'_>, context: &Context) -> Result<(), Error> {
+        for pattern in &self.declarations.remove {
+            for path in draft.matching(Volume::Root, pattern)? {
+                draft.remove(Volume::Root, &path, self.origin.clone())?;
+            }
+        }
+        for (path, declared) in &self.declarations.directories {
+            let access = self.access(path, &declared.mode, &declared.owner, 0o755)?;
+            draft.directory(Volume::Root, path, access, self.origin.clone())?;
+        }
+        self.lay_folder(draft, context, Volume::Root, "root")?;
+        self.lay_folder(draft, context, Volume::Boot, "boot")?;
+        for (path, target) in &self.declarations.symlinks {
+            draft.symlink(path, target.as_bytes(), self.origin.clone())?;
+        }
+        for (path, assignments) in &self.declarations.edit {
+            self.edit(draft, path, assignments)?;
+        }
+        Ok(())
+    }
+
+    /// Enables and masks units.
+    pub fn link_units(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
+        for (unit, optional) in self.declarations.enable.iter().map(|unit| or_absent(unit)) {
+            match units::find(draft, unit)? {
+                Some(file) => units::enable(draft, unit, &file, &self.origin)?,
+                None if optional => {}
+                None => return Err(Error::NoUnit { unit: unit.into(), origin: self.origin.clone() }),
+            }
+        }
+        for (unit, optional) in self.declarations.mask.iter().map(|unit| or_absent(unit)) {
+            if !optional || units::find(draft, unit)?.is_some() {
+                units::mask(draft, unit, &self.origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lay_folder(
+        &self,
+        draft: &mut Draft<'_>,
+        context: &Context,
+        volume: Volume,
+        name: &str,
+    ) -> Result<(), Error> {
+        let folder = self.folder.join(name);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        if volume == Volume::Boot && !draft.has_boot() {
+            return Err(self.wrong("has a `boot` folder, but the board has no boot partition".into()));
+        }
+        self.lay_files(draft, context, volume, &folder, &ImagePath::root())
+    }
+
+    fn lay_files(
+        &self,
+        draft: &mut Draft<'_>,
+        context: &Context,
+        volume: Volume,
+        folder: &Path,
+        at: &ImagePath,
+    ) -> Result<(), Error> {
+        for (name, file) in sorted_entries(folder)? {
+            let path = at.join(name)?;
+            let fail = |source| Error::Overlay { path: file.clone(), source };
+            let kind = fs::symlink_metadata(&file).map_err(fail)?.file_type();
+            if kind.is_dir() {
+                self.lay_files(draft, context, volume, &file, &path)?;
+            } else if kind.is_symlink() {
+                let target = fs::read_link(&file).map_err(fail)?;
+                draft.symlink(&path, target.as_os_str().as_encoded_bytes(), self.origin.clone())?;
+            } else if kind.is_file() {
+                let content = fs::read(&file).map_err(fail)?;
+                self.lay_file(draft, context, volume, &path, &file, content)?;
+            } else {
+                let message = "only files, folders and links can be in an overlay".into();
+                return Err(Error::Declaration { path: file, message });
+            }
+        }
+        Ok(())
+    }
+
+    fn lay_file(
+        &self,
+        draft: &mut Draft<'_>,
+        context: &Context,
+        volume: Volume,
+        path: &ImagePath,
+        file: &Path,
+        mut content: Vec<u8>,
+    ) -> Result<(), Error> {
+        let plain = FileDeclaration::default();
+        let declared = self.declarations.files.get(path).filter(|_| volume == Volume::Root).unwrap_or(&plain);
+        let access = self.access(path, &declared.mode, &declared.owner, 0o644)?;
+        if declared.template {
+            let text = String::from_utf8(content).map_err(|_| Error::Template {
+                path: file.to_owned(),
+                message: "a template must be UTF-8 text".into(),
+            })?;
+            content = context.render(file, &text)?.into_bytes();
+        }
+        draft.write(volume, path, content, Some(access), self.origin.clone())
+    }
+
+    fn edit(&self, draft: &mut Draft<'_>, path: &str, assignments: &[Assignment]) -> Result<(), Error> {
+        let (path, optional) = or_absent(path);
+        let path = ImagePath::new(path)?;
+        let Some(mut text) = draft.read_text(Volume::Root, &path)? else {
+            if optional {
+                return Ok(());
+            }
+            return Err(Error::Missing { path: path.to_string(), purpose: format!("{}", self.origin) });
+        };
+        for assignment in assignments {
+            text = assignment.apply(&text);
+        }
+        draft.write(Volume::Root, &path, text, None, self.origin.clone())
+    }
+
+    fn access(
+        &self,
+        path: &ImagePath,
+        mode: &Option<String>,
+        owner: &Option<String>,
+        default: u16,
+    ) -> Result<Access, Error> {
+        let wrong = |what: &str| self.wrong(format!("{path}: {what}"));
+        let mode = match mode {
+            None => default,
+            Some(mode) => u16::from_str_radix(mode, 8)
+                .ok()
+                .filter(|&mode| mode <= 0o7777)
+                .ok_or_else(|| wrong(&format!("mode `{mode}` is no octal mode such as \"0755\"")))?,
+        };
+        let (uid, gid) = match owner {
+            None => (0, 0),
+            Some(owner) => owner
+                .split_once(':')
+                .and_then(|(u, g)| Some((u32::from_str(u).ok()?, u32::from_str(g).ok()?)))
+                .ok_or_else(|| wrong(&format!("owner `{owner}` is no numeric `uid:gid`")))?,
+        };
+        Ok(Access { mode, uid, gid })
+    }
+
+    fn on_host(&self, part: &str, path: &ImagePath) -> PathBuf {
+        self.folder.join(part).join(path.to_string().trim_start_matches('/'))
+    }
+
+    fn wrong(&self, message: String) -> Error {
+        Error::Declaration { path: self.folder.join("overlay.yaml"), message }
+    }
+}
+
+impl Assignment {
+    /// `text` with the assignment in place of the first line for its key, commented out or not; else at the end.
+    fn apply(&self, text: &str) -> String {
+        let line = format!("{}{}{}", self.set, self.separator, self.value);
+        let separator = self.separator.trim();
+        let assigns = |candidate: &str| {
+            let rest = candidate.trim_start().strip_prefix(&self.set);
+            rest.is_some_and(|rest| rest.trim_start().starts_with(separator))
+        };
+        let mut lines: Vec<&str> = text.lines().collect();
+        let active = lines.iter().position(|candidate| assigns(candidate));
+        let place = active.or_else(|| {
+            lines.iter().position(|candidate| candidate.trim_start().strip_prefix('#').is_some_and(assigns))
+        });
+        match place {
+            Some(at) => lines[at] = &line,
+            None => lines.push(&line),
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// `name?` → (`name`, true).
+fn or_absent(name: &str) -> (&str, bool) {
+    name.strip_suffix('?').map_or((name, false), |name| (name, true))
+}
+
+/// The entries of a folder by name, so that the order of a host's directory never shows.
+fn sorted_entries(folder: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
+    let fail = |source| Error::Overlay { path: folder.to_owned(), source };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        entries.push((entry.file_name().as_encoded_bytes().to_vec(), entry.path()));
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignment(set: &str, value: &str) -> Assignment {
+        Assignment { set: set.into(), value: value.into(), separator: "=".into() }
+    }
+
+    #[test]
+    fn an_assignment_replaces_the_vendors_line() {
+        assert_eq!(
+            assignment("SWAP", "false").apply("ENABLED=true\nSWAP=true\n"),
+            "ENABLED=true\nSWAP=false\n"
+        );
+        assert_eq!(assignment("SWAP", "false").apply("# SWAP=true\nSIZE=1\n"), "SWAP=false\nSIZE=1\n");
+        assert_eq!(assignment("SWAP", "false").apply("SWAPFILE=x\n"), "SWAPFILE=x\nSWAP=false\n");
+    }
+
+    #[test]
+    fn a_question_mark_allows_absence() {
+        assert_eq!(or_absent("a.service?"), ("a.service", true));
+        assert_eq!(or_absent("a.service"), ("a.service", false));
+    }
+}

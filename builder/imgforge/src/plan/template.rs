@@ -1,0 +1,104 @@
+//! Files of overlays that are filled in for the node. A variable that is not there is an error, never an empty string.
+
+use std::path::Path;
+
+use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use serde::Serialize;
+
+use super::{Error, Request};
+use crate::profile::Architecture;
+
+/// What templates may use. The names are part of the overlays' format.
+#[derive(Debug, Serialize)]
+struct Variables {
+    node: NodeVariables,
+    board: BoardVariables,
+    /// Seconds since 1970 that stand for the time of the build.
+    epoch: i64,
+    imgforge: Imgforge,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeVariables {
+    hostname: String,
+    role: &'static str,
+    mounts: Vec<MountVariables>,
+}
+
+#[derive(Debug, Serialize)]
+struct MountVariables {
+    source: String,
+    target: String,
+    /// `disk` or `bind`.
+    kind: &'static str,
+    required: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct BoardVariables {
+    name: String,
+    arch: Architecture,
+    vendor: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Imgforge {
+    version: &'static str,
+}
+
+/// The variables of one node, ready for any template.
+#[derive(Debug)]
+pub struct Context(Value);
+
+impl Context {
+    /// The values for what `request` asks for.
+    pub fn new(request: &Request) -> Self {
+        let Request { profile, role, node, .. } = request;
+        let disks = node.mounts.iter().map(|mount| MountVariables {
+            source: mount.source.clone(),
+            target: mount.target.to_string(),
+            kind: "disk",
+            required: mount.required,
+        });
+        let binds = node.storage.iter().map(|bind| MountVariables {
+            source: bind.on.to_string(),
+            target: bind.path.to_string(),
+            kind: "bind",
+            required: true,
+        });
+        let variables = Variables {
+            node: NodeVariables {
+                hostname: request.hostname(),
+                role: role.name(),
+                mounts: disks.chain(binds).collect(),
+            },
+            board: BoardVariables {
+                name: profile.board.clone(),
+                arch: profile.architecture,
+                vendor: request.vendor.vendor.clone(),
+            },
+            epoch: request.epoch,
+            imgforge: Imgforge { version: env!("CARGO_PKG_VERSION") },
+        };
+        Self(Value::from(Serde(variables)))
+    }
+
+    /// Fills in the template `text`, which lies at `path`.
+    pub fn render(&self, path: &Path, text: &str) -> Result<String, Error> {
+        let fail = |error: minijinja::Error| {
+            let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+            let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+            Error::Template { path: path.to_owned(), message: format!("{place}{reason}") }
+        };
+        let syntax = SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(fail)?;
+        let mut environment = Environment::new();
+        environment.set_syntax(syntax);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.render_str(text, &self.0).map_err(fail)
+    }
+}

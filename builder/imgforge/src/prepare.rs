@@ -1,0 +1,103 @@
+//! The first half of a build, shared with `plan`: from the command line to a base at hand and the list of changes.
+
+use std::{env, path::PathBuf, sync::Arc};
+
+use imgforge_disk::{Content, Disk, FileContent, partition::Table};
+use imgforge_ext4::Editor;
+
+use crate::{
+    apply,
+    base::{Base, Source},
+    change::Change,
+    cli::TargetArgs,
+    console::Console,
+    error::Error,
+    image::{self, Partitions, Trees},
+    node::Node,
+    plan::{self, Request},
+    profile::Catalogue,
+    settings::Settings,
+    store::Store,
+};
+
+/// A build that has been thought through, and nothing done.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is asked for.
+    pub request: Request,
+    /// What it is made from.
+    pub base: Base,
+    /// The base's image.
+    pub image: Arc<dyn Content>,
+    /// Its partition table.
+    pub table: Table,
+    /// The partitions to work on.
+    pub partitions: Partitions,
+    /// What will be done.
+    pub changes: Vec<Change>,
+}
+
+/// Finds profile, settings, overlays and base, and makes the plan.
+pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> Result<Prepared, Error> {
+    let folders = settings.profile_folders(target.profiles.as_deref());
+    let catalogue = Catalogue::load(&folders)?;
+    let (profile_path, profile) = catalogue.find(&target.board)?;
+    let vendor = catalogue.vendor(profile, &folders)?;
+    let node = node_settings(target)?;
+    let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
+    let source =
+        Source { profile, profile_path, file: target.base.as_deref(), offline: target.offline, settings };
+    let base = source.obtain(&store, console)?;
+    let path = &base.decoded.path;
+    let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
+    let image: Arc<dyn Content> = Arc::new(content);
+    let table = image::table_of(&image)?;
+    let partitions = Partitions::find(&table, &profile.layout)?;
+    let trees = Trees::open(&image, &partitions)?;
+    let epoch = match epoch_from_environment()? {
+        Some(epoch) => epoch,
+        None => time_of(&image, &partitions)?,
+    };
+    let overlays = overlays_folder(target, profile_path);
+    let request = Request { profile: profile.clone(), vendor, role: target.role, node, overlays, epoch };
+    let changes = plan::plan(&request, &trees.root, trees.boot())?;
+    Ok(Prepared { request, base, image, table, partitions, changes })
+}
+
+/// The node's file, with what the command line says on top.
+fn node_settings(target: &TargetArgs) -> Result<Node, Error> {
+    let mut node = target.node.as_deref().map(Node::read).transpose()?.unwrap_or_default();
+    if let Some(hostname) = &target.hostname {
+        node.hostname = Some(hostname.clone());
+    }
+    node.check()?;
+    Ok(node)
+}
+
+/// `overlays` beside the folder the profile came from.
+fn overlays_folder(target: &TargetArgs, profile_path: &std::path::Path) -> PathBuf {
+    let beside = || {
+        let above = profile_path.parent().and_then(|profiles| profiles.parent());
+        above.map(|above| above.join("overlays")).unwrap_or_else(|| "overlays".into())
+    };
+    target.overlays.clone().unwrap_or_else(beside)
+}
+
+fn epoch_from_environment() -> Result<Option<i64>, Error> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let Some(value) = env::var_os(NAME) else { return Ok(None) };
+    let value = value.to_string_lossy().into_owned();
+    match value.parse::<u32>() {
+        Ok(epoch) => Ok(Some(i64::from(epoch))),
+        Err(_) => Err(Error::Environment { name: NAME, value }),
+    }
+}
+
+/// The time of the base: when its root file system was last written. The same base gives the same time.
+fn time_of(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<i64, Error> {
+    let failed = |source| apply::Error::FileSystem { what: "open", source };
+    let mut disk = Disk::new(Arc::clone(image));
+    let window = Disk::window(&mut disk, partitions.root.range()).map_err(apply::Error::Window)?;
+    let editor = Editor::open(window, 0).map_err(failed)?;
+    Ok(editor.superblock().wtime())
+}

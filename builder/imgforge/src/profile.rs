@@ -1,0 +1,331 @@
+//! Board profiles and vendor descriptions: what imgforge knows of boards, as data.
+//!
+//! `board-profiles/<board>.yaml` describes a board, `board-profiles/vendors/<vendor>.yaml` what all images of a vendor
+//! have in common. Both are found by a search path, so that a person's own files come first.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{image_path::ImagePath, yaml};
+
+/// A board: its hardware, the vendor's image for it and how that image is laid out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// Name used on the command line; the file's name without `.yaml`.
+    pub board: String,
+    /// Full name of the hardware.
+    pub name: String,
+    /// Other names the board is asked for by.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Whose image it is; names a file in `vendors/`.
+    pub vendor: String,
+    /// Instruction set the board can run.
+    pub architecture: Architecture,
+    /// CPU cores.
+    pub cores: u32,
+    /// Memory of the smallest variant, in MiB.
+    pub memory: u32,
+    /// The vendor's image.
+    pub base: BaseImage,
+    /// How the image is partitioned.
+    pub layout: Layout,
+    /// Free space, in MiB, that the root file system keeps beyond what the build puts in.
+    #[serde(default = "default_reserve")]
+    pub reserve: u32,
+    /// Words added to the kernel's command line on this board.
+    #[serde(default)]
+    pub kernel_arguments: Vec<String>,
+    /// What a user of the board should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+fn default_reserve() -> u32 {
+    256
+}
+
+/// Instruction sets of the boards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// 64-bit, ARMv8-A or newer.
+    Arm64,
+    /// 32-bit ARMv7-A with hard float: Debian's armhf.
+    Armv7,
+    /// 32-bit ARMv6 with VFPv2: Raspberry Pi 1 and Zero. No Kubernetes runs there.
+    Armv6,
+}
+
+/// Where the vendor's image is and what it must be. The two hashes are of two different things: the file that is
+/// downloaded, and the disk image that comes out of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BaseImage {
+    /// Where the vendor publishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A file made on this machine instead, relative to the folder above the profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// How to make that file when it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
+    /// Size of the file as published, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// SHA-256 of the file as published (compressed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What is appended to the file's name for the vendor's own checksum file, where the profile has no hash: `.sha`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum_file: Option<String>,
+    /// Size of the disk image inside, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<u64>,
+    /// SHA-256 of the disk image inside (decompressed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_sha256: Option<String>,
+}
+
+/// Partition table and the partitions imgforge works on.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Layout {
+    /// Kind of partition table.
+    pub table: TableKind,
+    /// Number of the partition with the ext4 root file system.
+    pub root: u32,
+    /// The FAT partition the firmware reads, where there is one.
+    #[serde(default)]
+    pub boot: Option<BootPartition>,
+}
+
+/// Kind of partition table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TableKind {
+    /// Master boot record.
+    Mbr,
+    /// GUID partition table.
+    Gpt,
+}
+
+/// The FAT partition the firmware reads.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BootPartition {
+    /// Its number.
+    pub partition: u32,
+    /// Where the running system mounts it.
+    pub mount: ImagePath,
+}
+
+/// What all images of a vendor have in common.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Vendor {
+    /// Name used in profiles; the file's name without `.yaml`.
+    pub vendor: String,
+    /// Full name.
+    pub name: String,
+    /// Where the kernel's command line is written.
+    pub command_line: CommandLine,
+    /// Words added to it where the node runs Kubernetes.
+    #[serde(default)]
+    pub kubernetes_kernel_arguments: Vec<String>,
+}
+
+/// A file that holds the kernel's command line.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CommandLine {
+    /// The file system it is in.
+    pub volume: BootVolume,
+    /// Its path; the last component may hold `*` for "each file that fits".
+    pub file: String,
+    /// How the words stand in it.
+    pub form: CommandLineForm,
+}
+
+/// The file system a boot file is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootVolume {
+    /// The FAT boot partition.
+    Boot,
+    /// The root file system.
+    Root,
+}
+
+/// How the words of the command line stand in their file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum CommandLineForm {
+    /// The file is the command line, on one line: Raspberry Pi's `cmdline.txt`.
+    Line,
+    /// The value of a key, `key=words`: `extraargs` in Armbian's `armbianEnv.txt`.
+    Assignment {
+        /// The key.
+        key: String,
+    },
+    /// The rest of a line that begins with a word, as `options` in a boot loader entry.
+    Field {
+        /// The word.
+        key: String,
+    },
+}
+
+/// Why a board's description cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No folder with profiles anywhere on the search path.
+    #[error("no board profiles found; looked in {}", looked_in.join(", "))]
+    NoProfiles {
+        /// The folders that were tried.
+        looked_in: Vec<String>,
+    },
+    /// Nobody calls a board this.
+    #[error("no board is called `{asked}`")]
+    UnknownBoard {
+        /// The name asked for.
+        asked: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+        /// All known names.
+        known: Vec<String>,
+    },
+    /// The name in the file is not the file's name, or two profiles claim one name.
+    #[error("{}: {message}", path.display())]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A file cannot be read as what it should be.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
+    /// A folder cannot be listed.
+    #[error("cannot list {}", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The profiles of a search path, loaded and checked.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    boards: BTreeMap<String, (PathBuf, Profile)>,
+}
+
+impl Catalogue {
+    /// Loads all profiles of `folders`; a board in an earlier folder hides one of the same name in a later folder.
+    pub fn load(folders: &[PathBuf]) -> Result<Self, Error> {
+        let present: Vec<_> = folders.iter().filter(|folder| folder.is_dir()).collect();
+        if present.is_empty() {
+            let looked_in = folders.iter().map(|folder| folder.display().to_string()).collect();
+            return Err(Error::NoProfiles { looked_in });
+        }
+        let mut boards = BTreeMap::new();
+        for folder in present {
+            for path in yaml_files(folder)? {
+                let profile: Profile = yaml::read(&path)?;
+                profile.check(&path)?;
+                boards.entry(profile.board.clone()).or_insert((path, profile));
+            }
+        }
+        let catalogue = Self { boards };
+        catalogue.check_names()?;
+        Ok(catalogue)
+    }
+
+    /// All boards, by name, each with the file it is described in.
+    pub fn boards(&self) -> impl Iterator<Item = (&Path, &Profile)> {
+        self.boards.values().map(|(path, profile)| (path.as_path(), profile))
+    }
+
+    /// The board called `name`, by its name or an alias, and the file it is described in.
+    pub fn find(&self, name: &str) -> Result<(&Path, &Profile), Error> {
+        let is_called =
+            |profile: &Profile| profile.board == name || profile.aliases.iter().any(|alias| alias == name);
+        self.boards().find(|(_, profile)| is_called(profile)).ok_or_else(|| {
+            let known: Vec<_> = self.boards.keys().cloned().collect();
+            let names =
+                self.boards().flat_map(|(_, p)| p.aliases.iter().chain([&p.board])).map(String::as_str);
+            Error::UnknownBoard { asked: name.to_owned(), suggestion: yaml::nearest(name, names), known }
+        })
+    }
+
+    /// The vendor of `profile`, described beside it or, for a person's own profile, in any folder of the search path.
+    pub fn vendor(&self, profile: &Profile, folders: &[PathBuf]) -> Result<Vendor, Error> {
+        let file = Path::new("vendors").join(format!("{}.yaml", profile.vendor));
+        let found = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
+        let path = found.ok_or_else(|| Error::Inconsistent {
+            path: self.boards.get(&profile.board).map(|(path, _)| path.clone()).unwrap_or_default(),
+            message: format!("names the vendor `{}`, but there is no {}", profile.vendor, file.display()),
+        })?;
+        Ok(yaml::read(&path)?)
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        let mut owner: BTreeMap<&str, &str> = BTreeMap::new();
+        for (path, profile) in self.boards() {
+            for name in profile.aliases.iter().chain([&profile.board]) {
+                if let Some(other) = owner.insert(name, &profile.board) {
+                    let message = format!("`{name}` already stands for the board `{other}`");
+                    return Err(Error::Inconsistent { path: path.to_owned(), message });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Profile {
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let fail = |message: String| Err(Error::Inconsistent { path: path.to_owned(), message });
+        if path.file_stem().and_then(|stem| stem.to_str()) != Some(&self.board) {
+            return fail(format!("describes the board `{}`; name the file {0}.yaml", self.board));
+        }
+        if self.base.url.is_some() == self.base.file.is_some() {
+            return fail("base: exactly one of `url` and `file` says where the image is".into());
+        }
+        for (key, hash) in [("sha256", &self.base.sha256), ("image-sha256", &self.base.image_sha256)] {
+            let is_hash = |hash: &String| {
+                hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            };
+            if hash.as_ref().is_some_and(|hash| !is_hash(hash)) {
+                return fail(format!("base: {key}: a SHA-256 has 64 lower-case hexadecimal digits"));
+            }
+        }
+        if self.base.sha256.is_none() && self.base.checksum_file.is_none() {
+            return fail(
+                "base: give `sha256`, or `checksum-file` where the vendor publishes one beside the image"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The `.yaml` files directly in `folder`, by name; lock files are no profiles.
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let fail = |source| Error::List { path: folder.to_owned(), source };
+    let entries = fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+    let is_profile =
+        |path: &PathBuf| path.to_str().is_some_and(|p| p.ends_with(".yaml") && !p.ends_with(".lock.yaml"));
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_profile).collect();
+    paths.sort();
+    Ok(paths)
+}

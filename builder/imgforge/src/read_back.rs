@@ -1,0 +1,94 @@
+//! Reading back what was written, with code that did not write it: every build ends with this, and `verify` does the
+//! same for any image with a manifest.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    change::Volume,
+    image::Trees,
+    image_path::ImagePath,
+    manifest::{ChangeEntry, State, hex},
+    read::{self, Kind, Tree},
+};
+
+/// One thing that is not as planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{volume}:{path} {fault}")]
+pub struct Deviation {
+    /// The file system.
+    pub volume: Volume,
+    /// The path.
+    pub path: String,
+    /// What is wrong.
+    pub fault: String,
+}
+
+/// Compares the file systems in `trees` with `changes`. Returns every deviation; none means all is as planned.
+pub fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>, read::Error> {
+    let mut deviations = Vec::new();
+    for change in changes {
+        let tree: Option<&dyn Tree> = match change.volume {
+            Volume::Root => Some(&trees.root),
+            Volume::Boot => trees.boot(),
+        };
+        let fault = match (tree, change.image_path()) {
+            (None, _) => Some("is on a boot partition the image does not have".to_owned()),
+            (_, Err(error)) => Some(error.to_string()),
+            (Some(tree), Ok(path)) => fault_at(tree, &path, &change.state, change.volume)?,
+        };
+        deviations.extend(fault.map(|fault| Deviation {
+            volume: change.volume,
+            path: change.path.clone(),
+            fault,
+        }));
+    }
+    Ok(deviations)
+}
+
+fn fault_at(
+    tree: &dyn Tree,
+    path: &ImagePath,
+    state: &State,
+    volume: Volume,
+) -> Result<Option<String>, read::Error> {
+    let Some(entry) = tree.entry(path)? else {
+        return Ok((*state != State::Absent).then(|| "is missing".to_owned()));
+    };
+    // FAT keeps neither modes nor owners.
+    let access = |mode: &String, owner: &String| {
+        let found = entry.access.to_string();
+        let wanted = format!("{mode} {owner}");
+        (volume == Volume::Root && found != wanted)
+            .then(|| format!("has mode and owner {found} instead of {wanted}"))
+    };
+    let wrong_kind =
+        |wanted: Kind| (entry.kind != wanted).then(|| format!("is a {} instead of a {wanted}", entry.kind));
+    Ok(match state {
+        State::Absent => Some(format!("is still there: a {}", entry.kind)),
+        State::Directory { mode, owner } => wrong_kind(Kind::Directory).or_else(|| access(mode, owner)),
+        State::Symlink { target } => match wrong_kind(Kind::Symlink) {
+            Some(fault) => Some(fault),
+            None => {
+                let found = String::from_utf8_lossy(&tree.target(path)?).into_owned();
+                (found != *target).then(|| format!("points to {found} instead of {target}"))
+            }
+        },
+        State::File { size, sha256, mode, owner } => {
+            match wrong_kind(Kind::File).or_else(|| access(mode, owner)) {
+                Some(fault) => Some(fault),
+                None if entry.size != *size => Some(format!("has {} bytes instead of {size}", entry.size)),
+                None => {
+                    let found = sha256_at(tree, path)?;
+                    (found != *sha256).then(|| format!("has SHA-256 {found} instead of {sha256}"))
+                }
+            }
+        }
+    })
+}
+
+/// The SHA-256 of the file `path`, lower-case hexadecimal.
+pub fn sha256_at(tree: &dyn Tree, path: &ImagePath) -> Result<String, read::Error> {
+    let mut hasher = Sha256::new();
+    tree.read_to(path, &mut |piece| hasher.update(piece))?;
+    Ok(hex(hasher.finalize()))
+}

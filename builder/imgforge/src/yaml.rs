@@ -1,0 +1,133 @@
+//! The one door to YAML: errors with file, line, column and, for a misspelt key, the nearest known one.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+/// A file could not be read as the YAML document it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is larger than any such document is.
+    #[error("{} is larger than {limit} bytes; this is no such document", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes read.
+        limit: u64,
+    },
+    /// Its text does not fit the document's type.
+    #[error("{}{place}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// `:line:column`, or nothing where the parser knows none.
+        place: String,
+        /// What is wrong, in the parser's words.
+        message: String,
+        /// What the author may have meant.
+        suggestion: Option<String>,
+    },
+}
+
+/// Documents written by people are far below this many bytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads `path` as a document of type `T`.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let fail = |source| Error::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(fail)?.len() > MOST_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned(), limit: MOST_BYTES });
+    }
+    parse(path, &fs::read_to_string(path).map_err(fail)?)
+}
+
+/// Parses `text`, which was read from `path`.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+    // An empty document is YAML's null; for us it is a mapping with no keys.
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    serde_yaml::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let suggestion = suggest(&message);
+        Error::Invalid { path: path.to_owned(), place, message, suggestion }
+    })
+}
+
+/// Writes `value` as a YAML document.
+pub fn to_string<T: serde::Serialize>(value: &T) -> String {
+    serde_yaml::to_string(value).unwrap_or_else(|error| format!("# not representable: {error}\n"))
+}
+
+/// From serde's "unknown field `x`, expected one of `a`, `b`": the candidate nearest to `x`.
+fn suggest(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("unknown ")?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    nearest(unknown, quoted)
+}
+
+/// The candidate most like `word`, if one is alike enough to have been meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    let best = scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Document {
+        #[serde(default)]
+        #[allow(dead_code)]
+        hostname: String,
+        #[serde(default)]
+        #[allow(dead_code)]
+        mounts: Vec<String>,
+    }
+
+    fn error(text: &str) -> (String, Option<String>) {
+        match parse::<Document>(Path::new("node.yaml"), text).unwrap_err() {
+            error @ Error::Invalid { .. } => {
+                let shown = error.to_string();
+                let Error::Invalid { suggestion, .. } = error else { unreachable!() };
+                (shown, suggestion)
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place_and_the_nearest_one() {
+        let (message, suggestion) = error("mounts: []\nhostnam: x\n");
+        assert_eq!(message, "node.yaml:2:1: unknown field `hostnam`, expected `hostname` or `mounts`");
+        assert_eq!(suggestion.as_deref(), Some("hostname"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_place() {
+        let (message, _) = error("mounts:\n  - [1]\n");
+        assert_eq!(message, "node.yaml:2:5: mounts[0]: invalid type: sequence, expected a string");
+    }
+
+    #[test]
+    fn a_duplicate_key_is_refused() {
+        assert!(error("hostname: a\nhostname: b\n").0.contains("duplicate field `hostname`"));
+    }
+}

@@ -1,0 +1,259 @@
+//! Plans over small bases, with the repository's own profiles, vendors and overlays.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use imgforge::{
+    change::{Access, Action, Change, Volume},
+    image_path::ImagePath,
+    node::{Node, Role},
+    plan::{self, Request},
+    profile::Catalogue,
+    yaml,
+};
+use tempfile::TempDir;
+
+use crate::tree::MemoryTree;
+
+const EPOCH: i64 = 1_770_000_000;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn request(board: &str, role: Role, node: &str) -> Request {
+    let folders = [repository().join("board-profiles")];
+    let catalogue = Catalogue::load(&folders).unwrap();
+    let (_, profile) = catalogue.find(board).unwrap();
+    let vendor = catalogue.vendor(profile, &folders).unwrap();
+    let node: Node = yaml::parse(Path::new("node.yaml"), node).unwrap();
+    node.check().unwrap();
+    Request {
+        profile: profile.clone(),
+        vendor,
+        role,
+        node,
+        overlays: repository().join("overlays"),
+        epoch: EPOCH,
+    }
+}
+
+/// What every Debian has, and what the boards' vendors add.
+fn root() -> MemoryTree {
+    let shadow = Access { mode: 0o640, uid: 0, gid: 42 };
+    MemoryTree::of(&[
+        ("/etc/hostname", "vendor\n"),
+        ("/etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tvendor\n"),
+        ("/etc/fstab", "UUID=1 / ext4 defaults 0 1\n"),
+        ("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000::/home/pi:/usr/sbin/nologin\n"),
+        ("/etc/group", "root:x:0:\npi:x:1000:\n"),
+        ("/etc/skel/.profile", "# profile\n"),
+        ("/usr/bin/sudo", "ELF"),
+        ("/boot/armbianEnv.txt", "verbosity=1\nextraargs=net.ifnames=0\n"),
+        ("/usr/lib/systemd/system/ssh.service", "[Install]\nWantedBy=multi-user.target\n"),
+        ("/usr/lib/systemd/system/systemd-networkd.service", "[Install]\nWantedBy=multi-user.target\n"),
+        ("/etc/ssh/ssh_host_rsa_key", "secret"),
+        ("/root/.not_logged_in_yet", ""),
+    ])
+    .with_file("/etc/shadow", "root:*:1::::::\npi:!:1::::::\n", shadow)
+    .with_file("/etc/gshadow", "root:*::\n", shadow)
+    .with_link("/lib", "usr/lib")
+}
+
+fn boot() -> MemoryTree {
+    MemoryTree::of(&[
+        ("/cmdline.txt", "console=tty1 root=PARTUUID=4f2c9ea0-02 rootwait resize\n"),
+        ("/loader/entries/debian.conf", "title Debian\noptions root=PARTUUID=x console=ttyAMA0\n"),
+    ])
+}
+
+fn plan_of(request: &Request) -> Vec<Change> {
+    let has_boot = request.profile.layout.boot.is_some();
+    let boot = boot();
+    plan::plan(request, &root(), has_boot.then_some(&boot as _)).unwrap()
+}
+
+fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
+    let path = ImagePath::new(path).unwrap();
+    changes
+        .iter()
+        .find(|c| c.volume == volume && c.path == path)
+        .unwrap_or_else(|| panic!("no change of {path}"))
+}
+
+fn text(changes: &[Change], volume: Volume, path: &str) -> String {
+    let Action::File { content, .. } = &change(changes, volume, path).action else {
+        panic!("{path} is no file")
+    };
+    let mut bytes = vec![0; content.len() as usize];
+    content.read_at(0, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn every_board_can_be_planned_in_every_role() {
+    let catalogue = Catalogue::load(&[repository().join("board-profiles")]).unwrap();
+    for (_, profile) in catalogue.boards() {
+        for role in [Role::Base, Role::Master, Role::Worker] {
+            let changes = plan_of(&request(&profile.board, role, ""));
+            let hostname = text(&changes, Volume::Root, "/etc/hostname");
+            assert_eq!(hostname, format!("{}-{}\n", profile.board, role.name()));
+        }
+    }
+}
+
+#[test]
+fn boards_are_found_by_their_aliases() {
+    for alias in ["roc-rk3328-cc", "renegade"] {
+        assert_eq!(request(alias, Role::Base, "").profile.board, "rk3328");
+    }
+}
+
+#[test]
+fn an_unknown_board_is_answered_with_the_nearest_one() {
+    let catalogue = Catalogue::load(&[repository().join("board-profiles")]).unwrap();
+    let error = catalogue.find("rk3382").unwrap_err();
+    assert_eq!(error.to_string(), "no board is called `rk3382`");
+    assert_eq!(imgforge::error::Error::from(error).hint().as_deref(), Some("did you mean `rk3328`?"));
+}
+
+#[test]
+fn a_hostname_is_in_both_files() {
+    let changes = plan_of(&request("rk3328", Role::Master, "hostname: k8s-master-1"));
+    assert_eq!(text(&changes, Volume::Root, "/etc/hostname"), "k8s-master-1\n");
+    assert_eq!(text(&changes, Volume::Root, "/etc/hosts"), "127.0.0.1\tlocalhost\n127.0.1.1\tk8s-master-1\n");
+}
+
+#[test]
+fn mounts_follow_the_vendors_own() {
+    let node = "mounts: [{source: UUID=a, target: /mnt/root}]\n\
+                storage: [{path: /var/lib/etcd, on: /mnt/root/var/lib/etcd}]";
+    let changes = plan_of(&request("rk3328", Role::Master, node));
+    assert_eq!(
+        text(&changes, Volume::Root, "/etc/fstab"),
+        "UUID=1 / ext4 defaults 0 1\n\
+         UUID=a /mnt/root ext4 defaults,nofail,x-systemd.device-timeout=30s 0 2\n\
+         /mnt/root/var/lib/etcd /var/lib/etcd none bind,nofail 0 0\n"
+    );
+    for mount_point in ["/mnt/root", "/var/lib/etcd"] {
+        let made = &change(&changes, Volume::Root, mount_point).action;
+        assert!(matches!(made, Action::Directory { .. }), "{mount_point}");
+    }
+    let declared = text(&changes, Volume::Root, "/etc/imgforge/mounts");
+    assert!(declared.contains("disk required UUID=a /mnt/root\n"), "{declared}");
+    assert!(declared.contains("bind required /mnt/root/var/lib/etcd /var/lib/etcd\n"), "{declared}");
+}
+
+#[test]
+fn a_mount_the_vendor_has_is_refused() {
+    let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
+    let root = MemoryTree::of(&[("/etc/hosts", ""), ("/etc/fstab", "LABEL=y /data ext4 defaults 0 0\n")]);
+    let error = plan::plan(&request, &root, None).unwrap_err();
+    assert_eq!(error.to_string(), "mounts: the base's own /etc/fstab already mounts something on /data");
+}
+
+#[test]
+fn a_new_user_gets_the_next_id_a_home_and_keys() {
+    let key = format!("ssh-ed25519 {} me@home", "A".repeat(68));
+    let node = format!("users: [{{name: ops, sudo: true, ssh-keys: ['{key}']}}]");
+    let changes = plan_of(&request("rk3328", Role::Base, &node));
+    assert!(
+        text(&changes, Volume::Root, "/etc/passwd").ends_with("ops:x:1001:1001:,,,:/home/ops:/bin/bash\n")
+    );
+    assert!(text(&changes, Volume::Root, "/etc/shadow").ends_with("ops:!:20486:0:99999:7:::\n"));
+    assert_eq!(text(&changes, Volume::Root, "/home/ops/.ssh/authorized_keys"), format!("{key}\n"));
+    assert_eq!(text(&changes, Volume::Root, "/home/ops/.profile"), "# profile\n");
+    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/shadow").action else { panic!() };
+    assert_eq!(access, Access { mode: 0o640, uid: 0, gid: 42 }, "the vendor's mode and owner stay");
+    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/sudoers.d/imgforge-ops").action
+    else {
+        panic!()
+    };
+    assert_eq!(access, Access::root(0o440));
+}
+
+#[test]
+fn a_user_of_the_base_keeps_its_ids_and_gets_a_shell() {
+    let node = "users: [{name: pi, password-hash: '$y$j9T$x'}]";
+    let changes = plan_of(&request("rpi4", Role::Base, node));
+    assert!(text(&changes, Volume::Root, "/etc/passwd").contains("pi:x:1000:1000::/home/pi:/bin/bash\n"));
+    assert!(text(&changes, Volume::Root, "/etc/shadow").contains("pi:$y$j9T$x:"));
+}
+
+#[test]
+fn the_command_line_is_changed_where_the_vendor_keeps_it() {
+    let node = "kernel-arguments: [quiet]";
+    let armbian = plan_of(&request("rk3328", Role::Worker, node));
+    assert_eq!(
+        text(&armbian, Volume::Root, "/boot/armbianEnv.txt"),
+        "verbosity=1\nextraargs=net.ifnames=0 quiet\n"
+    );
+    let raspberry = plan_of(&request("rpi4", Role::Worker, node));
+    assert_eq!(
+        text(&raspberry, Volume::Boot, "/cmdline.txt"),
+        "console=tty1 root=PARTUUID=4f2c9ea0-02 rootwait resize cgroup_enable=memory quiet\n"
+    );
+    let debian = plan_of(&request("virt-arm64", Role::Worker, node));
+    assert!(text(&debian, Volume::Boot, "/loader/entries/debian.conf").contains("console=ttyAMA0 quiet\n"));
+}
+
+#[test]
+fn a_plain_node_has_nothing_of_kubernetes() {
+    let changes = plan_of(&request("rpi4", Role::Base, ""));
+    assert!(!changes.iter().any(|c| c.volume == Volume::Boot), "no cgroup word without Kubernetes");
+    let enabled: Vec<String> =
+        changes.iter().map(|c| c.path.to_string()).filter(|p| p.contains(".wants/")).collect();
+    assert!(!enabled.iter().any(|path| path.contains("kubeadm")), "{enabled:?}");
+}
+
+#[test]
+fn the_vendors_identity_and_dialogues_go() {
+    let changes = plan_of(&request("rk3328", Role::Base, ""));
+    for path in ["/etc/ssh/ssh_host_rsa_key", "/root/.not_logged_in_yet"] {
+        assert!(matches!(change(&changes, Volume::Root, path).action, Action::Remove), "{path}");
+    }
+    assert_eq!(text(&changes, Volume::Root, "/etc/machine-id"), "uninitialized\n");
+}
+
+#[test]
+fn changes_of_a_path_through_a_link_are_at_its_real_place() {
+    let changes = plan_of(&request("virt-arm64", Role::Master, ""));
+    assert!(!changes.iter().any(|c| c.path.as_bytes().starts_with(b"/lib/")));
+}
+
+#[test]
+fn a_template_with_an_unknown_variable_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let overlay = folder.path().join("common");
+    fs::create_dir_all(overlay.join("root/etc")).unwrap();
+    fs::write(overlay.join("overlay.yaml"), "files: {/etc/x: {template: true}}\n").unwrap();
+    fs::write(overlay.join("root/etc/x"), "a\n{{ node.hostnam }}\n").unwrap();
+    let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
+    let error = plan::plan(&request, &root(), None).unwrap_err().to_string();
+    assert!(error.ends_with("common/root/etc/x: line 2: `node.hostnam` is undefined"), "{error}");
+}
+
+#[test]
+fn a_declaration_without_its_file_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("common")).unwrap();
+    fs::write(folder.path().join("common/overlay.yaml"), "files: {/etc/x: {mode: '0600'}}\n").unwrap();
+    let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
+    let error = plan::plan(&request, &root(), None).unwrap_err().to_string();
+    assert!(error.contains("files: /etc/x is declared"), "{error}");
+}
+
+#[test]
+fn a_unit_that_is_nowhere_cannot_be_enabled() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("common")).unwrap();
+    fs::write(folder.path().join("common/overlay.yaml"), "enable: [absent.service]\n").unwrap();
+    let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
+    let error = plan::plan(&request, &root(), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "overlay common enables absent.service, but neither the overlays nor the base have such a unit"
+    );
+}

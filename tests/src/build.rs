@@ -1,0 +1,164 @@
+//! A build by the `imgforge` command on a local base, under the vendor's own name for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::{Base, Home, Partition, Tool, VendorServer, partitions, repository};
+
+/// A home with a vendor's server in reach: what a user has who builds for a board.
+#[derive(Debug)]
+pub struct Workbench {
+    /// The home.
+    pub home: Home,
+    /// The server that stands for the vendors'.
+    pub server: VendorServer,
+    profiles: PathBuf,
+}
+
+impl Workbench {
+    /// Profiles whose bases are the local ones: served where the profile says the vendor has them, or in place.
+    pub fn new() -> Self {
+        let home = Home::new();
+        let server = VendorServer::start();
+        let profiles = home.path().join("board-profiles");
+        copy_profiles(&profiles);
+        for base in Base::ALL {
+            let Some(path) = base.vendor_path() else { continue };
+            server.add(path, &base.compressed());
+            let checksums = home.path().join(format!("{}.sums", base.name()));
+            fs::write(&checksums, format!("{}  {}\n", sha256(&base.compressed()), file_name(path)))
+                .expect("a file");
+            server.add(&format!("{path}.sha"), &checksums);
+        }
+        let config = format!(
+            "mirrors:\n  https://dl.armbian.com/: ['{}']\n  https://downloads.raspberrypi.com/: ['{}']\n",
+            server.url("/dl.armbian.com/"),
+            server.url("/downloads.raspberrypi.com/"),
+        );
+        fs::write(home.path().join("config.yaml"), config).expect("the configuration");
+        Self { home, server, profiles }
+    }
+
+    /// The folder with the profiles.
+    pub fn profiles(&self) -> &Path {
+        &self.profiles
+    }
+
+    /// `imgforge` with this workbench's configuration and profiles.
+    pub fn imgforge(&self) -> Command {
+        let mut command = self.home.imgforge();
+        command
+            .env("IMGFORGE_CONFIG", self.home.path().join("config.yaml"))
+            .env("IMGFORGE_PROFILES", &self.profiles)
+            .env("IMGFORGE_OVERLAYS", repository().join("overlays"));
+        command
+    }
+
+    /// `imgforge build` for `board` into a file `name` of the home.
+    pub fn build(&self, board: &str, role: &str, name: &str) -> (PathBuf, Command) {
+        let path = self.home.path().join(name);
+        let mut command = self.imgforge();
+        command.args(["build", "--board", board, "--role", role, "--output"]).arg(&path);
+        (path, command)
+    }
+
+    /// The same, run; it has to succeed.
+    pub fn built(&self, board: &str, role: &str, name: &str, options: &[&str]) -> PathBuf {
+        let (path, mut command) = self.build(board, role, name);
+        succeeds(command.args(options));
+        path
+    }
+}
+
+impl Default for Workbench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The repository's profiles; where a hash is of a vendor's image, the local stand-in's takes its place.
+fn copy_profiles(to: &Path) {
+    let from = repository().join("board-profiles");
+    fs::create_dir_all(to.join("vendors")).expect("a folder");
+    for folder in ["", "vendors"] {
+        for entry in fs::read_dir(from.join(folder)).expect("the profiles") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() && !path.to_string_lossy().ends_with(".lock.yaml") {
+                let text = fs::read_to_string(&path).expect("a profile");
+                let name = path.file_name().expect("a name");
+                fs::write(to.join(folder).join(name), localised(&text)).expect("a copy");
+            }
+        }
+    }
+}
+
+/// Takes out sizes and hashes of images that cannot be had here.
+fn localised(profile: &str) -> String {
+    let raspios = sha256(&Base::RaspiosLike.compressed());
+    let virt = Base::VirtArm64.compressed();
+    let mut lines = Vec::new();
+    for line in profile.lines() {
+        let (key, _) = line.trim_start().split_once(':').unwrap_or((line.trim_start(), ""));
+        match key {
+            "size" | "image-size" | "image-sha256" => {}
+            "sha256" => lines.push(format!("  sha256: {raspios}")),
+            "file" => lines.push(format!("  file: {}", virt.display())),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn sha256(path: &Path) -> String {
+    let printed = Tool::SHA256SUM.approves([path.to_str().expect("UTF-8")]);
+    printed.split(' ').next().expect("a digest").to_owned()
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Runs `command`, which has to succeed.
+pub fn succeeds(command: &mut Command) -> Output {
+    let output = command.output().expect("the command can be run");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Runs `command`, which has to fail with this exit code; returns what it said.
+pub fn fails(command: &mut Command, code: i32) -> String {
+    let output = command.output().expect("the command can be run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");
+    said
+}
+
+/// Asks every foreign checker about `image`; all must be content. Returns the root partition's file in `dir`.
+pub fn approved(image: &Path, dir: &Path) -> PathBuf {
+    let parts = partitions(image);
+    let is_fat =
+        |part: &&Partition| matches!(part.kind.as_str(), "c" | "C12A7328-F81F-11D2-BA4B-00A0C93EC93B");
+    for part in parts.iter().filter(is_fat) {
+        Tool::FSCK_FAT.approves(["-n", &part.carve(image, dir).to_string_lossy()]);
+    }
+    if parts.iter().any(|part| part.kind.len() > 2) {
+        let verdict = Tool::SGDISK.approves(["--verify", &image.to_string_lossy()]);
+        assert!(verdict.contains("No problems found"), "{verdict}");
+    } else {
+        Tool::SFDISK.approves(["--verify", &image.to_string_lossy()]);
+    }
+    let root = parts.last().expect("a partition").carve(image, dir);
+    Tool::E2FSCK.approves(["-fn", &root.to_string_lossy()]);
+    root
+}
+
+/// A file of the ext4 file system in the file `root`, as debugfs reads it.
+pub fn file_in(root: &Path, path: &str) -> String {
+    Tool::DEBUGFS.approves(["-R", &format!("cat {path}"), &root.to_string_lossy()])
+}

@@ -1,0 +1,239 @@
+//! `imgforge build` on the bases in the vendors' layouts, judged by other people's programs.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::Path,
+    process::Command,
+};
+
+use imgforge_tests::{Base, Tool, Workbench, approved, fails, file_in, partitions, repository, succeeds};
+use tempfile::tempdir;
+
+#[test]
+fn every_board_is_patched_and_every_checker_is_content() {
+    let bench = Workbench::new();
+    for board in ["virt-arm64", "rk3328", "rpi4"] {
+        let image = bench.built(board, "master", &format!("{board}.img"), &["--hostname", "k8s-master-1"]);
+        let dir = tempdir().unwrap();
+        let root = approved(&image, dir.path());
+        assert_eq!(file_in(&root, "/etc/hostname"), "k8s-master-1\n", "{board}");
+        assert_eq!(file_in(&root, "/etc/machine-id"), "uninitialized\n", "{board}");
+        succeeds(bench.imgforge().arg("verify").arg(&image));
+    }
+}
+
+#[test]
+fn the_vendors_bytes_stay_where_nothing_was_meant_to_change() {
+    let bench = Workbench::new();
+    for (base, board) in
+        [(Base::RenegadeLike, "renegade"), (Base::RaspiosLike, "rpi3"), (Base::VirtArm64, "virt")]
+    {
+        let before = base.image();
+        let after = bench.built(board, "worker", &format!("{board}.img"), &[]);
+        let (old, new) = (partitions(&before), partitions(&after));
+        assert_eq!(
+            old.iter().map(|p| p.start).collect::<Vec<_>>(),
+            new.iter().map(|p| p.start).collect::<Vec<_>>()
+        );
+        // Boot loaders lie between the table and the first partition.
+        let gap = |image: &Path| read(image, 34 * 512, (old[0].start - 34) * 512);
+        assert!(gap(&before) == gap(&after), "{board}: the gap before the first partition");
+        // Boot code, disk id and signature of sector 0; the partition entries lie from byte 446 on.
+        assert_eq!(read(&before, 0, 446), read(&after, 0, 446), "{board}: sector 0");
+    }
+}
+
+fn read(image: &Path, offset: u64, length: u64) -> Vec<u8> {
+    let mut bytes = vec![0; length as usize];
+    File::open(image).unwrap().read_exact_at(&mut bytes, offset).unwrap();
+    bytes
+}
+
+#[test]
+fn what_differs_from_the_base_is_what_was_planned() {
+    let bench = Workbench::new();
+    let image = bench.built("rpi4", "worker", "rpi4.img", &[]);
+    let manifest = fs::read_to_string(image.with_extension("img.manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let planned: Vec<String> = manifest["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| format!("{}:{}", change["volume"].as_str().unwrap(), change["path"].as_str().unwrap()))
+        .collect();
+    let output =
+        bench.imgforge().arg("diff").arg(Base::RaspiosLike.compressed()).arg(&image).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let differing: Vec<&str> =
+        lines.lines().filter_map(|line| line.split(' ').nth(1)).filter(|p| p.contains(":/")).collect();
+    assert!(differing.len() > 20, "{lines}");
+    for path in differing {
+        assert!(planned.iter().any(|planned| planned == path), "{path} differs, but nobody planned it");
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_whoever_builds_and_when() {
+    let bench = Workbench::new();
+    let one = bench.built("virt-arm64", "master", "one.img", &["--threads", "1"]);
+    // Another user, umask, locale, time zone, working folder, number of threads, and an overlay tree whose directories
+    // list their entries in another order.
+    let folder = bench.home.path().join("elsewhere");
+    fs::create_dir(&folder).unwrap();
+    let overlays = folder.join("overlays");
+    copy_backwards(&repository().join("overlays"), &overlays);
+    for path in [bench.home.path(), &folder] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let (_, command) = bench.build("virt-arm64", "master", "elsewhere/two.img");
+    let mut other = as_nobody("umask 077; exec faketime '+2 years' \"$@\"", &command);
+    other
+        .current_dir("/")
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("TZ", "Pacific/Kiritimati")
+        .env("HOME", &folder)
+        .env("TMPDIR", &folder)
+        .env("IMGFORGE_OVERLAYS", &overlays)
+        .args(["--threads", "2"]);
+    succeeds(&mut other);
+    let two = folder.join("two.img");
+    for suffix in ["", ".bmap", ".manifest.json"] {
+        let (one, two) = (format!("{}{suffix}", one.display()), format!("{}{suffix}", two.display()));
+        let same = Command::new("cmp").args([&one, &two]).output().unwrap();
+        assert!(same.status.success(), "{}", String::from_utf8_lossy(&same.stdout));
+    }
+    let mode = fs::metadata(&two).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644, "the umask of the builder does not show");
+}
+
+/// Copies a tree, making the entries of each folder in reverse order.
+fn copy_backwards(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for entry in entries.into_iter().rev() {
+        let target = to.join(entry.file_name().unwrap());
+        if entry.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&entry).unwrap(), target).unwrap();
+        } else if entry.is_dir() {
+            copy_backwards(&entry, &target);
+        } else {
+            fs::copy(&entry, &target).unwrap();
+        }
+    }
+}
+
+/// `command` run by `sh -c script`, by the user nobody where the test is root.
+fn as_nobody(script: &str, command: &Command) -> Command {
+    let is_root =
+        String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap().trim() == "0";
+    let mut wrapped = if is_root { Command::new("setpriv") } else { Command::new("sh") };
+    if is_root {
+        wrapped.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh"]);
+    }
+    wrapped.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.unwrap_or_default());
+    }
+    wrapped
+}
+
+#[test]
+fn with_everything_in_the_store_no_network_is_needed() {
+    let bench = Workbench::new();
+    let first = bench.built("rk3328", "base", "first.img", &[]);
+    let (second, command) = bench.build("rk3328", "base", "second.img");
+    // A network namespace with nothing in it, not even the loopback interface up.
+    let mut alone = Command::new("unshare");
+    alone.args(["--user", "--map-root-user", "--net"]).arg(command.get_program()).args(command.get_args());
+    alone.arg("--offline").env_clear();
+    for (name, value) in command.get_envs() {
+        alone.env(name, value.unwrap_or_default());
+    }
+    succeeds(alone.current_dir(repository()));
+    assert!(Command::new("cmp").args([&first, &second]).status().unwrap().success());
+}
+
+#[test]
+fn offline_without_the_base_says_what_is_missing() {
+    let bench = Workbench::new();
+    let (image, mut command) = bench.build("rk3328", "base", "x.img");
+    let said = fails(command.arg("--offline"), 4);
+    assert!(said.contains("is not in the store, and --offline forbids to fetch it"), "{said}");
+    assert!(said.contains("hint: "), "{said}");
+    assert!(!image.exists());
+}
+
+#[test]
+fn compressed_outputs_hold_the_same_image() {
+    let bench = Workbench::new();
+    let raw = bench.built("rpi4", "worker", "node.img", &[]);
+    let raw_digest = digest(&raw);
+    for (name, tool) in [("node.img.xz", "xz"), ("node.img.zst", "zstd"), ("node.img.gz", "gzip")] {
+        let image = bench.built("rpi4", "worker", name, &[]);
+        let decoded = bench.home.path().join("decoded.img");
+        let output = File::create(&decoded).unwrap();
+        let status = Command::new(tool).arg("-dc").arg(&image).stdout(output).status().unwrap();
+        assert!(status.success(), "{tool}");
+        assert_eq!(digest(&decoded), raw_digest, "{name}");
+        succeeds(bench.imgforge().arg("verify").arg(&image));
+        let sums = fs::read_to_string(format!("{}.sha256", image.display())).unwrap();
+        assert_eq!(sums, format!("{}  {name}\n", digest(&image)));
+    }
+}
+
+fn digest(path: &Path) -> String {
+    Tool::SHA256SUM.approves([path.to_str().unwrap()]).split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_card_full_of_old_data_is_the_same_after_a_sparse_copy() {
+    let bench = Workbench::new();
+    let image = bench.built("rpi4", "worker", "node.img", &[]);
+    let card = bench.home.path().join("card");
+    let size = fs::metadata(&image).unwrap().len();
+    let mut old = Command::new("sh");
+    // Anything but zeros: what a card has that was used before.
+    old.args(["-c", &format!("yes old-data | head -c {size} > \"$0\"")]).arg(&card);
+    succeeds(&mut old);
+    let mut copy = Command::new("bmaptool");
+    succeeds(copy.args(["copy", "--bmap"]).arg(format!("{}.bmap", image.display())).arg(&image).arg(&card));
+    let dir = tempdir().unwrap();
+    approved(&card, dir.path());
+    let manifest = format!("{}.manifest.json", image.display());
+    let said = fails(bench.imgforge().args(["verify", "--manifest", &manifest]).arg(&card), 3);
+    // Free blocks keep the card's old bytes, so the whole differs, but nothing that is used does.
+    assert!(said.contains("the image has SHA-256"), "{said}");
+    assert!(!said.contains(":/"), "no path deviates: {said}");
+}
+
+#[test]
+fn outputs_appear_only_when_they_are_whole() {
+    let bench = Workbench::new();
+    bench.built("virt-arm64", "base", "warm.img", &[]);
+    // Killed at ever later moments, until it gets through.
+    for milliseconds in (5..).step_by(60) {
+        let (image, mut command) = bench.build("virt-arm64", "base", "killed.img");
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        let finished = child.try_wait().unwrap().is_some();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if image.exists() {
+            assert_eq!(digest(&image), digest(&bench.home.path().join("warm.img")));
+        }
+        if finished {
+            break;
+        }
+    }
+    bench.built("virt-arm64", "base", "killed.img", &[]);
+    let left: Vec<String> = fs::read_dir(bench.home.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("partial"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    succeeds(bench.imgforge().arg("verify").arg(bench.home.path().join("killed.img")));
+}
