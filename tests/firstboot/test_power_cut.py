@@ -1,6 +1,6 @@
 """The power may go at any moment: the next boot ends where an undisturbed one does.
 
-Each command a stage calls is one such moment. What was written but not yet on the disk is not modelled; the stages sync
+Before each command that changes something is one such moment. What was written but not yet on the disk is not modelled; the stages sync
 before they stamp.
 """
 
@@ -13,13 +13,13 @@ from node import Cut, Node
 
 
 class PowerCut(unittest.TestCase):
-    shell = ["/bin/dash"] # the commands are the same in every shell
+    shell = ["/bin/dash"]  # the commands are the same in every shell
 
     def everywhere(self, stage, prepare):
-        """Cuts the stage off before its first command, its second …, until it has none left."""
+        """Cuts the stage off before the first command that changes something, the second …."""
         whole = prepare()
         self.assertEqual(whole.stage(stage)[0], 0)
-        for moment in range(1, 200):
+        for moment in range(1, 100):
             node = prepare()
             try:
                 node.stage(stage, cut_before=moment)
@@ -33,7 +33,7 @@ class PowerCut(unittest.TestCase):
                 return
             finally:
                 node.__exit__()
-        self.fail("a stage of more than 200 commands?")
+        self.fail("a stage of more than 100 commands?")
 
     def of(self, case, *arguments, **options):
         """A node as the tests of that stage prepare it."""
