@@ -44,10 +44,12 @@ pub struct Format {
     pub options: &'static str,
     /// Extended options for `-E`.
     pub extended: &'static str,
+    /// Features that tune2fs adds when the content is there.
+    pub later: &'static str,
 }
 
 const fn format(size: u64, features: &'static str, options: &'static str) -> Format {
-    Format { size, features, options, extended: "" }
+    Format { size, features, options, extended: "", later: "" }
 }
 
 // The layouts the vendors ship, scaled down, and their next versions.
@@ -67,7 +69,9 @@ pub const NO_DIR_INDEX: Format = format(16 * MIB, "^dir_index", "-b 1024");
 pub const FEW_FEATURES: Format = format(16 * MIB, "^dir_nlink,^large_file,^huge_file,^ext_attr", "-b 2048");
 pub const NO_JOURNAL: Format = format(16 * MIB, "^has_journal", "-b 1024");
 pub const SMALL_INODES: Format = format(16 * MIB, "^extra_isize", "-b 4096 -I 128");
-pub const BLOCK_MAPS: Format = format(16 * MIB, "^extent,^64bit,^flex_bg", "-b 1024");
+/// Converted from ext3: what mke2fs put in has block maps, what is new has extents.
+pub const BLOCK_MAPS: Format =
+    Format { later: "extent", ..format(16 * MIB, "^extent,^64bit,^flex_bg,^metadata_csum", "-b 1024") };
 pub const NO_SPARSE_SUPER: Format = format(24 * MIB, "^sparse_super,^resize_inode", "-b 1024");
 pub const SMALL_GROUPS: Format = format(8 * MIB, "", "-b 1024 -g 1024 -N 512");
 
@@ -114,6 +118,9 @@ impl Format {
         mke2fs.args(["-E", &format!("{seed}{separator}{}", self.extended)]);
         mke2fs.args(["-O", &format!("{EXT4},{}", self.features)]);
         run(mke2fs.args(self.options.split_whitespace()).args(more).arg(&image));
+        if !self.later.is_empty() {
+            run(tool("tune2fs").args(["-O", self.later]).arg(&image));
+        }
         Disk::load(&image)
     }
 }

@@ -40,6 +40,30 @@ fn replacing_one_name_leaves_the_others_as_they_were() {
 }
 
 #[test]
+fn what_is_made_takes_the_place_of_anything_but_a_directory() {
+    let disk = edited(&ARMBIAN.make_from(vendor_tree().path()), |editor| {
+        editor.make_symlink(b"/etc/hostname", b"/proc/hostname", &DEFAULT).unwrap();
+        editor.make_node(b"/etc/long", Node::Fifo, &DEFAULT).unwrap();
+        editor.make_hard_link(b"/usr/lib/empty", b"/etc/shadow").unwrap();
+        editor.make_hard_link(b"/usr/lib/alias", b"/usr/bin/tool").unwrap();
+        for error in [
+            editor.make_symlink(b"/usr", b"x", &DEFAULT),
+            editor.make_node(b"/usr", Node::Fifo, &DEFAULT),
+            editor.make_hard_link(b"/bin", b"/usr"),
+            editor.write_file(b"/usr", &content(b"x"), &DEFAULT),
+        ] {
+            assert!(matches!(error, Err(Error::IsADirectory(_))), "{error:?}");
+        }
+    });
+    assert_consistent(&disk);
+    let editor = Editor::open(disk, EPOCH).unwrap();
+    assert_eq!(editor.read_link(b"/etc/hostname").unwrap(), b"/proc/hostname");
+    assert_eq!(editor.metadata(b"/etc/long").unwrap().unwrap().file_type, FileType::Fifo);
+    assert_eq!(editor.metadata(b"/etc/shadow").unwrap().unwrap().links, 2);
+    assert_eq!(editor.metadata(b"/usr/bin/tool").unwrap().unwrap().links, 3);
+}
+
+#[test]
 fn the_last_name_takes_the_blocks_with_it() {
     let base = ARMBIAN.make_from(vendor_tree().path());
     let mut editor = Editor::open(base, EPOCH).unwrap();

@@ -101,40 +101,44 @@ impl Model {
     }
 
     pub fn write_file(&mut self, path: &[u8], content: &[u8], attributes: &Attributes) -> Result {
-        let path = self.locate_name(path)?;
-        match self.names.get(&path) {
-            Some(inode) if self.inodes[*inode].kind == Kind::Directory => return Err(Refusal::IsADirectory),
-            _ => {}
+        let path = self.locate_file(path)?;
+        let kind = Kind::File(content.to_vec());
+        let Some(inode) = self.names.get(&path).copied().filter(|inode| self.is_file(*inode)) else {
+            self.create(path, kind, attributes);
+            return Ok(());
+        };
+        if self.names.values().filter(|other| **other == inode).count() == 1 {
+            // Content in place: the directory does not change.
+            let new = Inode { kind, mtime: EPOCH, ..self.inodes[inode].clone() };
+            self.inodes[inode] = new;
+            self.set(inode, attributes);
+        } else {
+            // Its other names keep what they have.
+            let new = self.add_inode(Inode { kind, mtime: EPOCH, ..self.inodes[inode].clone() });
+            self.set(new, attributes);
+            self.enter(path, new);
         }
-        self.replace(path, Kind::File(content.to_vec()), attributes);
         Ok(())
     }
 
     pub fn make_directory(&mut self, path: &[u8], attributes: &Attributes) -> Result {
-        let path = self.locate(path)?;
+        let path = self.locate(path)?.path();
         match self.names.get(&path).copied() {
-            Some(inode) if self.inodes[inode].kind == Kind::Directory => {
-                self.set(inode, attributes);
-                Ok(())
-            }
-            Some(_) => Err(Refusal::AlreadyExists),
-            None => {
-                self.create(path, Kind::Directory, attributes);
-                Ok(())
-            }
+            Some(inode) if self.is_directory(inode) => self.set(inode, attributes),
+            Some(_) => return Err(Refusal::AlreadyExists),
+            None => self.create(path, Kind::Directory, attributes),
         }
+        Ok(())
     }
 
     pub fn make_symlink(&mut self, path: &[u8], target: &[u8], attributes: &Attributes) -> Result {
-        let path = self.locate_name(path)?;
-        self.refuse_existing(&path)?;
+        let path = self.locate_file(path)?;
         self.create(path, Kind::Symlink(target.to_vec()), attributes);
         Ok(())
     }
 
     pub fn make_node(&mut self, path: &[u8], node: Node, attributes: &Attributes) -> Result {
-        let path = self.locate_name(path)?;
-        self.refuse_existing(&path)?;
+        let path = self.locate_file(path)?;
         let kind = match node {
             Node::Fifo => Kind::Fifo,
             Node::Socket => Kind::Socket,
@@ -147,20 +151,19 @@ impl Model {
 
     pub fn make_hard_link(&mut self, existing: &[u8], path: &[u8]) -> Result {
         let inode = self.find(existing)?;
-        let path = self.locate_name(path)?;
-        if self.inodes[inode].kind == Kind::Directory {
+        if self.is_directory(inode) {
             return Err(Refusal::IsADirectory);
         }
-        self.refuse_existing(&path)?;
-        self.touch_parent(&path);
-        self.names.insert(path, inode);
+        let path = self.locate_file(path)?;
+        if self.names.get(&path) != Some(&inode) {
+            self.enter(path, inode);
+        }
         Ok(())
     }
 
     pub fn remove(&mut self, path: &[u8]) -> Result {
-        let path = self.locate_name(path)?;
-        let inode = *self.names.get(&path).ok_or(Refusal::NotFound)?;
-        if self.inodes[inode].kind == Kind::Directory && self.names.keys().any(|name| is_below(name, &path)) {
+        let path = self.locate_existing(path)?;
+        if self.is_directory(self.names[&path]) && self.names.keys().any(|name| is_below(name, &path)) {
             return Err(Refusal::NotEmpty);
         }
         self.touch_parent(&path);
@@ -169,10 +172,7 @@ impl Model {
     }
 
     pub fn remove_all(&mut self, path: &[u8]) -> Result {
-        let path = self.locate_name(path)?;
-        if !self.names.contains_key(&path) {
-            return Err(Refusal::NotFound);
-        }
+        let path = self.locate_existing(path)?;
         self.touch_parent(&path);
         self.names.retain(|name, _| name != &path && !is_below(name, &path));
         Ok(())
@@ -189,27 +189,12 @@ impl Model {
         self.inodes.len() - 1
     }
 
-    fn find(&self, path: &[u8]) -> Result<usize> {
-        self.names.get(&self.locate(path)?).copied().ok_or(Refusal::NotFound)
+    fn is_directory(&self, inode: usize) -> bool {
+        self.inodes[inode].kind == Kind::Directory
     }
 
-    fn refuse_existing(&self, path: &[u8]) -> Result {
-        if self.names.contains_key(path) { Err(Refusal::AlreadyExists) } else { Ok(()) }
-    }
-
-    /// A name for a new or replaced inode: owner, mode and extended attributes of what stood there are kept.
-    fn replace(&mut self, path: Vec<u8>, kind: Kind, attributes: &Attributes) {
-        let Some(old) = self.names.get(&path).map(|inode| self.inodes[*inode].clone()) else {
-            return self.create(path, kind, attributes);
-        };
-        if !matches!(old.kind, Kind::File(_)) {
-            self.names.remove(&path);
-            return self.create(path, kind, attributes);
-        }
-        self.touch_parent(&path);
-        let inode = self.add_inode(Inode { kind, mtime: EPOCH, ..old });
-        self.set(inode, attributes);
-        self.names.insert(path, inode);
+    fn is_file(&self, inode: usize) -> bool {
+        matches!(self.inodes[inode].kind, Kind::File(_))
     }
 
     fn create(&mut self, path: Vec<u8>, kind: Kind, attributes: &Attributes) {
@@ -221,6 +206,11 @@ impl Model {
         let inode = Inode { kind, mode, uid: 0, gid: 0, mtime: EPOCH, xattrs: Attrs::new() };
         let inode = self.add_inode(inode);
         self.set(inode, attributes);
+        self.enter(path, inode);
+    }
+
+    /// Puts a name into its directory, in place of what it stood for.
+    fn enter(&mut self, path: Vec<u8>, inode: usize) {
         self.touch_parent(&path);
         self.names.insert(path, inode);
     }
@@ -241,32 +231,47 @@ impl Model {
         self.inodes[parent].mtime = EPOCH;
     }
 
-    /// [`locate`](Self::locate) for operations that need a name of their own, which the root has not.
-    fn locate_name(&self, path: &[u8]) -> Result<Vec<u8>> {
-        let path = self.locate(path)?;
-        if path.is_empty() { Err(Refusal::InvalidPath) } else { Ok(path) }
+    /// The inode at `path`.
+    fn find(&self, path: &[u8]) -> Result<usize> {
+        self.names.get(&self.locate(path)?.path()).copied().ok_or(Refusal::NotFound)
     }
 
-    /// The path without symbolic links, `.` and `..` in its directories; its last name is taken as it is.
-    fn locate(&self, path: &[u8]) -> Result<Vec<u8>> {
+    /// A name that is there.
+    fn locate_existing(&self, path: &[u8]) -> Result<Vec<u8>> {
+        match self.locate(path)? {
+            Location::Name(path) if self.names.contains_key(&path) => Ok(path),
+            Location::Name(_) => Err(Refusal::NotFound),
+            Location::Directory(_) => Err(Refusal::InvalidPath),
+        }
+    }
+
+    /// A name that anything but a directory may take.
+    fn locate_file(&self, path: &[u8]) -> Result<Vec<u8>> {
+        match self.locate(path)? {
+            Location::Name(path) => match self.names.get(&path) {
+                Some(inode) if self.is_directory(*inode) => Err(Refusal::IsADirectory),
+                _ => Ok(path),
+            },
+            Location::Directory(_) => Err(Refusal::InvalidPath),
+        }
+    }
+
+    /// Follows symbolic links and `..` on the way; the last name is taken as it is.
+    fn locate(&self, path: &[u8]) -> Result<Location> {
         let mut todo: Vec<Vec<u8>> = names(path).rev().collect();
         let mut at: Vec<u8> = Vec::new();
         let mut symlinks = 0;
         while let Some(name) = todo.pop() {
-            let last = todo.is_empty();
-            match name.as_slice() {
-                b"." | b".." if last => return Err(Refusal::InvalidPath),
-                b"." => continue,
-                b".." => {
-                    at = split(&at).0.to_vec();
-                    continue;
-                }
-                name if name.len() > 255 => return Err(Refusal::InvalidPath),
-                _ => {}
+            if name == b".." {
+                at = split(&at).0.to_vec();
+                continue;
+            }
+            if name.len() > 255 {
+                return Err(Refusal::InvalidPath);
             }
             let path = join(&at, &name);
-            if last {
-                return Ok(path);
+            if todo.is_empty() {
+                return Ok(Location::Name(path));
             }
             match self.names.get(&path).map(|inode| &self.inodes[*inode].kind) {
                 None => return Err(Refusal::NotFound),
@@ -284,13 +289,29 @@ impl Model {
                 Some(_) => return Err(Refusal::NotADirectory),
             }
         }
-        Ok(at)
+        Ok(Location::Directory(at))
     }
 }
 
-/// The names of a path; slashes that stand for nothing are skipped.
+/// Where a path leads.
+enum Location {
+    /// To a name, taken or not.
+    Name(Vec<u8>),
+    /// To a directory that it does not name (`/`, `a/..`).
+    Directory(Vec<u8>),
+}
+
+impl Location {
+    fn path(self) -> Vec<u8> {
+        match self {
+            Self::Name(path) | Self::Directory(path) => path,
+        }
+    }
+}
+
+/// The names of a path; empty ones and `.` say nothing.
 fn names(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> + '_ {
-    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).map(<[u8]>::to_vec)
+    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec)
 }
 
 fn is_below(path: &[u8], directory: &[u8]) -> bool {

@@ -50,9 +50,9 @@ fn opening_and_committing_alone_changes_nothing_but_the_time() {
 fn a_small_edit_touches_few_pages() {
     let base = ARMBIAN.make_from(vendor_tree().path());
     let disk = edited(&base, |editor| editor.write_file(b"/etc/new", &content(b"x"), &DEFAULT).unwrap());
-    // Superblock, descriptors, two bitmaps, inode, directory, data.
+    // Superblock, descriptors, two bitmaps, two inodes, directory, data.
     let touched = base.differences(&disk);
-    assert!(touched.len() <= 7, "{touched:?}");
+    assert!(touched.len() <= 8, "{touched:?}");
 }
 
 #[test]
@@ -104,8 +104,7 @@ fn no_space_says_how_much_was_needed_and_changes_nothing() {
         for path in [&b"/new"[..], b"/etc/hostname", b"/bin"] {
             match editor.write_file(path, &huge, &DEFAULT).unwrap_err() {
                 Error::NoSpace { needed, free: left } => {
-                    assert!(needed >= format.size / u64::from(editor.superblock().block_size()), "{needed}");
-                    assert!(left >= free && left < needed, "{left}");
+                    assert!(free <= left && left < needed, "{needed} of {left}");
                 }
                 error => panic!("{error:?}"),
             }

@@ -9,12 +9,14 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::OnceLock,
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
 
 use crate::{
-    fixture::{ARMBIAN, run, text, tool},
+    fixture::{ARMBIAN, text, tool},
     oracle::Stored,
     tree::{Attrs, Entry, Kind, Tree, join, set_first},
 };
@@ -48,7 +50,12 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        run(tool("umount").arg(self.0.path()));
+        // A child that another test is just starting may still hold a file of this mount open.
+        let unmounted = (0..100).any(|attempt| {
+            thread::sleep(Duration::from_millis(attempt.min(10)));
+            tool("umount").arg(self.0.path()).output().unwrap().status.success()
+        });
+        assert!(unmounted || thread::panicking(), "{} stays mounted", self.0.path().display());
     }
 }
 
