@@ -5,11 +5,13 @@
 //! [emitters](emit) then write the result, copying what did not change.
 
 mod atomic_file;
+pub mod bmap;
 mod content;
 pub mod decode;
 mod delta;
 mod digest;
 mod disk;
+pub mod emit;
 mod error;
 pub mod fat;
 mod follow;

@@ -6,11 +6,6 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 const BLOCK: usize = 4096;
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// Whether all bytes are zero.
-pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    bytes.chunks(BLOCK).all(|block| ZEROS.starts_with(block))
-}
-
 /// Writes `data` at `offset` of a file that has a hole there, without its blocks of zeros.
 ///
 /// Blocks are those of the file, so that a hole stays one wherever `data` begins.

@@ -127,6 +127,59 @@ pub(super) fn decode_index(bytes: &[u8], limit: u64) -> Result<Vec<Record>, Faul
     records.ok_or(Fault::Index)
 }
 
+/// The record and the bytes of the block in a stream that has one block.
+pub(crate) fn only_block(stream: &[u8]) -> Result<(Record, &[u8]), Fault> {
+    let (rest, footer) = stream.split_last_chunk::<{ FRAME as usize }>().ok_or(Fault::Footer)?;
+    let (_, index_size) = decode_footer(footer)?;
+    let (rest, index) =
+        rest.split_at_checked(rest.len().saturating_sub(index_size as usize)).ok_or(Fault::Index)?;
+    let records = decode_index(index, 1)?;
+    let (_, block) = rest.split_first_chunk::<{ FRAME as usize }>().ok_or(Fault::Header)?;
+    Ok((*records.first().ok_or(Fault::Index)?, block))
+}
+
+/// Bits of a block header's flags: the compressed and the uncompressed size are given.
+const SIZES: u8 = 0xC0;
+
+/// The block with its sizes in its header: without them `xz` decodes in one thread only.
+///
+/// A block header is: its size / 4 - 1, flags, the two sizes if the flags say so, filters, padding, CRC32.
+pub(crate) fn with_sizes(
+    record: Record,
+    block: &[u8],
+    check: xz2::stream::Check,
+) -> Result<(Record, Vec<u8>), Fault> {
+    use xz2::stream::Check;
+    let check_size = match check {
+        Check::None => 0,
+        Check::Crc32 => 4,
+        Check::Crc64 => 8,
+        Check::Sha256 => 32,
+    };
+    let header_size = block.first().map_or(0, |size| (usize::from(*size) + 1) * 4);
+    let (header, data) = block.split_at_checked(header_size).ok_or(Fault::Index)?;
+    let ([_, flags, filters @ ..], _) = header.split_last_chunk::<4>().ok_or(Fault::Index)? else {
+        return Err(Fault::Index);
+    };
+    if flags & SIZES != 0 {
+        return Ok((record, block.to_vec()));
+    }
+    let compressed = record.unpadded_size.checked_sub(header_size as u64 + check_size).ok_or(Fault::Index)?;
+    let mut bytes = vec![0, flags | SIZES];
+    encode_vli(&mut bytes, compressed);
+    encode_vli(&mut bytes, record.uncompressed_size);
+    bytes.extend(filters);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    // With its checksum the header has 4 bytes more; the field holds one unit of 4 less.
+    let size_field = bytes.len() / 4;
+    bytes.iter_mut().take(1).for_each(|size| *size = size_field as u8);
+    let crc = crc32fast::hash(&bytes);
+    bytes.extend(crc.to_le_bytes());
+    let unpadded_size = bytes.len() as u64 + compressed + check_size;
+    bytes.extend(data);
+    Ok((Record { unpadded_size, ..record }, bytes))
+}
+
 fn encode_vli(to: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         to.push(value as u8 | 0x80);

@@ -2,6 +2,7 @@
 
 mod decode;
 mod disk;
+mod emit;
 mod fat;
 mod partition;
 mod tools;
