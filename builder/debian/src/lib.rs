@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod path;
 mod repository;
+mod resolve;
 mod tree;
 mod unpack;
 mod version;
@@ -30,6 +31,7 @@ pub use path::TreePath;
 pub use repository::{
     Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, Trust, read_packages,
 };
+pub use resolve::{Request, resolve};
 pub use tree::{Node, Tree};
 pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;
