@@ -109,6 +109,7 @@ fn render(size: u64, ranges: &[Range<u64>], digests: &[Sha256]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "lists of ranges are the subject here")]
 mod tests {
     use super::*;
 

@@ -59,7 +59,7 @@ impl Content for FileContent {
 
     fn data(&self) -> Vec<Range<u64>> {
         // A host file system that cannot tell holes has only data.
-        data_ranges(&self.file, self.length).unwrap_or_else(|_| vec![0..self.length])
+        data_ranges(&self.file, self.length).unwrap_or_else(|_| std::iter::once(0..self.length).collect())
     }
 }
 

@@ -34,7 +34,7 @@ impl<'a> Table<'a> {
         let (value, special) = match self.geometry.width {
             Width::Fat12 => {
                 let pair = le16(&self.bytes, at + at / 2);
-                (u32::from(if at % 2 == 0 { pair & 0xFFF } else { pair >> 4 }), 0xFF0)
+                (u32::from(if at.is_multiple_of(2) { pair & 0xFFF } else { pair >> 4 }), 0xFF0)
             }
             Width::Fat16 => (u32::from(le16(&self.bytes, at * 2)), 0xFFF0),
             // The upper four bits are reserved.

@@ -174,8 +174,8 @@ impl GuidTable {
 
     /// Writes the table for the partitions' new ends and the disk's new size; the old backup becomes zeros.
     ///
-    /// Writes nothing when both are as they were read.
-    pub(super) fn write(&mut self, disk: &mut Disk, partitions: &[Partition]) -> Result<()> {
+    /// Writes nothing when both are as they were read. Tells whether the backup moved.
+    pub(super) fn write(&mut self, disk: &mut Disk, partitions: &[Partition]) -> Result<bool> {
         let mut array = self.array.clone();
         for partition in partitions {
             let at = (partition.number as usize - 1) * ENTRY_SIZE as usize + ENDING_LBA;
@@ -183,8 +183,9 @@ impl GuidTable {
             array.iter_mut().skip(at).zip(end.to_le_bytes()).for_each(|(to, from)| *to = from);
         }
         let last = disk.size() / SECTOR - 1;
-        if array == self.array && last == self.header.alternate_lba {
-            return Ok(());
+        let moved = last != self.header.alternate_lba;
+        if array == self.array && !moved {
+            return Ok(false);
         }
         let sectors = self.header.array_sectors();
         let primary = Header { alternate_lba: last, last_usable_lba: last - sectors - 1, ..self.header };
@@ -205,7 +206,7 @@ impl GuidTable {
         self.backup_array = backup_start..backup_start + sectors * SECTOR;
         self.header = primary;
         self.array = array;
-        Ok(())
+        Ok(moved)
     }
 }
 

@@ -259,7 +259,9 @@ impl Table {
                 write_sizes(disk, record, &sizes)
             }
             Raw::Gpt { protective, table } => {
-                table.write(disk, &self.partitions)?;
+                if !table.write(disk, &self.partitions)? {
+                    return Ok(());
+                }
                 let size = mbr::protective_size(disk.size());
                 let sizes: Vec<_> = protective.used().map(|(number, _)| (number, size)).collect();
                 write_sizes(disk, protective, &sizes)

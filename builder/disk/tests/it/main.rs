@@ -4,5 +4,6 @@ mod decode;
 mod disk;
 mod emit;
 mod fat;
+mod hostile;
 mod partition;
 mod tools;
