@@ -22,10 +22,12 @@ give() {
     install -D -m "$2" /dev/stdin "$1"
 }
 
-# root_sectors DIR PERCENT EXTRA_MIB: PERCENT of what DIR holds and EXTRA_MIB, rounded up to 4 MiB.
+# root_sectors DIR PERCENT EXTRA_MIB: PERCENT of what DIR will use in ext4 and EXTRA_MIB, rounded up to 4 MiB.
+# Counted from sizes: what `du` says depends on this machine's file system.
 root_sectors() {
     local kib
-    kib=$(du -s --block-size=1K "$1" | cut -f1)
+    kib=$(find "$1" -type f -printf '%i %s\n' -o -type d -printf '%i 1\n' | sort -u |
+        awk '{ blocks += int(($2 + 4095) / 4096) } END { print blocks * 4 }')
     echo $((((kib * $2 / 100 + $3 * 1024) / 4096 + 1) * 8192))
 }
 
