@@ -9,7 +9,6 @@ use imgforge_ext4::Content;
 
 use crate::{
     atomic_file::AtomicFile,
-    content::FileContent,
     digest::{Hasher, Sha256},
     error::{Error, Result},
     parallel,
@@ -22,13 +21,13 @@ const RANGE_BLOCKS: u64 = (64 << 20) / BLOCK;
 const CHUNK: u64 = 1 << 20;
 const CHECKSUM_PLACE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Writes the map of the raw image `image` to `destination`.
+/// Writes the map of `image`, raw or still a disk, to `destination`.
 ///
 /// `needed` are the bytes of the image (any order, overlapping or not) that a card must have afterwards, **zeros
 /// included**: a block that is not needed keeps what a reused card had there. Only blocks no file system uses may be left
 /// out.
 pub fn write(
-    image: &FileContent,
+    image: &dyn Content,
     needed: &[Range<u64>],
     threads: NonZeroUsize,
     destination: &AtomicFile,
@@ -69,14 +68,14 @@ fn block_ranges(needed: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
 }
 
 /// The digest of a range of blocks; the last block may be cut short by the image's end.
-fn hash(image: &FileContent, blocks: Range<u64>) -> Result<Sha256> {
+fn hash(image: &dyn Content, blocks: Range<u64>) -> Result<Sha256> {
     let end = (blocks.end * BLOCK).min(image.len());
     let mut at = blocks.start * BLOCK;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; CHUNK as usize];
     while at < end {
         let part = buffer.split_at_mut((end - at).min(CHUNK) as usize).0;
-        image.read_at(at, part).map_err(|error| Error::io("cannot read", image.path(), error))?;
+        image.read_at(at, part).map_err(Error::Disk)?;
         hasher.update(part);
         at += part.len() as u64;
     }

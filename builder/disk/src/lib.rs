@@ -3,6 +3,34 @@
 //! A vendor's image file is [decoded](decode::decode) once into a raw base. A [`Disk`] over it takes edits: the
 //! [partition table](partition::Table), the [boot partition](fat::Fat) and, through a [`Window`], the ext4 editor. The
 //! [emitters](emit) then write the result, copying what did not change.
+//!
+//! ```no_run
+//! use std::{num::NonZeroUsize, path::Path, sync::Arc};
+//! use imgforge_disk::{decode, emit, fat::Fat, partition::Table, Access, AtomicFile, Disk, FileContent};
+//!
+//! let threads = NonZeroUsize::new(2).unwrap();
+//! let options = decode::Options { threads, limit: Some(16 << 30) };
+//! decode::decode(Path::new("vendor.img.xz"), Path::new("base.img"), &options, &|_| {})?;
+//! let base = FileContent::open(Path::new("base.img"))?;
+//!
+//! let mut disk = Disk::new(Arc::new(base.clone()));
+//! let mut table = Table::read(&disk)?;
+//! disk.resize(disk.size() + (512 << 20));
+//! let root = table.partitions().last().unwrap().clone();
+//! table.grow(root.number, root.sectors + (512 << 11))?;
+//! table.write(&mut disk)?;
+//!
+//! let boot = table.partition(1).unwrap().range();
+//! let mut fat = Fat::open(Disk::window(&mut disk, boot)?, 1_700_000_000)?;
+//! fat.write("cmdline.txt", b"console=tty1 root=PARTUUID=4f2c9ea0-02")?;
+//! fat.finish()?;
+//!
+//! let output = AtomicFile::create(Path::new("node.img"), Access::Public)?;
+//! let raw = emit::RawOptions { threads, base: Some(&base), digest: true };
+//! emit::raw(&disk, &output, &raw, &|_| {})?;
+//! output.commit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod atomic_file;
 pub mod bmap;

@@ -1,6 +1,9 @@
 //! FAT volumes as `mkfs.fat` and mtools make them, judged by `fsck.fat` and mtools after our edits.
 
+use std::collections::BTreeMap;
+
 use imgforge_disk::{Device, Disk, Error, fat::Fat};
+use proptest::prelude::*;
 
 use crate::tools::{Scratch, bytes_of, disk_over, image, run, try_run};
 
@@ -216,4 +219,79 @@ fn tables_that_differ_are_refused() {
     let scratch = Scratch::new();
     let disk = volume(&scratch, 32 << 10, &["-F16", "-s4"]);
     assert!(damaged(&disk, 2048 + 100, &[0x55]).contains("copies of the file allocation table differ"));
+}
+
+#[derive(Debug, Clone)]
+enum Edit {
+    Write { directory: usize, file: usize, length: usize },
+    Remove { directory: usize, file: usize },
+    RemoveDirectory { directory: usize },
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let length = prop_oneof![Just(0usize), 1usize..600, 0usize..40_000];
+    prop_oneof![
+        5 => (0usize..4, 0usize..12, length)
+            .prop_map(|(directory, file, length)| Edit::Write { directory, file, length }),
+        2 => (0usize..4, 0usize..12).prop_map(|(directory, file)| Edit::Remove { directory, file }),
+        1 => (1usize..4).prop_map(|directory| Edit::RemoveDirectory { directory }),
+    ]
+}
+
+/// The files of a volume by path, and its directories.
+#[derive(Default)]
+struct Model {
+    files: BTreeMap<String, Vec<u8>>,
+    directories: Vec<String>,
+}
+
+impl Model {
+    fn apply(&mut self, fat: &mut Fat<'_>, edit: &Edit) {
+        let directory =
+            |number: usize| if number == 0 { String::new() } else { format!("directory {number}/") };
+        match *edit {
+            Edit::Write { directory: number, file, length } => {
+                let (parent, bytes) = (directory(number), vec![length as u8 | 1; length]);
+                if number > 0 && !self.directories.contains(&parent) {
+                    fat.make_directory(parent.trim_end_matches('/')).unwrap();
+                    self.directories.push(parent.clone());
+                }
+                let path = format!("{parent}a file with a long name, number {file}");
+                fat.write(&path, &bytes).unwrap();
+                self.files.insert(path, bytes);
+            }
+            Edit::Remove { directory: number, file } => {
+                let path = format!("{}a file with a long name, number {file}", directory(number));
+                assert_eq!(fat.remove(&path).is_ok(), self.files.remove(&path).is_some(), "{path}");
+            }
+            Edit::RemoveDirectory { directory: number } => {
+                let parent = directory(number);
+                let empty = !self.files.keys().any(|path| path.starts_with(&parent));
+                let there = self.directories.contains(&parent);
+                assert_eq!(fat.remove(parent.trim_end_matches('/')).is_ok(), there && empty, "{parent}");
+                self.directories.retain(|other| !(empty && *other == parent));
+            }
+        }
+    }
+}
+
+#[test]
+fn any_sequence_of_edits_reads_back_and_passes_fsck() {
+    for (kind, kib, arguments) in [KINDS[0], KINDS[2]] {
+        let scratch = Scratch::new();
+        let before = volume(&scratch, kib, arguments);
+        proptest!(ProptestConfig::with_cases(8), |(edits in prop::collection::vec(edit(), 1..25))| {
+            let mut disk = before.clone();
+            let mut fat = open(&mut disk).unwrap();
+            let mut model = Model::default();
+            for edit in &edits {
+                model.apply(&mut fat, edit);
+            }
+            for (path, bytes) in &model.files {
+                prop_assert!(&fat.read(path).unwrap() == bytes, "{} {}", kind, path);
+            }
+            fat.finish().unwrap();
+            judge(&scratch, &disk);
+        });
+    }
 }

@@ -142,7 +142,7 @@ fn growing_a_gpt_moves_the_backup_and_keeps_the_rest() {
         assert!(verdict.contains("No problems found"), "{verdict}");
         run("sfdisk", &["--verify", &out]);
         assert_eq!(described(&out), was);
-        assert_eq!(run("sgdisk", &["-p", &out]).contains("Problem"), false);
+        assert!(!run("sgdisk", &["-p", &out]).contains("Problem"));
         let after = Table::read(&disk).unwrap();
         assert_eq!(after.disk_id(), before.disk_id());
         assert_eq!(after.partition(1).unwrap().sectors, sectors);
