@@ -9,6 +9,7 @@ mod control;
 mod database;
 mod dependency;
 mod digest;
+mod elf;
 mod error;
 mod identity;
 mod path;
@@ -25,13 +26,14 @@ pub use control::{Field, Paragraph, Paragraphs};
 pub use database::{Database, DatabaseFile, Stanza, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use digest::{Checked, Sha256};
+pub use elf::{ArmAttributes, Elf, Target};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
 pub use repository::{
     Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, Trust, read_packages,
 };
-pub use resolve::{Request, resolve};
+pub use resolve::Resolver;
 pub use tree::{Node, Tree};
 pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;

@@ -66,9 +66,10 @@ impl Evaluation {
             };
             match (wanted, status) {
                 (Some(wanted), Some(status)) if wanted != status => continue,
-                (Some(_), None) => {
-                    // It may run or not, so leaving is not certain either.
-                    self.command(command);
+                (Some(wanted), None) => {
+                    // It may run or not: leaving is not certain, and neither is success of `&&` or failure of `||`.
+                    let flow = self.command(command);
+                    status = Some(!wanted).filter(|&decided| flow == Flow::On(Some(decided)));
                 }
                 _ => match self.command(command) {
                     Flow::On(next) => status = next,

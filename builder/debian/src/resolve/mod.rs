@@ -25,37 +25,40 @@ enum Kind {
     NoArchitecture,
 }
 
-/// What to resolve, and from what.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// What the base has.
-    pub base: &'a Database,
-    /// What the repositories offer. Of equal names and versions, the first counts.
-    pub candidates: &'a [Candidate],
-    /// What must be there in the end; one that the base satisfies adds nothing.
-    pub wanted: &'a [Relation],
-    /// Whether `Recommends` of new packages count, where they can be had at all.
-    pub recommends: bool,
+/// A base, and what repositories offer for it.
+#[derive(Debug)]
+pub struct Resolver<'a> {
+    universe: Universe<'a>,
 }
 
-/// Finds the packages to add, in an order in which they can be unpacked: what a package pre-depends on comes before it,
-/// and what it depends on too unless they depend on each other. The result holds indices into the candidates; equal
-/// requests have equal results.
-///
-/// The first of several alternatives is preferred, then the latest version.
-///
-/// # Errors
-/// [`Error::Conflict`] if there is no such set, with the reasons as apt would list them; [`Error::Malformed`] if a
-/// relationship field cannot be read.
-pub fn resolve(request: &Request) -> Result<Vec<usize>> {
-    let architecture = request.base.native_architecture();
-    let architecture = architecture.ok_or(Error::Malformed(Detail::new(Kind::NoArchitecture)))?;
-    let universe = Universe::new(request, architecture)?;
-    match solver::solve(&universe, request.wanted) {
-        Ok(chosen) => order::for_unpacking(&universe, &chosen),
-        Err(report) => {
-            let text = explain::explain(&universe, request.wanted).unwrap_or(report);
-            Err(Error::Conflict(Detail::new(Kind::Unsolvable(text))))
+impl<'a> Resolver<'a> {
+    /// Reads the relations of all packages. Of candidates with equal names and versions the first counts; packages of
+    /// other architectures than the base's do not. `recommends` says whether `Recommends` of new packages count, where
+    /// they can be had at all.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if a relationship field cannot be read, or the base does not say which architecture it is.
+    pub fn new(base: &'a Database, candidates: &'a [Candidate], recommends: bool) -> Result<Self> {
+        let architecture = base.native_architecture();
+        let architecture = architecture.ok_or(Error::Malformed(Detail::new(Kind::NoArchitecture)))?;
+        Ok(Resolver { universe: Universe::new(base, candidates, architecture, recommends)? })
+    }
+
+    /// Finds the packages to add so that all of `wanted` is there, in an order in which they can be unpacked: what a
+    /// package pre-depends on comes before it, and what it depends on too unless they depend on each other. The result
+    /// holds indices into the candidates; equal requests have equal results.
+    ///
+    /// The first of several alternatives is preferred, then the latest version. What the base satisfies adds nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if there is no such set, with the reasons as apt would list them.
+    pub fn resolve(&self, wanted: &[Relation]) -> Result<Vec<usize>> {
+        match solver::solve(&self.universe, wanted) {
+            Ok(chosen) => order::for_unpacking(&self.universe, &chosen),
+            Err(report) => {
+                let text = explain::explain(&self.universe, wanted).unwrap_or(report);
+                Err(Error::Conflict(Detail::new(Kind::Unsolvable(text))))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::universe::Universe;
 use super::{Detail, Error, Kind, Result};
 use crate::dependency::Dependency;
 
-/// Gives positions in the request: what is depended on first, as far as there are no cycles; what is pre-depended on
+/// Gives positions among the candidates that were given: what is depended on first, as far as there are no cycles; what is pre-depended on
 /// first in any case.
 pub(super) fn for_unpacking(universe: &Universe, chosen: &[usize]) -> Result<Vec<usize>> {
     let mut by_name = chosen.to_vec();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Relation, Request, Result};
+use super::{Candidate, Database, Relation, Result};
 use crate::database::{Stanza, State};
 use crate::dependency::{Dependency, parse_dependencies, parse_relations};
 use crate::identity::Identity;
@@ -46,6 +46,7 @@ pub(super) struct Needs {
 }
 
 /// Everything there is to choose from.
+#[derive(Debug)]
 pub(super) struct Universe<'a> {
     pub(super) candidates: Vec<Known<'a>>,
     needs: Vec<Needs>,
@@ -61,13 +62,18 @@ pub(super) struct Universe<'a> {
     /// Installed packages by the names they exclude.
     installed_by_excluded: BTreeMap<String, Vec<usize>>,
     architecture: String,
-    /// Position in the request's candidates.
+    /// Position in the candidates that were given.
     positions: Vec<usize>,
     recommends: bool,
 }
 
 impl<'a> Universe<'a> {
-    pub(super) fn new(request: &Request<'a>, architecture: &str) -> Result<Self> {
+    pub(super) fn new(
+        base: &'a Database,
+        candidates: &'a [Candidate],
+        architecture: &str,
+        recommends: bool,
+    ) -> Result<Self> {
         let mut universe = Universe {
             candidates: Vec::new(),
             needs: Vec::new(),
@@ -80,12 +86,12 @@ impl<'a> Universe<'a> {
             installed_by_excluded: BTreeMap::new(),
             architecture: architecture.to_owned(),
             positions: Vec::new(),
-            recommends: request.recommends,
+            recommends,
         };
-        for stanza in request.base.stanzas() {
+        for stanza in base.stanzas() {
             universe.add_installed(stanza)?;
         }
-        for (position, candidate) in request.candidates.iter().enumerate() {
+        for (position, candidate) in candidates.iter().enumerate() {
             universe.add_candidate(position, candidate)?;
         }
         universe.sort();
@@ -172,7 +178,7 @@ impl<'a> Universe<'a> {
         relation.qualifier.as_deref().is_none_or(|name| ["any", "native", &self.architecture].contains(&name))
     }
 
-    /// The place of a candidate in the request.
+    /// The place of a candidate among those that were given.
     pub(super) fn position(&self, index: usize) -> Option<usize> {
         self.positions.get(index).copied()
     }

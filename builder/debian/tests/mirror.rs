@@ -1,0 +1,254 @@
+//! Against the Debian archive itself, by the mirror that this machine's apt is configured for.
+//!
+//! These tests need the network and `apt-get download`, so they run only when asked for:
+//! `cargo test --release -p imgforge-debian --test mirror -- --ignored`.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgforge_debian::{
+    Assessment, Candidate, Checked, Database, Fingerprint, Keyring, Layout, Limits, Package, Paragraphs,
+    Release, Resolver, Result, Trust, parse_relations, plan_unpack, read_packages,
+};
+use support::root::{Root, is_root};
+use support::{run, shell};
+
+const SUITE: &str = "trixie";
+const ARCHITECTURE: &str = "arm64";
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The packages that issue 3 names.
+const NODE: &str = "containerd runc conntrack socat ethtool iptables nfs-kernel-server openssh-server python3-minimal \
+                    kubernetes-client";
+
+/// An apt of its own: another suite, another architecture, nothing shared with the machine but the mirror.
+struct Apt {
+    directory: tempfile::TempDir,
+    repository: String,
+}
+
+impl Apt {
+    /// The latest indexes of the suite, and a status file of what every system has.
+    fn new() -> Self {
+        let repositories = run(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]));
+        let repository = repositories.lines().find(|uri| uri.ends_with("/debian/")).unwrap().to_owned();
+        let apt = Apt { directory: tempfile::tempdir().unwrap(), repository };
+        let path = apt.directory.path().display().to_string();
+        shell(
+            apt.directory.path(),
+            &format!(
+                "mkdir -p state/lists/partial cache/archives/partial etc/apt.conf.d etc/preferences.d base/var/lib/dpkg
+                 : > base/var/lib/dpkg/status
+                 echo 'deb [signed-by={KEYRING}] {} {SUITE} main' > etc/sources.list
+                 cat > apt.conf <<E
+Dir \"{path}\"; Dir::State \"state\"; Dir::State::status \"{path}/base/var/lib/dpkg/status\"; Dir::Cache \"cache\";
+Dir::Etc \"etc\"; Dir::Etc::sourceparts \"-\"; APT::Architecture \"{ARCHITECTURE}\";
+APT::Architectures {{ \"{ARCHITECTURE}\"; }}; APT::Install-Recommends \"false\"; Debug::NoLocking \"true\";
+APT::Sandbox::User \"\"; Acquire::Languages \"none\";
+E",
+                apt.repository
+            ),
+        );
+        apt.apt_get(&["update"]).unwrap();
+        apt.write_base();
+        apt
+    }
+
+    fn apt_get(&self, arguments: &[&str]) -> std::result::Result<String, String> {
+        let mut command = Command::new("apt-get");
+        command.env("APT_CONFIG", self.directory.path().join("apt.conf")).env("LC_ALL", "C");
+        let output = command.args(arguments).current_dir(self.directory.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            Ok(text)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// What apt would install.
+    fn simulate(&self, packages: &[&str]) -> std::result::Result<BTreeSet<String>, String> {
+        let output = self.apt_get(&[&["install", "--simulate"], packages].concat())?;
+        let name = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+        Ok(output.lines().filter(|line| line.starts_with("Inst ")).filter_map(name).collect())
+    }
+
+    /// Takes the essential and required packages and what they need as installed.
+    fn write_base(&self) {
+        let base = self
+            .simulate(&["dpkg", "apt", "?essential", "?priority(required)", "?priority(important)"])
+            .unwrap();
+        let mut status = String::new();
+        for paragraph in Paragraphs::new(std::io::BufReader::new(self.list("_Packages"))) {
+            let mut paragraph = paragraph.unwrap();
+            if base.contains(paragraph.get("Package").unwrap()) {
+                paragraph.set("Status", "install ok installed");
+                paragraph.write_to(&mut status);
+                status.push('\n');
+            }
+        }
+        std::fs::write(self.base().join("var/lib/dpkg/status"), status).unwrap();
+    }
+
+    fn base(&self) -> PathBuf {
+        self.directory.path().join("base")
+    }
+
+    fn list(&self, suffix: &str) -> std::fs::File {
+        let lists = std::fs::read_dir(self.directory.path().join("state/lists")).unwrap();
+        let path =
+            lists.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().ends_with(suffix));
+        std::fs::File::open(path.unwrap()).unwrap()
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        read_packages(std::io::BufReader::new(self.list("_Packages"))).collect::<Result<_>>().unwrap()
+    }
+}
+
+fn names(resolver: &Resolver, candidates: &[Candidate], wanted: &[&str]) -> Result<BTreeSet<String>> {
+    let wanted = parse_relations(&wanted.join(","))?;
+    Ok(resolver.resolve(&wanted)?.into_iter().map(|index| candidates[index].identity.name.clone()).collect())
+}
+
+#[test]
+#[ignore = "needs the Debian mirror"]
+fn the_archive_is_verified_from_key_to_package() {
+    let apt = Apt::new();
+    let mut file = Vec::new();
+    std::io::Read::read_to_end(&mut apt.list("_InRelease"), &mut file).unwrap();
+    let keyring = Keyring::parse(&std::fs::read(KEYRING).unwrap()).unwrap();
+    let pinned: Vec<Fingerprint> = keyring.fingerprints();
+    let now: u64 = run(Command::new("date").arg("+%s")).trim().parse().unwrap();
+    let signed = Trust { keyring: &keyring, pinned: &pinned, now }.verify_clear_signed(&file).unwrap();
+    let release = Release::parse(&signed.text).unwrap();
+    release.check_time(now).unwrap();
+
+    let layout = Layout::Suite { suite: SUITE.into(), components: vec!["main".into()] };
+    let indexes = layout.indexes(&release, ARCHITECTURE);
+    assert_eq!(indexes.len(), 1, "Debian keeps architecture-independent packages in every index");
+    let plain =
+        indexes[0].files.iter().find(|file| file.compression.suffix().is_empty()).map(|file| file.sum);
+    let sum = plain.or(release.file("main/binary-arm64/Packages")).unwrap();
+    let checked = Checked::new(apt.list("_Packages"), sum.size, sum.sha256);
+    let count = read_packages(std::io::BufReader::new(checked)).map(Result::unwrap).count();
+    assert!(count > 50_000, "{count} packages");
+}
+
+#[test]
+#[ignore = "needs the Debian mirror"]
+fn the_resolver_agrees_with_apt() {
+    let apt = Apt::new();
+    let candidates = apt.candidates();
+    let database = Database::load(&Root(apt.base())).unwrap();
+    let resolver = Resolver::new(&database, &candidates, false).unwrap();
+    // Names spread over the whole archive; every third set asks for two packages, and the last for a node's.
+    let sample: Vec<&str> = candidates
+        .iter()
+        .step_by(candidates.len() / 160)
+        .map(|candidate| candidate.identity.name.as_str())
+        .collect();
+    let mut sets: Vec<Vec<&str>> = sample
+        .chunks(4)
+        .flat_map(|names| {
+            [vec![names[0]], names[1..].iter().copied().take(2).collect(), names[names.len() - 1..].to_vec()]
+        })
+        .collect();
+    sets.push(NODE.split_whitespace().collect());
+
+    let mut differences = Vec::new();
+    for set in &sets {
+        match (apt.simulate(set), names(&resolver, &candidates, set)) {
+            (Ok(theirs), Ok(ours)) if theirs == ours => {}
+            (Err(_), Err(_)) => {}
+            (Ok(theirs), Ok(ours)) => {
+                let only = |left: &BTreeSet<String>, right: &BTreeSet<String>| {
+                    left.difference(right).cloned().collect::<Vec<_>>().join(" ")
+                };
+                differences.push(format!(
+                    "{set:?}: apt also {}; we also {}",
+                    only(&theirs, &ours),
+                    only(&ours, &theirs)
+                ));
+            }
+            (Err(theirs), Ok(_)) => differences.push(format!("{set:?}: only apt refuses: {theirs}")),
+            (Ok(_), Err(ours)) => differences.push(format!("{set:?}: only we refuse: {ours}")),
+        }
+    }
+    println!("{} sets, {} differences\n{}", sets.len(), differences.len(), differences.join("\n"));
+    assert!(sets.len() > 100);
+    assert!(differences.len() * 10 <= sets.len(), "more than one set in ten differs");
+}
+
+fn read_deb(path: &Path) -> (Package, Vec<u8>) {
+    let mut contents = Vec::new();
+    let file = std::fs::File::open(path).unwrap();
+    let visit = |_: &_, content: &mut dyn std::io::Read| content.read_to_end(&mut contents).map(drop);
+    let package = Package::read(file, &Limits::default(), visit).unwrap();
+    (package, contents)
+}
+
+/// Packages of the archive, unpacked by dpkg and by a plan into a root that merged /usr.
+#[test]
+#[ignore = "needs the Debian mirror"]
+fn real_packages_unpack_as_dpkg_unpacks_them() {
+    let apt = Apt::new();
+    let candidates = apt.candidates();
+    let database = Database::load(&Root(apt.base())).unwrap();
+    let resolver = Resolver::new(&database, &candidates, false).unwrap();
+    let chosen = resolver.resolve(&parse_relations(&NODE.replace(' ', ",")).unwrap()).unwrap();
+    let versioned: Vec<String> = chosen
+        .iter()
+        .map(|&index| format!("{}={}", candidates[index].identity.name, candidates[index].identity.version))
+        .collect();
+    apt.apt_get(&[&["download"], &versioned.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())
+        .unwrap();
+    let debs: Vec<PathBuf> = chosen
+        .iter()
+        .map(|&index| {
+            let identity = &candidates[index].identity;
+            let version = identity.version.as_str().replace(':', "%3a");
+            apt.directory.path().join(format!("{}_{version}_{}.deb", identity.name, identity.architecture))
+        })
+        .collect();
+
+    let (packages, contents): (Vec<Package>, Vec<Vec<u8>>) = debs.iter().map(|deb| read_deb(deb)).unzip();
+    for package in &packages {
+        let assessment = Assessment::of(package);
+        println!("{}: {:?}", package.identity, assessment.preinst);
+        assert_eq!(assessment.refusals(), [], "{}", package.identity);
+    }
+
+    shell(
+        apt.directory.path(),
+        &format!(
+            "mkdir -p root/var/lib/dpkg/info root/var/lib/dpkg/updates root/var/lib/dpkg/triggers root/tmp root/etc
+             mkdir -p root/usr/bin root/usr/sbin root/usr/lib; ln -s usr/bin usr/sbin usr/lib root
+             : > root/var/lib/dpkg/status; echo {ARCHITECTURE} > root/var/lib/dpkg/arch
+             cp /etc/passwd /etc/group root/etc; cp -a root theirs"
+        ),
+    );
+    let root = Root(apt.directory.path().join("root"));
+    let plan = plan_unpack(&root, &packages).unwrap();
+    root.apply(&plan, &contents);
+
+    // The scripts that dpkg runs were just found to do nothing.
+    let theirs = Root(apt.directory.path().join("theirs"));
+    let mut dpkg = Command::new(if is_root() { "dpkg" } else { "fakeroot" });
+    if !is_root() {
+        dpkg.arg("dpkg");
+    }
+    dpkg.arg(format!("--root={}", theirs.0.display()))
+        .args(["--force-script-chrootless", "--force-not-root"]);
+    dpkg.args(["--force-depends", "--force-architecture", "--no-triggers", "--log=/dev/null", "--unpack"]);
+    run(dpkg.args(&debs));
+    let (ours, theirs) = (root.listing(), theirs.listing());
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (path, line) in &theirs {
+        assert_eq!(ours[path], *line, "{}", path.display());
+    }
+    println!("{} packages, {} paths equal", packages.len(), ours.len());
+}
