@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 use crate::{Base, Home, Partition, Tool, VendorServer, partitions, repository};
 
@@ -14,12 +17,26 @@ pub struct Workbench {
     /// The server that stands for the vendors'.
     pub server: VendorServer,
     profiles: PathBuf,
+    store: PathBuf,
 }
 
 impl Workbench {
-    /// Profiles whose bases are the local ones: served where the profile says the vendor has them, or in place.
+    /// Profiles whose bases are the local ones, served where the profile says the vendor has them. The store is shared
+    /// with the other tests of this process, so that a base is decoded once.
     pub fn new() -> Self {
+        static STORE: OnceLock<TempDir> = OnceLock::new();
+        let store = STORE.get_or_init(|| tempfile::tempdir().expect("a temporary directory"));
+        Self::with_store(Home::new(), store.path().to_owned())
+    }
+
+    /// The same with an empty store of its own.
+    pub fn with_empty_store() -> Self {
         let home = Home::new();
+        let store = home.path().join("store");
+        Self::with_store(home, store)
+    }
+
+    fn with_store(home: Home, store: PathBuf) -> Self {
         let server = VendorServer::start();
         let profiles = home.path().join("board-profiles");
         copy_profiles(&profiles);
@@ -37,7 +54,7 @@ impl Workbench {
             server.url("/downloads.raspberrypi.com/"),
         );
         fs::write(home.path().join("config.yaml"), config).expect("the configuration");
-        Self { home, server, profiles }
+        Self { home, server, profiles, store }
     }
 
     /// The folder with the profiles.
@@ -51,6 +68,7 @@ impl Workbench {
         command
             .env("IMGFORGE_CONFIG", self.home.path().join("config.yaml"))
             .env("IMGFORGE_PROFILES", &self.profiles)
+            .env("IMGFORGE_STORE", &self.store)
             .env("IMGFORGE_OVERLAYS", repository().join("overlays"));
         command
     }

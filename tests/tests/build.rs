@@ -54,7 +54,7 @@ fn read(image: &Path, offset: u64, length: u64) -> Vec<u8> {
 fn what_differs_from_the_base_is_what_was_planned() {
     let bench = Workbench::new();
     let image = bench.built("rpi4", "worker", "rpi4.img", &[]);
-    let manifest = fs::read_to_string(image.with_extension("img.manifest.json")).unwrap();
+    let manifest = fs::read_to_string(format!("{}.manifest.json", image.display())).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let planned: Vec<String> = manifest["changes"]
         .as_array()
@@ -142,7 +142,7 @@ fn as_nobody(script: &str, command: &Command) -> Command {
 
 #[test]
 fn with_everything_in_the_store_no_network_is_needed() {
-    let bench = Workbench::new();
+    let bench = Workbench::with_empty_store();
     let first = bench.built("rk3328", "base", "first.img", &[]);
     let (second, command) = bench.build("rk3328", "base", "second.img");
     // A network namespace with nothing in it, not even the loopback interface up.
@@ -158,7 +158,7 @@ fn with_everything_in_the_store_no_network_is_needed() {
 
 #[test]
 fn offline_without_the_base_says_what_is_missing() {
-    let bench = Workbench::new();
+    let bench = Workbench::with_empty_store();
     let (image, mut command) = bench.build("rk3328", "base", "x.img");
     let said = fails(command.arg("--offline"), 4);
     assert!(said.contains("is not in the store, and --offline forbids to fetch it"), "{said}");

@@ -71,6 +71,15 @@ impl<D: Device> Editor<D> {
         self.volume.groups.iter().map(|group| u64::from(group.free_inodes_count)).sum()
     }
 
+    /// The bytes of the device that no file and no structure of the file system uses, in order.
+    ///
+    /// Of an editor just opened: changes take blocks for directories only when they are committed.
+    pub fn free_ranges(&mut self) -> Result<Vec<Range<u64>>> {
+        let block_size = u64::from(self.volume.superblock.block_size());
+        let bytes = |run: Range<u64>| run.start * block_size..run.end * block_size;
+        Ok(self.free_runs()?.into_iter().map(bytes).collect())
+    }
+
     /// Refuses if fewer than `needed` blocks are free.
     pub(crate) fn require(&self, needed: u64) -> Result<()> {
         let free = self.free_blocks();

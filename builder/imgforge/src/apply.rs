@@ -1,9 +1,9 @@
 //! The one place that writes into an image: changes go to the ext4 editor and to the boot partition.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use imgforge_disk::{
-    Disk,
+    Disk, Window,
     fat::Fat,
     partition::{SECTOR, Table},
 };
@@ -58,18 +58,20 @@ pub enum Error {
     Window(#[source] std::io::Error),
 }
 
-/// What applying the changes did to the image's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Growth {
+/// What applying the changes did to the image as a whole.
+#[derive(Debug)]
+pub struct Applied {
+    /// The partition table as it is now.
+    pub table: Table,
     /// Bytes the root file system was grown by.
     pub grown: u64,
-    /// Bytes that are free in it afterwards.
-    pub free: u64,
+    /// The bytes of the disk that are free in the root file system, in order: all that a card need not have.
+    pub free: Vec<Range<u64>>,
 }
 
 /// Makes `changes` in `disk`, growing the root file system so that `reserve` bytes stay free.
 ///
-/// Returns the partition table as it is afterwards, and the growth.
+/// On an error the disk is of no use.
 pub fn apply(
     disk: &mut Disk,
     table: Table,
@@ -77,28 +79,31 @@ pub fn apply(
     changes: &[Change],
     reserve: u64,
     epoch: i64,
-) -> Result<(Table, Growth), Error> {
+) -> Result<Applied, Error> {
     change_boot(disk, partitions, changes, epoch)?;
     let before = partitions.root.range();
     let missing = {
-        let window = Disk::window(&mut *disk, before.clone()).map_err(Error::Window)?;
-        let editor =
-            Editor::open(window, epoch).map_err(|source| Error::FileSystem { what: "open", source })?;
+        let editor = open_root(disk, before.clone(), epoch)?;
         let block_size = u64::from(editor.superblock().block_size());
         let free = editor.free_blocks().saturating_mul(block_size);
         needed(changes, block_size).saturating_add(reserve).saturating_sub(free)
     };
-    let (table, after) = grow(disk, table, partitions, missing)?;
-    let window = Disk::window(&mut *disk, before.start..after).map_err(Error::Window)?;
+    let (table, end) = grow(disk, table, partitions, missing)?;
     let failed = |what| move |source| Error::FileSystem { what, source };
-    let mut editor = Editor::open(window, epoch).map_err(failed("open"))?;
-    if after > before.end {
-        editor.grow(after - before.start).map_err(failed("grow"))?;
+    let mut editor = open_root(disk, before.start..end, epoch)?;
+    if end > before.end {
+        editor.grow(end - before.start).map_err(failed("grow"))?;
     }
     change_root(&mut editor, changes)?;
-    let free = editor.free_blocks().saturating_mul(u64::from(editor.superblock().block_size()));
     editor.commit().map_err(failed("write"))?;
-    Ok((table, Growth { grown: after - before.end, free }))
+    let free = open_root(disk, before.start..end, epoch)?.free_ranges().map_err(failed("read"))?;
+    let on_disk = |range: Range<u64>| range.start + before.start..range.end + before.start;
+    Ok(Applied { table, grown: end - before.end, free: free.into_iter().map(on_disk).collect() })
+}
+
+fn open_root(disk: &mut Disk, range: Range<u64>, epoch: i64) -> Result<Editor<Window<&mut Disk>>, Error> {
+    let window = Disk::window(disk, range).map_err(Error::Window)?;
+    Editor::open(window, epoch).map_err(|source| Error::FileSystem { what: "open", source })
 }
 
 /// An upper bound of the bytes `changes` take: whole blocks, one more for the extent tree or directory of each, and the

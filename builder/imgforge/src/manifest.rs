@@ -5,8 +5,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     change::{Action, Change, Volume},
+    image::Partitions,
     image_path::ImagePath,
     node::Role,
+    prepare::Prepared,
     store::Record,
 };
 
@@ -84,8 +86,9 @@ pub struct ImageEntry {
 }
 
 /// One path that differs from the base.
+// No `deny_unknown_fields`: serde cannot combine it with `flatten`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub struct ChangeEntry {
     /// The file system.
     pub volume: Volume,
@@ -178,8 +181,53 @@ pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String
 }
 
 impl Manifest {
+    /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
+    pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
+        let Prepared { request, base, .. } = prepared;
+        Self {
+            format: FORMAT,
+            imgforge: env!("CARGO_PKG_VERSION").to_owned(),
+            board: request.profile.board.clone(),
+            role: request.role,
+            hostname: request.hostname(),
+            epoch: request.epoch,
+            secrets: request.holds_secrets(),
+            base: BaseEntry::new(&base.origin, &base.decoded.record),
+            image: ImageEntry {
+                sha256: String::new(),
+                size: 0,
+                root_partition: partitions.root.number,
+                boot_partition: partitions.boot.as_ref().map(|boot| boot.number),
+            },
+            changes,
+        }
+    }
+
     /// The manifest as its file has it.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Access, Origin};
+    use std::sync::Arc;
+
+    #[test]
+    fn an_entry_reads_back_as_it_was_written() {
+        let change = Change {
+            volume: Volume::Root,
+            path: ImagePath::new("/etc/hostname").unwrap(),
+            action: Action::File { content: Arc::new(b"abc".to_vec()), access: Access::root(0o640) },
+            origins: vec![Origin::Node("hostname")],
+        };
+        let entry = ChangeEntry::new(&change).unwrap();
+        let State::File { sha256, mode, .. } = &entry.state else { panic!("{entry:?}") };
+        assert_eq!(sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(mode, "0640");
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<ChangeEntry>(&json).unwrap(), entry);
     }
 }

@@ -5,12 +5,12 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread};
 use imgforge_disk::{Content, Disk};
 
 use crate::{
-    apply::{self, Growth},
+    apply::{self, Applied},
     cli::{BuildArgs, Format},
     console::Console,
     error::Error,
     image::{Partitions, Trees},
-    manifest::{BaseEntry, ChangeEntry},
+    manifest::{ChangeEntry, Manifest},
     output::{self, Output},
     prepare::{Prepared, prepare},
     read_back,
@@ -26,11 +26,11 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let entries =
         entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
 
-    let (disk, partitions, growth) = patch(&prepared)?;
-    report(console, &prepared, growth);
+    let (disk, applied) = patch(&prepared)?;
+    let partitions = Partitions::find(&applied.table, &prepared.request.profile.layout)?;
+    report(console, &prepared, &applied);
     let content: Arc<dyn Content> = disk.clone();
-    let trees = Trees::open(&content, &partitions)?;
-    let deviations = read_back::compare(&trees, &entries)?;
+    let deviations = read_back::compare(&Trees::open(&content, &partitions)?, &entries)?;
     if !deviations.is_empty() {
         let deviations = deviations.iter().map(ToString::to_string).collect();
         return Err(Error::Deviates {
@@ -39,43 +39,30 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
         });
     }
 
+    let manifest = Manifest::new(&prepared, &partitions, entries);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let output = Output { path: &path, format, threads, published: &prepared.base.published };
-    let manifest = output::Described {
-        request: &prepared.request,
-        base: BaseEntry::new(&prepared.base.origin, &prepared.base.decoded.record),
-        partitions: &partitions,
-        changes: entries,
-    };
-    let written = output.write(&disk, manifest, console)?;
-    console.note(&format!("wrote {} ({} bytes), SHA-256 {}", path.display(), written.size, written.sha256));
+    let output = Output { path: &path, format, threads, base: &prepared.base, free: &applied.free };
+    let manifest = output.write(&disk, manifest, console)?;
+    console.note(&format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
     super::print(console, &format!("{}\n", path.display()))
 }
 
 /// Makes the changes in a disk over the base.
-fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Partitions, Growth), Error> {
-    let profile = &prepared.request.profile;
-    let mut disk = Disk::new(Arc::clone(&prepared.image));
-    let reserve = u64::from(profile.reserve) << 20;
-    let (table, growth) = apply::apply(
-        &mut disk,
-        prepared.table.clone(),
-        &prepared.partitions,
-        &prepared.changes,
-        reserve,
-        prepared.request.epoch,
-    )?;
-    let partitions = Partitions::find(&table, &profile.layout)?;
-    Ok((Arc::new(disk), partitions, growth))
+fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Applied), Error> {
+    let Prepared { request, image, table, partitions, changes, .. } = prepared;
+    let mut disk = Disk::new(Arc::clone(image));
+    let reserve = u64::from(request.profile.reserve) << 20;
+    let applied = apply::apply(&mut disk, table.clone(), partitions, changes, reserve, request.epoch)?;
+    Ok((Arc::new(disk), applied))
 }
 
-fn report(console: &Console, prepared: &Prepared, growth: Growth) {
-    let mebibytes = |bytes: u64| bytes >> 20;
+fn report(console: &Console, prepared: &Prepared, applied: &Applied) {
+    let free: u64 = applied.free.iter().map(|range| range.end - range.start).sum();
     console.note(&format!(
         "{} changes; the root file system grew by {} MiB and has {} MiB free",
         prepared.changes.len(),
-        mebibytes(growth.grown),
-        mebibytes(growth.free),
+        applied.grown >> 20,
+        free >> 20,
     ));
 }
 

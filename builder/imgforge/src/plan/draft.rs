@@ -53,9 +53,7 @@ impl<'a> Draft<'a> {
         let path = self.locate(volume, path)?;
         if let Some(change) = self.changes.get(&(volume, path.clone())) {
             let Action::File { content, .. } = &change.action else { return Ok(None) };
-            let mut bytes = vec![0; content.len() as usize];
-            content.read_at(0, &mut bytes).map_err(|source| Error::Content { path, source })?;
-            return Ok(Some(bytes));
+            return bytes_of(content, &path).map(Some);
         }
         match self.kind_at(volume, &path)? {
             Some(Kind::File) => Ok(Some(self.tree(volume)?.read(&path)?)),
@@ -173,8 +171,28 @@ impl<'a> Draft<'a> {
         if replaces_directory && !matches!(action, Action::Directory { .. }) {
             return Err(Error::IsADirectory { path, origin });
         }
+        // What the base has already is no change: a link that `systemctl enable` made there, a file of the same content.
+        if !self.changes.contains_key(&(volume, path.clone())) && self.is_in_base(volume, &path, &action)? {
+            return Ok(());
+        }
         self.record(volume, path, action, origin);
         Ok(())
+    }
+
+    fn is_in_base(&self, volume: Volume, path: &ImagePath, action: &Action) -> Result<bool, Error> {
+        let Some(there) = self.base_entry(volume, path)? else { return Ok(false) };
+        let tree = self.tree(volume)?;
+        Ok(match action {
+            Action::File { content, access } => {
+                let alike = there.kind == Kind::File && there.size == content.len();
+                alike
+                    && (volume == Volume::Boot || there.access == *access)
+                    && tree.read(path)? == bytes_of(content, path)?
+            }
+            Action::Directory { access } => there.kind == Kind::Directory && there.access == *access,
+            Action::Symlink { target } => there.kind == Kind::Symlink && tree.target(path)? == *target,
+            Action::Remove => false,
+        })
     }
 
     fn record(&mut self, volume: Volume, path: ImagePath, action: Action, origin: Origin) {
@@ -269,6 +287,13 @@ impl<'a> Draft<'a> {
             Volume::Boot => self.boot.ok_or(Error::NoBootPartition),
         }
     }
+}
+
+/// All of `content`, which goes to `path`.
+fn bytes_of(content: &Arc<dyn Content>, path: &ImagePath) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; content.len() as usize];
+    content.read_at(0, &mut bytes).map_err(|source| Error::Content { path: path.clone(), source })?;
+    Ok(bytes)
 }
 
 /// Whether `name` fits `pattern`, where `*` stands for any run of bytes.
