@@ -153,12 +153,13 @@ impl<D: Device> Volume<D> {
         number: u32,
         inode: &Inode,
     ) -> Result<impl Iterator<Item = Result<(u32, Vec<u8>)>> + '_> {
-        let blocks = inode.size().div_ceil(self.geometry.block_size.into());
+        let block_size = u64::from(self.geometry.block_size);
+        let blocks = inode.size() / block_size;
         let extents = self.mapping(number, inode)?.extents;
         let mapped: u64 = extents.iter().map(|extent| u64::from(extent.length)).sum();
         let last = extents.last().map_or(0, |extent| extent.end());
-        if mapped < blocks || last != mapped {
-            let reason = "directory with holes";
+        if mapped < blocks || last != mapped || !inode.size().is_multiple_of(block_size) {
+            let reason = "size and blocks do not agree";
             return Err(CorruptKind::Directory { inode: number, block: 0, offset: 0, reason }.into());
         }
         let all = extents.into_iter().flat_map(|extent| {

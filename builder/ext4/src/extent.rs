@@ -94,6 +94,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Node, &'static str> {
     if depth > MAX_DEPTH {
         return Err("too deep");
     }
+    if depth > 0 && count == 0 {
+        return Err("index without entries");
+    }
     let entries = entries.chunks_exact(ENTRY_SIZE).take(count);
     if depth == 0 {
         Ok(Node::Leaf(

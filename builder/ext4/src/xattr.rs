@@ -207,9 +207,13 @@ pub(crate) fn set_reference_count(bytes: &mut [u8], count: u32) {
 
 fn decode_entries(entries: &[u8], values: &[u8], xattrs: &mut Xattrs) -> Result<(), &'static str> {
     let mut rest = entries;
+    let mut first_value = values.len();
     while rest.first_chunk().is_some_and(|bytes| *bytes != [0; ALIGNMENT]) {
         let (raw, after) = RawEntry::read_from_prefix(rest).map_err(|_| "entry cut off")?;
         let name = after.get(..usize::from(raw.e_name_len)).ok_or("name cut off")?;
+        if name.contains(&0) {
+            return Err("NUL byte in a name");
+        }
         if raw.e_value_inum != 0 {
             return Err("value in an inode of its own");
         }
@@ -217,13 +221,17 @@ fn decode_entries(entries: &[u8], values: &[u8], xattrs: &mut Xattrs) -> Result<
         let size = usize::try_from(raw.e_value_size.get()).map_err(|_| "value cut off")?;
         let end = from.checked_add(size).ok_or("value cut off")?;
         let value = if size == 0 { &[] } else { values.get(from..end).ok_or("value cut off")? };
+        if size > 0 {
+            first_value = first_value.min(from);
+        }
         let prefix =
             PREFIXES.iter().find(|(index, _)| *index == raw.e_name_index).ok_or("unknown name index")?.1;
         xattrs.insert([prefix, name].concat(), value.to_vec());
         let size = (ENTRY_SIZE + name.len()).next_multiple_of(ALIGNMENT);
         rest = rest.get(size..).ok_or("entry cut off")?;
     }
-    Ok(())
+    // Entries grow from the front, values from the back: they must not meet.
+    if values.len() - rest.len() > first_value { Err("value among the entries") } else { Ok(()) }
 }
 
 /// `h_checksum` of the block at number `block`; the field itself counts as zero. `seed` is the file system's.
