@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     Device, FileType,
     directory_block::{MAX_NAME, Target},
-    error::{Error, Result},
+    error::{CorruptKind, Error, Result},
     inode::{FAST_SYMLINK, Inode, ROOT_INODE},
     volume::Volume,
 };
@@ -81,7 +81,10 @@ impl<D: Device> Volume<D> {
     /// The target of the symbolic link `number`.
     pub(crate) fn link_target(&self, number: u32) -> Result<Vec<u8>> {
         let inode = self.inode(number)?;
-        let length = inode.size().min(self.geometry.block_size.into()) as usize;
+        if inode.size() > self.geometry.block_size.into() {
+            return Err(CorruptKind::Inode { inode: number, field: "i_size", value: inode.size() }.into());
+        }
+        let length = inode.size() as usize;
         if !inode.has_mapping() && length <= FAST_SYMLINK {
             return Ok(inode.core.i_block[..length].to_vec());
         }

@@ -203,7 +203,7 @@ impl<D: Device> Volume<D> {
     }
 
     /// Refuses a block number outside the file system.
-    pub(crate) fn check_block(&self, block: u64) -> Result<()> {
+    fn check_block(&self, block: u64) -> Result<()> {
         if (self.geometry.first_data_block..self.geometry.blocks_count).contains(&block) {
             Ok(())
         } else {
@@ -276,20 +276,22 @@ impl<D: Device> Volume<D> {
         } else {
             self.read_block_map(number, inode)?
         };
-        for range in mapping.blocks() {
-            self.check_data_range(&range)?;
+        if let Some(range) = mapping.blocks().find(|range| !self.may_hold_data(range)) {
+            let (block, reason) = (range.start, "data where no file may have any");
+            return Err(match inode.has_flag(FLAG_EXTENTS) {
+                true => CorruptKind::Extent { inode: number, block, reason },
+                false => CorruptKind::BlockMap { inode: number, block, reason },
+            }
+            .into());
         }
         Ok(mapping)
     }
 
-    /// Refuses blocks that no file may hold.
-    fn check_data_range(&self, range: &Range<u64>) -> Result<()> {
-        self.check_block(range.start)?;
-        self.check_block(range.end.saturating_sub(1))?;
-        match self.system_within(range).next() {
-            Some(taken) => Err(CorruptKind::BlockRange { block: taken.start }.into()),
-            None => Ok(()),
-        }
+    /// Whether blocks lie within the file system and are not its own.
+    pub(crate) fn may_hold_data(&self, range: &Range<u64>) -> bool {
+        range.start >= self.geometry.first_data_block
+            && range.end <= self.geometry.blocks_count
+            && self.system_within(range).next().is_none()
     }
 
     /// Takes in the node in `bytes`, which lies in `block` and must have `depth` levels below it, if that is known.
@@ -328,6 +330,9 @@ impl<D: Device> Volume<D> {
                         return Err(corrupt("index out of order").into());
                     }
                     *next = logical.into();
+                    if !self.may_hold_data(&(child..child + 1)) {
+                        return Err(corrupt("child where no file may have any").into());
+                    }
                     let bytes = self.read_block(child)?;
                     if self.inode_seed(number, inode).is_some_and(|seed| !extent::verify(&bytes, seed)) {
                         let reason = "checksum does not match";
@@ -370,7 +375,11 @@ impl<D: Device> Volume<D> {
 
     /// The bytes of a block of extended attributes.
     pub(crate) fn xattr_block(&self, number: u32, block: u64) -> Result<Vec<u8>> {
-        self.check_data_range(&(block..block + 1))?;
+        if !self.may_hold_data(&(block..block + 1)) {
+            return Err(
+                CorruptKind::Xattr { inode: number, reason: "block where no file may have any" }.into()
+            );
+        }
         let bytes = self.read_block(block)?;
         if self.seed.is_some_and(|seed| !xattr::verify(&bytes, block, seed)) {
             return Err(

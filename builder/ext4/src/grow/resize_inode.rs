@@ -51,9 +51,8 @@ impl<D: Device> Editor<D> {
         if others != [0; 60] || pointer == 0 {
             return Err(resize_inode_error("not made of one double-indirect block"));
         }
-        self.volume.check_block(block)?;
-        if self.volume.system_within(&(block..block + 1)).next().is_some() {
-            return Err(resize_inode_error("double-indirect block among the file system's own"));
+        if !self.volume.may_hold_data(&(block..block + 1)) {
+            return Err(resize_inode_error("double-indirect block where no file may have any"));
         }
         Ok(block)
     }
