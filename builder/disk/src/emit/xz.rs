@@ -27,7 +27,8 @@ pub struct XzOptions<'a> {
     pub preset: u32,
     /// Bytes of the image in a block that is encoded; at least 64 KiB are taken.
     pub block_size: u64,
-    /// The file the base was decoded from: its blocks that did not change are copied.
+    /// The file the base was decoded from: its blocks that did not change are copied without being decoded again. That
+    /// it is the right file is known by its digest, or by decoding what was emitted.
     pub reuse: Option<&'a XzFile>,
 }
 
@@ -36,13 +37,14 @@ const MIN_BLOCK: u64 = 64 << 10;
 /// Writes `disk` to `destination`. The bytes do not depend on the number of threads.
 pub fn xz(disk: &Disk, destination: &AtomicFile, options: &XzOptions<'_>) -> Result<Written> {
     let image = Image::of(disk)?;
+    let reuse = options.reuse.filter(|file| file.image_size() == disk.base().len());
     // All blocks of a stream have one type of check.
-    let vendor = options.reuse.and_then(|file| file.blocks().first()).map(|block| block.flags);
+    let vendor = reuse.and_then(|file| file.blocks().first()).map(|block| block.flags);
     let (flags, check) =
         vendor.and_then(|flags| Some((flags, flags.check()?))).unwrap_or((Flags::CRC64, Check::Crc64));
     let block_size = options.block_size.max(MIN_BLOCK);
     let encoder = Encoder { preset: options.preset, check };
-    let segments = segments(&image, options.reuse, flags, block_size);
+    let segments = segments(&image, reuse, flags, block_size);
     // Blocks of zeros may be many, and are all the same.
     let is_empty = |segment: &Segment| {
         segment.reuse.is_none()
@@ -50,7 +52,7 @@ pub fn xz(disk: &Disk, destination: &AtomicFile, options: &XzOptions<'_>) -> Res
             && image.is_zero(&segment.range)
     };
     let empty = segments.iter().any(is_empty).then(|| encoder.zeros(block_size)).transpose()?;
-    let part = |index: usize| match (segments.get(index), options.reuse, &empty) {
+    let part = |index: usize| match (segments.get(index), reuse, &empty) {
         (Some(Segment { reuse: Some(block), .. }), Some(file), _) => {
             Ok(Encoded { record: block.record, bytes: file.compressed(block)? })
         }
