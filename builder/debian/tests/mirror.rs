@@ -216,12 +216,6 @@ fn real_packages_unpack_as_dpkg_unpacks_them() {
         .collect();
 
     let (packages, contents): (Vec<Package>, Vec<Vec<u8>>) = debs.iter().map(|deb| read_deb(deb)).unzip();
-    for package in &packages {
-        let assessment = Assessment::of(package);
-        println!("{}: {:?}", package.identity, assessment.preinst);
-        assert_eq!(assessment.refusals(), [], "{}", package.identity);
-    }
-
     shell(
         apt.directory.path(),
         &format!(
@@ -232,6 +226,12 @@ fn real_packages_unpack_as_dpkg_unpacks_them() {
         ),
     );
     let root = Root(apt.directory.path().join("root"));
+    for package in &packages {
+        let assessment = Assessment::of(package, &root);
+        println!("{}: {:?}", package.identity, assessment.preinst);
+        assert_eq!(assessment.refusals(), [], "{}", package.identity);
+    }
+
     let plan = plan_unpack(&root, &packages).unwrap();
     root.apply(&plan, &contents);
 

@@ -1,20 +1,24 @@
 //! Which commands a script would run when a package is installed for the first time.
 //!
-//! The script is never run. Its conditions are decided where `$1` is `install` and `$2` is empty; a condition that
-//! depends on anything else is taken both ways.
+//! The script is never run. Its conditions are decided where `$1` is `install`, `$2` is empty, and the files of the image
+//! are known; a condition that depends on anything else is taken both ways.
 
 use std::collections::BTreeMap;
 
-use super::lexer::unquoted;
+use super::expansion::{Variables, assignment};
+use super::lexer::{Token, tokens, unquoted};
 use super::parser::{Command, Link, List, parse};
+use crate::path::TreePath;
+use crate::tree::{Tree, resolve};
 
 /// How deep functions and substitutions may nest.
 const CALL_LIMIT: usize = 16;
 
 /// Commands that change nothing on the system, whatever their arguments.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 25] = [
     ":", "true", "false", "set", "echo", "printf", "test", "[", "local", "shift", "cat", "grep", "readlink",
     "uname", "which", "basename", "dirname", "tr", "cut", "head", "unset", "export", "continue", "break",
+    "seq",
 ];
 
 /// Commands that change nothing with this first argument.
@@ -31,11 +35,20 @@ const HARMLESS_WITH: [(&str, &str); 9] = [
     ("dpkg-maintscript-helper", "*"),
 ];
 
+/// Tests of a file that fail where there is none.
+const FILE_TESTS: [&str; 9] = ["-e", "-f", "-d", "-L", "-h", "-s", "-r", "-w", "-x"];
+
 /// Reads a script and lists the commands it would run that may change the system; `None` if it cannot be read.
-pub(super) fn reached(script: &str) -> Option<Vec<String>> {
-    let list = parse(script)?;
-    let mut evaluation = Evaluation::default();
-    evaluation.run(&list);
+pub(super) fn reached(script: &str, tree: &dyn Tree) -> Option<Vec<String>> {
+    let tokens = tokens(script)?;
+    let words = tokens.iter().filter_map(|token| match token {
+        Token::Word(word) => Some(word.as_str()),
+        _ => None,
+    });
+    let variables = Variables::of(words);
+    let mut evaluation =
+        Evaluation { tree, variables, functions: BTreeMap::new(), reached: Vec::new(), depth: 0 };
+    evaluation.run(&parse(script)?);
     Some(evaluation.reached)
 }
 
@@ -48,14 +61,15 @@ enum Flow {
     Left,
 }
 
-#[derive(Default)]
-struct Evaluation {
+struct Evaluation<'a> {
+    tree: &'a dyn Tree,
+    variables: Variables,
     functions: BTreeMap<String, List>,
     reached: Vec<String>,
     depth: usize,
 }
 
-impl Evaluation {
+impl Evaluation<'_> {
     fn run(&mut self, list: &List) -> Flow {
         let mut status = Some(true);
         for (link, command) in list {
@@ -130,7 +144,7 @@ impl Evaluation {
 
     fn case(&mut self, subject: &str, arms: &[(Vec<String>, List)]) -> Flow {
         self.substitutions(subject);
-        let Some(value) = value(subject) else {
+        let Some(value) = self.value(subject) else {
             for (_, body) in arms {
                 self.run(body);
             }
@@ -151,7 +165,7 @@ impl Evaluation {
 
     fn simple(&mut self, words: &[String], writes: bool) -> Flow {
         words.iter().for_each(|word| self.substitutions(word));
-        let words: Vec<&String> = words.iter().skip_while(|word| is_assignment(word)).collect();
+        let words: Vec<&String> = words.iter().skip_while(|word| assignment(word).is_some()).collect();
         let Some((name, arguments)) = words.split_first() else {
             if writes {
                 self.reached.push("> (writes a file)".to_owned());
@@ -167,7 +181,7 @@ impl Evaluation {
             "exit" | "return" => return Flow::Left,
             "true" | ":" => return Flow::On(Some(true)),
             "false" => return Flow::On(Some(false)),
-            "test" | "[" => return Flow::On(test(arguments)),
+            "test" | "[" => return Flow::On(self.test(arguments)),
             "dpkg" => return self.dpkg(arguments, text),
             _ => {}
         }
@@ -195,7 +209,7 @@ impl Evaluation {
         if !is_harmless("dpkg", arguments) {
             self.reached.push(text);
         }
-        let values: Vec<Option<String>> = arguments.iter().map(|word| value(word)).collect();
+        let values: Vec<Option<String>> = arguments.iter().map(|word| self.value(word)).collect();
         Flow::On(match values.as_slice() {
             // No version at all is earlier than any, or later for the operators that say `nl`.
             [Some(option), Some(left), Some(operator), _]
@@ -211,6 +225,7 @@ impl Evaluation {
 
     /// Looks into `$(…)` and backquotes, wherever they stand.
     fn substitutions(&mut self, word: &str) {
+        let word = &word.replace("$((", "((");
         let inner = match (word.find("$("), word.find('`')) {
             (Some(start), _) if !word.starts_with('\'') => {
                 word.get(start + 2..).and_then(|rest| rest.split_once(')'))
@@ -228,12 +243,58 @@ impl Evaluation {
             _ => self.reached.push(word.to_owned()),
         }
     }
-}
 
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
+    /// The value of a word, if it is known.
+    fn value(&self, word: &str) -> Option<String> {
+        let expansion = self.variables.expand(word);
+        expansion.complete.then_some(expansion.text)
+    }
+
+    /// Decides `test` and `[`; `None` if it depends on what is not known.
+    fn test(&self, arguments: &[&String]) -> Option<bool> {
+        let arguments = match arguments.split_last() {
+            Some((last, rest)) if last.as_str() == "]" => rest,
+            _ => arguments,
+        };
+        if let Some(position) = arguments.iter().position(|word| ["-a", "-o"].contains(&word.as_str())) {
+            let (left, right) = arguments.split_at(position);
+            let (connector, right) = right.split_first()?;
+            let decisive = connector.as_str() == "-o";
+            return match (self.test(left), self.test(right)) {
+                (Some(side), _) | (_, Some(side)) if side == decisive => Some(decisive),
+                (Some(_), Some(_)) => Some(!decisive),
+                _ => None,
+            };
+        }
+        if let [operator, file] = arguments
+            && FILE_TESTS.contains(&operator.as_str())
+        {
+            return self.is_absent(file).then_some(false);
+        }
+        let words: Vec<Option<String>> = arguments.iter().map(|word| self.value(word)).collect();
+        match words.as_slice() {
+            [Some(not), ..] if not == "!" => self.test(arguments.get(1..)?).map(|status| !status),
+            [Some(operator), Some(text)] if operator == "-n" => Some(!text.is_empty()),
+            [Some(operator), Some(text)] if operator == "-z" => Some(text.is_empty()),
+            [Some(text)] => Some(!text.is_empty()),
+            [Some(left), Some(operator), Some(right)] if operator == "=" => Some(left == right),
+            [Some(left), Some(operator), Some(right)] if operator == "!=" => Some(left != right),
+            _ => None,
+        }
+    }
+
+    /// Whether the image certainly has no such file.
+    fn is_absent(&self, word: &str) -> bool {
+        let expansion = self.variables.expand(word);
+        let Some(path) = expansion.place().and_then(|place| TreePath::from_absolute(place.as_bytes()).ok())
+        else {
+            return false;
+        };
+        let node = |path: &TreePath| self.tree.node(path);
+        // A link itself counts as a file for `-L`, so its target is not asked for.
+        let parent = path.parent().and_then(|parent| resolve(&parent, node).ok());
+        parent.is_some_and(|parent| matches!(node(&parent.join(path.name())), Ok(None)))
+    }
 }
 
 fn is_harmless(name: &str, arguments: &[&String]) -> bool {
@@ -242,48 +303,4 @@ fn is_harmless(name: &str, arguments: &[&String]) -> bool {
         || HARMLESS_WITH
             .iter()
             .any(|&(known, argument)| known == name && (argument == "*" || argument == first))
-}
-
-/// The value of a word, if it depends on nothing but the arguments of a first installation.
-fn value(word: &str) -> Option<String> {
-    let literal = unquoted(word);
-    match literal.as_str() {
-        "$1" | "${1}" | "${1:-}" => Some("install".to_owned()),
-        "$2" | "${2}" | "${2:-}" => Some(String::new()),
-        text if text.contains(['$', '`', '*', '?']) => None,
-        _ => Some(literal),
-    }
-}
-
-/// Decides `test` and `[`; `None` if it depends on the system.
-fn test(arguments: &[&String]) -> Option<bool> {
-    let arguments = match arguments.split_last() {
-        Some((last, rest)) if last.as_str() == "]" => rest,
-        _ => arguments,
-    };
-    if let Some(position) = arguments.iter().position(|word| ["-a", "-o"].contains(&word.as_str())) {
-        let (left, right) = arguments.split_at(position);
-        let (left, right) = (test(left), test(right.get(1..)?));
-        let decisive = right_connector(arguments.get(position)?);
-        return match (left, right) {
-            (Some(side), _) | (_, Some(side)) if side == decisive => Some(decisive),
-            (Some(_), Some(_)) => Some(!decisive),
-            _ => None,
-        };
-    }
-    let words: Vec<Option<String>> = arguments.iter().map(|word| value(word)).collect();
-    match words.as_slice() {
-        [Some(not), ..] if not == "!" => test(arguments.get(1..)?).map(|status| !status),
-        [Some(operator), Some(text)] if operator == "-n" => Some(!text.is_empty()),
-        [Some(operator), Some(text)] if operator == "-z" => Some(text.is_empty()),
-        [Some(text)] => Some(!text.is_empty()),
-        [Some(left), Some(operator), Some(right)] if operator == "=" => Some(left == right),
-        [Some(left), Some(operator), Some(right)] if operator == "!=" => Some(left != right),
-        _ => None,
-    }
-}
-
-/// The result of one side that decides a connector: false for `-a`, true for `-o`.
-fn right_connector(connector: &str) -> bool {
-    connector == "-o"
 }

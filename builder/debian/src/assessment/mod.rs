@@ -4,6 +4,7 @@
 //! is read: one that does nothing on a first installation is fine, any other is a reason to refuse the package.
 
 mod evaluation;
+mod expansion;
 mod lexer;
 mod parser;
 
@@ -11,6 +12,7 @@ use std::fmt;
 
 use crate::archive::Package;
 use crate::path::TreePath;
+use crate::tree::Tree;
 
 /// Where kernels and their modules lie; a package with files there changes how the board boots.
 const KERNEL_PLACES: [&str; 3] = ["/boot/", "/lib/modules/", "/usr/lib/modules/"];
@@ -63,8 +65,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Assessment {
-    /// Looks at the scripts and files of a package.
-    pub fn of(package: &Package) -> Self {
+    /// Looks at the scripts and files of a package that is to go into `tree`.
+    pub fn of(package: &Package, tree: &dyn Tree) -> Self {
         let is_kernel =
             |path: &TreePath| KERNEL_PLACES.iter().any(|place| path.as_bytes().starts_with(place.as_bytes()));
         let kernel_file = package.members.iter().map(|member| &member.path).find(|path| is_kernel(path));
@@ -75,7 +77,7 @@ impl Assessment {
                 && line.split_whitespace().nth(1) == Some("update-initramfs")
         });
         Assessment {
-            preinst: Preinst::of(package.control_file("preinst")),
+            preinst: Preinst::of(package.control_file("preinst"), tree),
             kernel_file: kernel_file.cloned(),
             rebuilds_initramfs,
         }
@@ -93,7 +95,7 @@ impl Assessment {
 }
 
 impl Preinst {
-    fn of(script: Option<&[u8]>) -> Self {
+    fn of(script: Option<&[u8]>, tree: &dyn Tree) -> Self {
         let Some(script) = script else { return Preinst::Absent };
         let text = std::str::from_utf8(script).ok();
         let is_shell = |text: &&str| {
@@ -101,7 +103,7 @@ impl Preinst {
             let program = interpreter.split_whitespace().next().unwrap_or_default();
             ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"].contains(&program)
         };
-        match text.filter(is_shell).and_then(evaluation::reached) {
+        match text.filter(is_shell).and_then(|script| evaluation::reached(script, tree)) {
             Some(commands) if commands.is_empty() => Preinst::Idle,
             Some(commands) => Preinst::Active(commands),
             None => Preinst::Unreadable,
@@ -112,9 +114,28 @@ impl Preinst {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Result;
+    use crate::tree::Node;
+
+    /// A tree with one directory and one file in it.
+    struct Etc;
+
+    impl Tree for Etc {
+        fn node(&self, path: &TreePath) -> Result<Option<Node>> {
+            Ok(match path.as_bytes() {
+                b"/etc" => Some(Node::Directory),
+                b"/etc/there" => Some(Node::File),
+                _ => None,
+            })
+        }
+
+        fn read(&self, _: &TreePath) -> Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+    }
 
     fn preinst(body: &str) -> Preinst {
-        Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()))
+        Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()), &Etc)
     }
 
     #[test]
@@ -131,6 +152,8 @@ mod tests {
             "test \"$1\" = upgrade &&\n dpkg --compare-versions \"$2\" le 1 && rm /x",
             "if dpkg --compare-versions \"$2\" lt-nl 2; then rm /x; fi",
             "f() { rm /x; }\nif [ \"$1\" = upgrade -a -e /x ]; then f; fi",
+            "d=/var/x\nfor i in $(seq 3); do [ ! -e \"$d/f.$i\" ] || cp $d/f.$i \"$d/f.$(($i+1))\"; done",
+            "[ -e /etc/x ] && rm /etc/x",
             "kernel=`uname -r`\ncat >&2 <<E\nrm /x\nE",
         ] {
             assert_eq!(preinst(body), Preinst::Idle, "{body}");
@@ -142,14 +165,16 @@ mod tests {
         for (body, command) in [
             ("rm /x", "rm /x"),
             ("if [ \"$1\" = install ]; then adduser --system x; fi", "adduser --system x"),
-            ("if [ -e /etc/x ]; then rm /x; fi", "rm /x"),
+            ("if [ -e /etc/there ]; then rm /x; fi", "rm /x"),
+            ("if [ ! -e /etc/x ]; then rm /x; fi", "rm /x"),
+            ("if [ -e /run/x ]; then rm /x; fi", "rm /x"),
             ("if dpkg --compare-versions \"$2\" lt 2; then rm /x; fi", "rm /x"),
             ("case $1 in install) rm /x;; esac", "rm /x"),
             ("case $1 in *) rm /x;; esac", "rm /x"),
-            ("case $DPKG_ROOT in '') rm /x;; esac", "rm /x"),
-            ("[ -e /y ] && exit 0\nrm /x", "rm /x"),
-            ("if [ -e /y ] && [ \"$1\" = install ]; then rm /x; fi", "rm /x"),
-            ("if [ -e /y ] || [ \"$1\" = upgrade ]; then rm /x; fi", "rm /x"),
+            ("case $UNKNOWN in '') rm /x;; esac", "rm /x"),
+            ("[ -e /etc/there ] && exit 0\nrm /x", "rm /x"),
+            ("if [ -e /etc/there ] && [ \"$1\" = install ]; then rm /x; fi", "rm /x"),
+            ("if [ -e /etc/there ] || [ \"$1\" = upgrade ]; then rm /x; fi", "rm /x"),
             ("f() { rm /x; }\nf", "rm /x"),
             ("x=$(rm /x)", "rm /x"),
             ("echo \"`rm /x`\"", "rm /x"),
@@ -173,9 +198,9 @@ mod tests {
         for deep in ["( ", "! ", "a() { ", "if "] {
             assert_eq!(preinst(&deep.repeat(50_000)), Preinst::Unreadable, "{deep}");
         }
-        assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n")), Preinst::Unreadable);
-        assert_eq!(Preinst::of(Some(b"\x7fELF\xff")), Preinst::Unreadable);
-        assert_eq!(Preinst::of(None), Preinst::Absent);
+        assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), &Etc), Preinst::Unreadable);
+        assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), &Etc), Preinst::Unreadable);
+        assert_eq!(Preinst::of(None, &Etc), Preinst::Absent);
     }
 
     proptest::proptest! {
