@@ -258,6 +258,10 @@ impl<D: Device> Volume<D> {
             let value = inode.core.i_flags.get().into();
             return Err(CorruptKind::Inode { inode: number, field: "i_flags", value }.into());
         }
+        // Blocks of a file have 32-bit numbers.
+        if inode.size() > self.geometry.byte(1 << 32) {
+            return Err(CorruptKind::Inode { inode: number, field: "i_size", value: inode.size() }.into());
+        }
         Ok(inode)
     }
 
