@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ext4_view::Ext4;
+use ext4_view::{Ext4, Ext4Error};
 use imgforge_ext4::{Editor, Error};
 
 use crate::{
@@ -50,8 +50,13 @@ fn assert_lists(disk: &Disk, directory: &str, numbers: impl Iterator<Item = usiz
     let listed = fs.read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().as_ref().to_vec());
     let listed: BTreeSet<_> = listed.filter(|name| !matches!(name.as_slice(), b"." | b"..")).collect();
     assert!(listed == expected, "ext4-view lists {} names, not {}", listed.len(), expected.len());
-    for name in expected.iter().step_by(97) {
-        assert!(fs.exists(join(directory.as_bytes(), name).as_slice()).unwrap(), "{}", name.escape_ascii());
+    // It knows one hash of three, and its signed form only, which is the same for names of ASCII.
+    for name in expected.iter().filter(|name| name.is_ascii()).step_by(97) {
+        match fs.exists(join(directory.as_bytes(), name).as_slice()) {
+            Ok(found) => assert!(found, "ext4-view does not find {}", name.escape_ascii()),
+            Err(Ext4Error::Incompatible(_)) => break,
+            Err(error) => panic!("ext4-view: {error}"),
+        }
     }
 
     let stored = Stored::new(disk);

@@ -102,7 +102,7 @@ impl Model {
 
     pub fn write_file(&mut self, path: &[u8], content: &[u8], attributes: &Attributes) -> Result {
         let path = self.locate_file(path)?;
-        let kind = Kind::File(content.to_vec());
+        let kind = Kind::File(content.into());
         let Some(inode) = self.names.get(&path).copied().filter(|inode| self.is_file(*inode)) else {
             self.create(path, kind, attributes);
             return Ok(());

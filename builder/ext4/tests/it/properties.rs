@@ -120,7 +120,7 @@ fn target() -> impl Strategy<Value = Bytes> {
 }
 
 fn attributes() -> impl Strategy<Value = Attributes> {
-    let names = vec!["user.a", "user.long-name-of-an-attribute", "security.capability", "trusted.t"];
+    let names = vec!["user.a", "user.long-name-of-an-attribute", "security.selinux", "trusted.t"];
     let value = prop_oneof![4 => vec(any::<u8>(), 0..40), 1 => vec(any::<u8>(), 200..500)];
     let xattrs = btree_map(select(names).prop_map(|name| name.as_bytes().to_vec()), value, 0..4);
     let owner = || option::of(select(vec![0, 1000, 65_534, 70_000, u32::MAX - 1]));

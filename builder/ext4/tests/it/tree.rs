@@ -1,6 +1,6 @@
 //! What a file system holds, in the form in which every reader of the tests gives it and every model predicts it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imgforge_ext4::{Device, Editor, FileType};
 
@@ -29,7 +29,7 @@ pub struct Entry {
 /// Type and content.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Kind {
-    File(Vec<u8>),
+    File(Arc<[u8]>),
     Directory,
     Symlink(Vec<u8>),
     Fifo,
@@ -109,7 +109,7 @@ pub fn of_editor<D: Device>(editor: &Editor<D>) -> Tree {
             .unwrap_or_else(|| panic!("{} is listed but not there", path.escape_ascii()));
         let (major, minor) = metadata.device.unwrap_or_default();
         let kind = match metadata.file_type {
-            FileType::Regular => Kind::File(editor.read_file(&absolute).unwrap()),
+            FileType::Regular => Kind::File(editor.read_file(&absolute).unwrap().into()),
             FileType::Directory => {
                 let names = editor.read_directory(&absolute).unwrap().into_iter().map(|entry| entry.name);
                 pending.extend(

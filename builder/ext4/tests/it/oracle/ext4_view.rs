@@ -66,7 +66,7 @@ fn entry(fs: &Ext4, path: &[u8]) -> Entry {
     let path = path.as_slice();
     let metadata = fs.symlink_metadata(path).unwrap();
     let kind = match metadata.file_type() {
-        FileType::Regular => Kind::File(fs.read(path).unwrap()),
+        FileType::Regular => Kind::File(fs.read(path).unwrap().into()),
         FileType::Directory => Kind::Directory,
         FileType::Symlink => Kind::Symlink(fs.read_link(path).unwrap().as_path().as_ref().to_vec()),
         FileType::Fifo => Kind::Fifo,

@@ -129,7 +129,7 @@ fn entry(real: &Path, metadata: &fs::Metadata) -> Entry {
     } else if file_type.is_block_device() {
         Kind::BlockDevice(major, minor)
     } else {
-        Kind::File(fs::read(real).unwrap())
+        Kind::File(fs::read(real).unwrap().into())
     };
     Entry {
         kind,
