@@ -3,6 +3,8 @@
 //! These tests need the network and `apt-get download`, so they run only when asked for:
 //! `cargo test --release -p imgforge-debian --test mirror -- --ignored`.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 mod support;
 
 use std::collections::BTreeSet;

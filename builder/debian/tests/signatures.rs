@@ -1,5 +1,7 @@
 //! Signatures made by GnuPG with keys of the test's own.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 mod support;
 
 use std::path::PathBuf;

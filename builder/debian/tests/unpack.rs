@@ -1,5 +1,7 @@
 //! The plan against dpkg itself: the same packages into copies of the same base, compared file by file.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -211,7 +211,7 @@ fn read_control<R: Read>(ar: &mut Ar<R>, limits: &Limits) -> Result<(Paragraph, 
     walk_whole(plain, limits.control, limits.members, |member, content| {
         let name = std::str::from_utf8(member.path.name()).ok().filter(|name| is_control_name(name));
         match (&member.kind, name) {
-            (MemberKind::Directory, _) if member.path.is_root() => return Ok(()),
+            (MemberKind::Directory, _) if member.path.is_root() => Ok(()),
             (MemberKind::File { .. }, Some(name)) if member.path.names().count() == 1 => {
                 if files.iter().any(|file| file.name == name) {
                     return Err(Kind::Duplicate(member.path).into());

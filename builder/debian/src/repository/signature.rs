@@ -226,9 +226,8 @@ impl Trust<'_> {
             of_type(SignatureType::SubkeyBinding).filter(valid).max_by_key(|signature| created(signature));
         let binding = newest.ok_or(Refusal::Unbound)?;
         let back = binding.embedded_signature().filter(|_| binding.key_flags().sign());
-        if !back.is_some_and(|back| back.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok()) {
-            return Err(Refusal::NotForSigning);
-        }
+        let bound = |back: &Signature| back.verify_primary_key_binding(&subkey.key, &key.primary_key);
+        back.and_then(|back| bound(back).ok()).ok_or(Refusal::NotForSigning)?;
         let ends = self.is_over(subkey.key.created_at().as_secs(), binding.key_expiration_time());
         if ends { Err(Refusal::KeyExpired) } else { Ok(()) }
     }
