@@ -76,7 +76,7 @@ fn edit<D: Device>(editor: &mut Editor<D>, path: &[u8], damaged: &mut bool) {
     note(editor.set_attributes(path, &xattrs), damaged);
     note(editor.write_file(path, &content, &Attributes::default()), damaged);
     note(editor.remove(path), damaged);
-    if path.len() % 5 == 0 {
+    if path.len().is_multiple_of(5) {
         note(editor.remove_all(path), damaged);
     }
 }

@@ -61,7 +61,7 @@ fn assert_lists(disk: &Disk, directory: &str, numbers: impl Iterator<Item = usiz
 
     let stored = Stored::new(disk);
     if let Some(found) = kernel::tree(stored.path()) {
-        let within = [directory[1..].as_bytes(), b"/"].concat();
+        let within = [&directory.as_bytes()[1..], b"/"].concat();
         let found: BTreeSet<_> =
             found.keys().filter_map(|path| path.strip_prefix(within.as_slice())).collect();
         assert!(found.len() == expected.len() && expected.iter().all(|name| found.contains(name.as_slice())));

@@ -95,14 +95,17 @@ fn bases(formats: &[Format]) -> Vec<Disk> {
     formats.iter().map(rich).collect()
 }
 
-/// Damages copies of the bases until the time is up, one seed after the other.
-fn fuzz(formats: &[Format], seconds: u64) {
+/// Damages copies of the bases until the time is up, one seed after the other. `FUZZ_SECONDS` asks for more time,
+/// `FUZZ_SEED` for another first seed.
+fn fuzz(formats: &[Format], usual: u64) {
+    let asked = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let (seconds, first) = (asked("FUZZ_SECONDS").unwrap_or(usual), asked("FUZZ_SEED").unwrap_or(0));
     let (report, reports) = mpsc::channel();
     let bases = bases(formats);
     let worker = thread::spawn(move || {
         let metadata: Vec<Vec<u64>> = bases.iter().map(metadata).collect();
         let end = Instant::now() + Duration::from_secs(seconds);
-        for seed in 0.. {
+        for seed in first.. {
             if Instant::now() > end {
                 return seed;
             }
@@ -126,7 +129,7 @@ fn fuzz(formats: &[Format], seconds: u64) {
         }
     }
     match worker.join() {
-        Ok(count) => println!("{count} images"),
+        Ok(next) => println!("{} images", next - first),
         Err(panic) => {
             eprintln!("seed {last:?} of {formats:?}");
             std::panic::resume_unwind(panic);
