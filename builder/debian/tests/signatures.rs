@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,12 +13,14 @@ use support::run;
 
 const TEXT: &str = "Suite: stable\n- a line that looks escaped\nTrailing blanks:  \nSHA256:\n";
 
-/// Keys are made, and signatures too, at this time (seconds since 1970).
+/// The first key is made at this time (seconds since 1970), everything after it some seconds later.
 const MADE: u64 = 1_700_000_000;
 
 /// A key ring of GnuPG's; its agent ends with it.
 struct Gnupg {
     home: tempfile::TempDir,
+    /// GnuPG's clock, which stands still during a call: keys from the future would not do.
+    time: Cell<u64>,
 }
 
 impl Drop for Gnupg {
@@ -28,13 +31,14 @@ impl Drop for Gnupg {
 
 impl Gnupg {
     fn new() -> Self {
-        Gnupg { home: tempfile::tempdir().unwrap() }
+        Gnupg { home: tempfile::tempdir().unwrap(), time: Cell::new(MADE) }
     }
 
     fn gpg(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("gpg");
         command.env("GNUPGHOME", self.home.path()).args(["--batch", "--quiet", "--yes", "--no-tty"]);
-        command.args([&format!("--faked-system-time={MADE}"), "--pinentry-mode=loopback", "--passphrase="]);
+        let time = self.time.replace(self.time.get() + 10);
+        command.args([&format!("--faked-system-time={time}!"), "--pinentry-mode=loopback", "--passphrase="]);
         run(command.args(arguments))
     }
 
