@@ -138,8 +138,9 @@ impl<D: Device> Editor<D> {
         superblock.s_inodes_count.set(new.groups * new.inodes_per_group);
         superblock.s_reserved_gdt_blocks.set(new.reserved_gdt_blocks as u16);
         // Zero says that nobody counted.
-        if superblock.s_overhead_blocks != 0 {
-            superblock.s_overhead_blocks += overhead as u32;
+        let counted = superblock.s_overhead_blocks.get();
+        if counted != 0 {
+            superblock.s_overhead_blocks.set(counted.checked_add(overhead as u32).unwrap_or(0));
         }
     }
 }
