@@ -28,7 +28,7 @@ test: install base
 
 # The boots that take too long for every change.
 boot-all: install base
-	cargo test --locked --package imgforge-tests --test boot -- --nocapture --include-ignored
+	cargo test --locked --package imgforge-tests --test boot --test boot_all -- --nocapture
 
 # What CI checks besides the tests.
 lint:

@@ -105,7 +105,8 @@ fn copy_profiles(to: &Path) {
             if path.is_file() && !path.to_string_lossy().ends_with(".lock.yaml") {
                 let text = fs::read_to_string(&path).expect("a profile");
                 let name = path.file_name().expect("a name");
-                fs::write(to.join(folder).join(name), localised(&text)).expect("a copy");
+                let text = if folder.is_empty() { localised(&text) } else { text };
+                fs::write(to.join(folder).join(name), text).expect("a copy");
             }
         }
     }

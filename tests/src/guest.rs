@@ -37,6 +37,11 @@ impl Guest {
         Self::start(image, &["--keep"])
     }
 
+    /// Boots `image` with a second disk, which the guest writes to.
+    pub fn boot_with_disk(image: &Path, disk: &Path) -> Self {
+        Self::start(image, &["--disk", &disk.to_string_lossy()])
+    }
+
     fn start(image: &Path, options: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // The script ends by becoming QEMU, so killing the child kills QEMU.

@@ -1,34 +1,59 @@
-//! Images boot under QEMU, each by the boot chain of its own layout.
+//! The image of the README's first command boots in QEMU to the end of its first boot.
 
-use std::time::Duration;
+use std::{fs, process::Command, time::Duration};
 
-use imgforge_tests::{Base, Guest};
+use imgforge_tests::{Guest, Workbench, succeeds};
 
 /// About six times what an idle machine of two cores needs.
 const LOGIN: Duration = Duration::from_secs(300);
+const FIRST_BOOT: Duration = Duration::from_secs(600);
+const ANSWER: Duration = Duration::from_secs(120);
 
-/// Boots the base as it is and waits for the log-in prompt of `host`, having seen `sign` of the boot chain.
-fn boots_to_login(base: Base, sign: &str, prompt: &str) -> Guest {
-    let mut guest = Guest::boot(&base.image());
-    guest.wait_for(sign, LOGIN);
-    let time = guest.wait_for(prompt, LOGIN);
-    println!("{}: {prompt:?} after {:.0} s", base.name(), time.as_secs_f64());
-    guest
+/// The password is `imgforge`: `openssl passwd -6 -salt imgforge imgforge`.
+const NODE: &str = "\
+users:
+  - name: ops
+    password-hash: $6$imgforge$ZTfWDDw7O8kxz2CkN9CP2YOgkFeDNdtrh7MQVTkNWeXz7XMuQzQBBqGCGr9771R5ioDaRWRtMZDNe5hgnatsu1
+    sudo: true
+mounts:
+  - { source: LABEL=raid, target: /mnt/root }
+storage:
+  - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
+";
+
+/// Sends a shell command and waits for its output to hold `answer`.
+fn ask(guest: &mut Guest, command: &str, answer: &str) {
+    guest.send(&format!("{command}\n"));
+    guest.wait_for(answer, ANSWER);
 }
 
 #[test]
-fn the_virt_base_boots_by_efi_and_systemd_boot() {
-    boots_to_login(Base::VirtArm64, r"initrd=\initrd.img root=PARTUUID=", "debian login:");
-}
+fn a_master_boots_with_its_name_its_disks_and_its_stages_on_the_console() {
+    let bench = Workbench::new();
+    let node = bench.home.path().join("node.yaml");
+    fs::write(&node, NODE).unwrap();
+    let options = ["--hostname", "k8s-master-1", "--node", node.to_str().unwrap()];
+    let image = bench.built("virt-arm64", "master", "master.img", &options);
+    let disk = bench.home.path().join("raid.img");
+    succeeds(Command::new("mke2fs").args(["-q", "-t", "ext4", "-L", "raid"]).arg(&disk).arg("64M"));
 
-#[test]
-fn the_armbian_like_base_boots_by_its_own_boot_script_and_logs_root_in() {
-    let mut guest = boots_to_login(Base::RenegadeLike, "Executing script at", "root@renegade:~#");
-    guest.send("systemctl poweroff\n");
-    guest.wait_for_power_off(Duration::from_secs(120));
-}
-
-#[test]
-fn the_raspberry_pi_like_base_boots_by_its_kernel_initramfs_and_command_line() {
-    boots_to_login(Base::RaspiosLike, "fsck.repair=yes rootwait resize", "raspberrypi login:");
+    let mut guest = Guest::boot_with_disk(&image, &disk);
+    for stage in ["grow", "clock", "storage", "kernel"] {
+        guest.wait_for(&format!("imgforge: [{stage}]"), FIRST_BOOT);
+    }
+    let time = guest.wait_for("imgforge: first boot finished: k8s-master-1 (master)", FIRST_BOOT);
+    println!("first boot finished after {:.0} s", time.as_secs_f64());
+    guest.send("\n");
+    guest.wait_for("k8s-master-1 login:", LOGIN);
+    guest.send("ops\n");
+    guest.wait_for("Password:", LOGIN);
+    guest.send("imgforge\n");
+    guest.wait_for("ops@k8s-master-1", LOGIN);
+    // The console repeats what is typed, so what is waited for must not stand in the command.
+    ask(&mut guest, "findmnt -no SOURCE /var/lib/etcd | tr a-z A-Z", "/DEV/VDB[/VAR/LIB/ETCD]");
+    ask(&mut guest, "echo state=$(systemctl is-system-running)", "state=running");
+    ask(&mut guest, "sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
+    ask(&mut guest, "imgforge-status; echo status=$?", "status=0");
+    guest.send("sudo poweroff\n");
+    guest.wait_for_power_off(ANSWER);
 }

@@ -18,6 +18,9 @@ use crate::{
 /// Cards and partitions are aligned to this many bytes (4 MiB: Armbian's and pi-gen's rounding).
 const ALIGNMENT: u64 = 4 << 20;
 
+/// Image files are whole blocks of this many bytes.
+const BLOCK: u64 = 4096;
+
 /// Why a change could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -81,24 +84,28 @@ pub fn apply(
     epoch: i64,
 ) -> Result<Applied, Error> {
     change_boot(disk, partitions, changes, epoch)?;
-    let before = partitions.root.range();
-    let missing = {
-        let editor = open_root(disk, before.clone(), epoch)?;
-        let block_size = u64::from(editor.superblock().block_size());
-        let free = editor.free_blocks().saturating_mul(block_size);
-        needed(changes, block_size).saturating_add(reserve).saturating_sub(free)
-    };
-    let (table, end) = grow(disk, table, partitions, missing)?;
     let failed = |what| move |source| Error::FileSystem { what, source };
-    let mut editor = open_root(disk, before.start..end, epoch)?;
-    if end > before.end {
-        editor.grow(end - before.start).map_err(failed("grow"))?;
+    let (mut table, mut range) = (table, partitions.root.range());
+    loop {
+        let mut editor = open_root(disk, range.clone(), epoch)?;
+        if range.end > partitions.root.range().end {
+            editor.grow(range.end - range.start).map_err(failed("grow"))?;
+        }
+        // Growth itself takes room for inode tables and bitmaps, so whether it was enough shows only afterwards.
+        let block_size = u64::from(editor.superblock().block_size());
+        let wanted = needed(changes, block_size).saturating_add(reserve);
+        let missing = wanted.saturating_sub(editor.free_blocks().saturating_mul(block_size));
+        if missing == 0 {
+            change_root(&mut editor, changes)?;
+            editor.commit().map_err(failed("write"))?;
+            break;
+        }
+        (table, range) = grow(disk, table, partitions.root.number, range, missing)?;
     }
-    change_root(&mut editor, changes)?;
-    editor.commit().map_err(failed("write"))?;
-    let free = open_root(disk, before.start..end, epoch)?.free_ranges().map_err(failed("read"))?;
-    let on_disk = |range: Range<u64>| range.start + before.start..range.end + before.start;
-    Ok(Applied { table, grown: end - before.end, free: free.into_iter().map(on_disk).collect() })
+    let free = open_root(disk, range.clone(), epoch)?.free_ranges().map_err(failed("read"))?;
+    let on_disk = |free: Range<u64>| free.start + range.start..free.end + range.start;
+    let grown = range.end - partitions.root.range().end;
+    Ok(Applied { table, grown, free: free.into_iter().map(on_disk).collect() })
 }
 
 fn open_root(disk: &mut Disk, range: Range<u64>, epoch: i64) -> Result<Editor<Window<&mut Disk>>, Error> {
@@ -106,39 +113,35 @@ fn open_root(disk: &mut Disk, range: Range<u64>, epoch: i64) -> Result<Editor<Wi
     Editor::open(window, epoch).map_err(|source| Error::FileSystem { what: "open", source })
 }
 
-/// An upper bound of the bytes `changes` take: whole blocks, one more for the extent tree or directory of each, and the
-/// share of metadata (bitmaps, inode tables) that growth itself takes.
+/// An upper bound of the bytes `changes` take: whole blocks, and two more for each for the extent tree and the directory.
 fn needed(changes: &[Change], block_size: u64) -> u64 {
     let cost = |change: &Change| match &change.action {
-        Action::File { content, .. } => content.len().div_ceil(block_size).saturating_add(1),
+        Action::File { content, .. } => content.len().div_ceil(block_size).saturating_add(2),
         Action::Directory { .. } | Action::Symlink { .. } => 2,
         Action::Remove => 0,
     };
     let blocks =
         changes.iter().filter(|change| change.volume == Volume::Root).map(cost).fold(0, u64::saturating_add);
-    // Inode tables and bitmaps take about 1/60 of a file system made with the default ratio of inodes.
-    blocks.saturating_mul(block_size).saturating_mul(31) / 30
+    blocks.saturating_mul(block_size)
 }
 
-/// Grows the disk, its table and the root partition by at least `missing` bytes. Returns the partition's new end.
+/// Grows the disk, its table and the root partition, which has the bytes `range`, by at least `missing` bytes. Returns the
+/// table and the partition's bytes as they are then.
 fn grow(
     disk: &mut Disk,
     mut table: Table,
-    partitions: &Partitions,
+    number: u32,
+    range: Range<u64>,
     missing: u64,
-) -> Result<(Table, u64), Error> {
-    let root = partitions.root.range();
-    if missing == 0 {
-        return Ok((table, root.end));
-    }
+) -> Result<(Table, Range<u64>), Error> {
     let failed = |what| move |source| Error::Disk { what, source };
-    // A file system may end before its partition does; the same amount more is still enough.
-    let end = (root.end.saturating_add(missing)).next_multiple_of(ALIGNMENT);
-    disk.resize((end + table.tail_sectors() * SECTOR).max(disk.size()));
-    let sectors = (end - root.start) / SECTOR;
-    table.grow(partitions.root.number, sectors).map_err(failed("grow the root partition"))?;
+    let end = (range.end.saturating_add(missing)).next_multiple_of(ALIGNMENT);
+    // Whole blocks, as the files are written: a backup table has to be in the very last sector.
+    let size = (end + table.tail_sectors() * SECTOR).next_multiple_of(BLOCK);
+    disk.resize(size.max(disk.size()));
+    table.grow(number, (end - range.start) / SECTOR).map_err(failed("grow the root partition"))?;
     table.write(disk).map_err(failed("write the partition table"))?;
-    Ok((table, end))
+    Ok((table, range.start..end))
 }
 
 fn change_boot(

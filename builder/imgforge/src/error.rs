@@ -171,7 +171,7 @@ fn base_hint(error: &base::Error) -> Option<String> {
             "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"
                 .into(),
         ),
-        base::Error::Store(store::Error::Decode { .. }) => {
+        base::Error::Store(store::Error::Decode { source: imgforge_disk::Error::Corrupt(_), .. }) => {
             Some("get the image again; the file is damaged".into())
         }
         base::Error::Store(store::Error::Mismatch { .. }) => Some("delete the file and build again".into()),

@@ -53,11 +53,10 @@ pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> R
     let image: Arc<dyn Content> = Arc::new(content);
     let table = image::table_of(&image)?;
     let partitions = Partitions::find(&table, &profile.layout)?;
+    // The editor looks first: what it refuses, it names best.
+    let written = time_of(&image, &partitions)?;
+    let epoch = epoch_from_environment()?.unwrap_or(written);
     let trees = Trees::open(&image, &partitions)?;
-    let epoch = match epoch_from_environment()? {
-        Some(epoch) => epoch,
-        None => time_of(&image, &partitions)?,
-    };
     let overlays = overlays_folder(target, profile_path);
     let request = Request { profile: profile.clone(), vendor, role: target.role, node, overlays, epoch };
     let changes = plan::plan(&request, &trees.root, trees.boot())?;
