@@ -217,6 +217,22 @@ fn diversions_and_statoverrides_are_honoured() {
 }
 
 #[test]
+fn diversions_of_a_preinst_are_added_in_its_place() {
+    let script =
+        "mkdir -p usr/bin; echo d > usr/bin/d; echo '#!/bin/sh' > DEBIAN/preinst; chmod 755 DEBIAN/preinst
+         echo 'dpkg-divert --quiet --add --no-rename --divert /usr/bin/d.real /usr/bin/d' >> DEBIAN/preinst";
+    Scenario::new(&BASE).compare(&[
+        Recipe { name: "diverter", architecture: "all", fields: "", script },
+        Recipe {
+            name: "other",
+            architecture: "all",
+            fields: "",
+            script: "mkdir -p usr/bin; echo o > usr/bin/d",
+        },
+    ]);
+}
+
+#[test]
 fn a_package_may_bring_nothing_but_itself() {
     let recipe = |name, script| Recipe { name, architecture: "all", fields: "", script };
     Scenario::new(&BASE).compare(&[recipe("empty", ""), recipe("directory", "mkdir opt; chmod 2750 opt")]);

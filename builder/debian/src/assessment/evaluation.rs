@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::divert::{self, Request};
 use super::expansion::{Variables, assignment};
 use super::lexer::{Token, tokens, unquoted};
 use super::parser::{Command, Link, List, parse};
+use crate::database::Diversion;
 use crate::path::TreePath;
 use crate::tree::{Tree, resolve};
 
@@ -38,16 +40,32 @@ const HARMLESS_WITH: [(&str, &str); 9] = [
 /// Tests of a file that fail where there is none.
 const FILE_TESTS: [&str; 9] = ["-e", "-f", "-d", "-L", "-h", "-s", "-r", "-w", "-x"];
 
-/// Reads a script and lists the commands it would run that may change the system; `None` if it cannot be read.
-pub(super) fn reached(script: &str, tree: &dyn Tree) -> Option<Vec<String>> {
+/// What a script would do.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    /// Commands that may change the system.
+    pub(super) commands: Vec<String>,
+    /// Diversions it adds for certain.
+    pub(super) diversions: Vec<Diversion>,
+}
+
+/// Reads a script of `package`; `None` if it cannot be read.
+pub(super) fn reached(script: &str, package: &str, tree: &dyn Tree) -> Option<Reached> {
     let tokens = tokens(script)?;
     let words = tokens.iter().filter_map(|token| match token {
         Token::Word(word) => Some(word.as_str()),
         _ => None,
     });
     let variables = Variables::of(words);
-    let mut evaluation =
-        Evaluation { tree, variables, functions: BTreeMap::new(), reached: Vec::new(), depth: 0 };
+    let mut evaluation = Evaluation {
+        tree,
+        package,
+        variables,
+        functions: BTreeMap::new(),
+        reached: Reached::default(),
+        unsure: 0,
+        depth: 0,
+    };
     evaluation.run(&parse(script)?);
     Some(evaluation.reached)
 }
@@ -63,9 +81,12 @@ enum Flow {
 
 struct Evaluation<'a> {
     tree: &'a dyn Tree,
+    package: &'a str,
     variables: Variables,
     functions: BTreeMap<String, List>,
-    reached: Vec<String>,
+    reached: Reached,
+    /// How many undecided conditions lead here.
+    unsure: usize,
     depth: usize,
 }
 
@@ -82,7 +103,7 @@ impl Evaluation<'_> {
                 (Some(wanted), Some(status)) if wanted != status => continue,
                 (Some(wanted), None) => {
                     // It may run or not: leaving is not certain, and neither is success of `&&` or failure of `||`.
-                    let flow = self.command(command);
+                    let flow = self.perhaps(|evaluation| evaluation.command(command));
                     status = Some(!wanted).filter(|&decided| flow == Flow::On(Some(decided)));
                 }
                 _ => match self.command(command) {
@@ -104,8 +125,10 @@ impl Evaluation<'_> {
             Command::If(branches, otherwise) => self.branches(branches, otherwise),
             Command::Case(subject, arms) => self.case(subject, arms),
             Command::Loop(condition, body) => {
-                self.run(condition);
-                self.run(body);
+                self.perhaps(|evaluation| {
+                    evaluation.run(condition);
+                    evaluation.run(body)
+                });
                 Flow::On(None)
             }
             Command::Group(list) if list.len() == 1 => self.run(list),
@@ -120,25 +143,26 @@ impl Evaluation<'_> {
         }
     }
 
-    fn branches(&mut self, branches: &[(List, List)], otherwise: &List) -> Flow {
-        let mut certain = true;
-        for (condition, body) in branches {
-            match self.run(condition) {
-                Flow::On(Some(false)) => {}
-                Flow::On(Some(true)) if certain => return self.run(body),
-                Flow::On(Some(true)) => {
-                    self.run(body);
-                    return Flow::On(None);
-                }
-                _ => {
-                    certain = false;
-                    self.run(body);
-                }
-            }
+    /// Runs what may not run at all. If it may leave, nothing after it is certain.
+    fn perhaps(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.unsure += 1;
+        let flow = run(self);
+        if flow != Flow::Left {
+            self.unsure -= 1;
         }
-        match self.run(otherwise) {
-            flow if certain => flow,
-            _ => Flow::On(None),
+        flow
+    }
+
+    fn branches(&mut self, branches: &[(List, List)], otherwise: &List) -> Flow {
+        let Some(((condition, body), rest)) = branches.split_first() else { return self.run(otherwise) };
+        match self.run(condition) {
+            Flow::On(Some(true)) => self.run(body),
+            Flow::On(Some(false)) => self.branches(rest, otherwise),
+            Flow::On(None) | Flow::Left => {
+                self.perhaps(|evaluation| evaluation.run(body));
+                self.perhaps(|evaluation| evaluation.branches(rest, otherwise));
+                Flow::On(None)
+            }
         }
     }
 
@@ -146,7 +170,7 @@ impl Evaluation<'_> {
         self.substitutions(subject);
         let Some(value) = self.value(subject) else {
             for (_, body) in arms {
-                self.run(body);
+                self.perhaps(|evaluation| evaluation.run(body));
             }
             return Flow::On(None);
         };
@@ -168,13 +192,13 @@ impl Evaluation<'_> {
         let words: Vec<&String> = words.iter().skip_while(|word| assignment(word).is_some()).collect();
         let Some((name, arguments)) = words.split_first() else {
             if writes {
-                self.reached.push("> (writes a file)".to_owned());
+                self.reached.commands.push("> (writes a file)".to_owned());
             }
             return Flow::On(None);
         };
         let text = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
         if writes {
-            self.reached.push(format!("{text} > (writes a file)"));
+            self.reached.commands.push(format!("{text} > (writes a file)"));
             return Flow::On(None);
         }
         match name.as_str() {
@@ -183,20 +207,21 @@ impl Evaluation<'_> {
             "false" => return Flow::On(Some(false)),
             "test" | "[" => return Flow::On(self.test(arguments)),
             "dpkg" => return self.dpkg(arguments, text),
+            "dpkg-divert" if self.divert(arguments) => return Flow::On(Some(true)),
             _ => {}
         }
         if let Some(body) = self.functions.get(name.as_str()).cloned() {
             return self.call(&body, &text);
         }
         if !is_harmless(name, arguments) {
-            self.reached.push(text);
+            self.reached.commands.push(text);
         }
         Flow::On(None)
     }
 
     fn call(&mut self, body: &List, text: &str) -> Flow {
         if self.depth >= CALL_LIMIT {
-            self.reached.push(format!("{text} (nested too deeply)"));
+            self.reached.commands.push(format!("{text} (nested too deeply)"));
             return Flow::On(None);
         }
         self.depth += 1;
@@ -207,7 +232,7 @@ impl Evaluation<'_> {
 
     fn dpkg(&mut self, arguments: &[&String], text: String) -> Flow {
         if !is_harmless("dpkg", arguments) {
-            self.reached.push(text);
+            self.reached.commands.push(text);
         }
         let values: Vec<Option<String>> = arguments.iter().map(|word| self.value(word)).collect();
         Flow::On(match values.as_slice() {
@@ -221,6 +246,18 @@ impl Evaluation<'_> {
             }
             _ => None,
         })
+    }
+
+    /// Notes a diversion, if it is certain and moves no file.
+    fn divert(&mut self, arguments: &[&String]) -> bool {
+        let values: Option<Vec<String>> = arguments.iter().map(|word| self.value(word)).collect();
+        let request = values.and_then(|values| divert::Request::parse(&values, self.package));
+        let Some(Request { diversion, rename }) = request.filter(|_| self.unsure == 0) else { return false };
+        let moves = rename && !self.is_absent(&String::from_utf8_lossy(&diversion.from));
+        if !moves {
+            self.reached.diversions.push(diversion);
+        }
+        !moves
     }
 
     /// Looks into `$(…)` and backquotes, wherever they stand.
@@ -240,7 +277,7 @@ impl Evaluation<'_> {
             Some(list) if word.matches("$(").count() + word.matches('`').count() / 2 == 1 => {
                 self.call(&list, word);
             }
-            _ => self.reached.push(word.to_owned()),
+            _ => self.reached.commands.push(word.to_owned()),
         }
     }
 

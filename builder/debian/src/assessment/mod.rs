@@ -3,6 +3,7 @@
 //! `postinst` and the other scripts wait for the configuration on the board. A `preinst` should have run before, so it
 //! is read: one that does nothing on a first installation is fine, any other is a reason to refuse the package.
 
+mod divert;
 mod evaluation;
 mod expansion;
 mod lexer;
@@ -11,6 +12,7 @@ mod parser;
 use std::fmt;
 
 use crate::archive::Package;
+use crate::database::Diversion;
 use crate::path::TreePath;
 use crate::tree::Tree;
 
@@ -24,7 +26,9 @@ pub enum Preinst {
     Absent,
     /// Nothing that changes the system.
     Idle,
-    /// These commands, and perhaps nothing else.
+    /// It adds these diversions; [`crate::plan_unpack`] does so in its place.
+    Diverts(Vec<Diversion>),
+    /// These commands, and perhaps diversions.
     Active(Vec<String>),
     /// Not known: it is not a shell script of the usual form.
     Unreadable,
@@ -77,7 +81,7 @@ impl Assessment {
                 && line.split_whitespace().nth(1) == Some("update-initramfs")
         });
         Assessment {
-            preinst: Preinst::of(package.control_file("preinst"), tree),
+            preinst: Preinst::of_package(package, tree),
             kernel_file: kernel_file.cloned(),
             rebuilds_initramfs,
         }
@@ -86,7 +90,7 @@ impl Assessment {
     /// Why the package cannot be unpacked offline; empty if it can.
     pub fn refusals(&self) -> Vec<Refusal> {
         let preinst = match &self.preinst {
-            Preinst::Absent | Preinst::Idle => None,
+            Preinst::Absent | Preinst::Idle | Preinst::Diverts(_) => None,
             Preinst::Active(commands) => Some(Refusal::PreinstActive(commands.clone())),
             Preinst::Unreadable => Some(Refusal::PreinstUnreadable),
         };
@@ -95,7 +99,12 @@ impl Assessment {
 }
 
 impl Preinst {
-    fn of(script: Option<&[u8]>, tree: &dyn Tree) -> Self {
+    /// What the `preinst` of a package would do in `tree`.
+    pub(crate) fn of_package(package: &Package, tree: &dyn Tree) -> Self {
+        Self::of(package.control_file("preinst"), &package.identity.name, tree)
+    }
+
+    fn of(script: Option<&[u8]>, package: &str, tree: &dyn Tree) -> Self {
         let Some(script) = script else { return Preinst::Absent };
         let text = std::str::from_utf8(script).ok();
         let is_shell = |text: &&str| {
@@ -103,9 +112,10 @@ impl Preinst {
             let program = interpreter.split_whitespace().next().unwrap_or_default();
             ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"].contains(&program)
         };
-        match text.filter(is_shell).and_then(|script| evaluation::reached(script, tree)) {
-            Some(commands) if commands.is_empty() => Preinst::Idle,
-            Some(commands) => Preinst::Active(commands),
+        match text.filter(is_shell).and_then(|script| evaluation::reached(script, package, tree)) {
+            Some(reached) if !reached.commands.is_empty() => Preinst::Active(reached.commands),
+            Some(reached) if !reached.diversions.is_empty() => Preinst::Diverts(reached.diversions),
+            Some(_) => Preinst::Idle,
             None => Preinst::Unreadable,
         }
     }
@@ -135,7 +145,7 @@ mod tests {
     }
 
     fn preinst(body: &str) -> Preinst {
-        Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()), &Etc)
+        Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()), "own", &Etc)
     }
 
     #[test]
@@ -191,6 +201,30 @@ mod tests {
     }
 
     #[test]
+    fn diversions_count_where_they_are_certain_and_move_nothing() {
+        let divert = |options: &str| format!("dpkg-divert --add {options} --divert /etc/to /etc/from");
+        let expected =
+            Diversion { from: b"/etc/from".to_vec(), to: b"/etc/to".to_vec(), package: Some("own".into()) };
+        for body in [
+            divert("--no-rename"),
+            divert("--rename"),
+            format!("if [ \"$1\" = install ]; then {}; fi", divert("--no-rename")),
+        ] {
+            assert_eq!(preinst(&body), Preinst::Diverts(vec![expected.clone()]), "{body}");
+        }
+        for body in [
+            format!("if [ -e /etc/there ]; then {}; fi", divert("--no-rename")),
+            format!("[ -e /etc/there ] && exit 0\n{}", divert("--no-rename")),
+            "dpkg-divert --rename --add /etc/there".to_owned(),
+            "dpkg-divert --add \"$x\"".to_owned(),
+            "dpkg-divert --remove /etc/from".to_owned(),
+            format!("rm /x\n{}", divert("--no-rename")),
+        ] {
+            assert!(matches!(preinst(&body), Preinst::Active(_)), "{body}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said_to_be() {
         assert_eq!(preinst("if true"), Preinst::Unreadable);
         assert_eq!(preinst("a && "), Preinst::Unreadable);
@@ -198,9 +232,9 @@ mod tests {
         for deep in ["( ", "! ", "a() { ", "if "] {
             assert_eq!(preinst(&deep.repeat(50_000)), Preinst::Unreadable, "{deep}");
         }
-        assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), &Etc), Preinst::Unreadable);
-        assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), &Etc), Preinst::Unreadable);
-        assert_eq!(Preinst::of(None, &Etc), Preinst::Absent);
+        assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), "own", &Etc), Preinst::Unreadable);
+        assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), "own", &Etc), Preinst::Unreadable);
+        assert_eq!(Preinst::of(None, "own", &Etc), Preinst::Absent);
     }
 
     proptest::proptest! {

@@ -7,11 +7,13 @@ use crate::error::Result;
 
 /// Three lines: the contested path, where it goes instead, and the package that may still use the contested path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Diversion {
-    pub(crate) from: Vec<u8>,
-    pub(crate) to: Vec<u8>,
+pub struct Diversion {
+    /// The contested path.
+    pub from: Vec<u8>,
+    /// Where other packages' files go.
+    pub to: Vec<u8>,
     /// `None` for a local diversion, written `:`, which holds for every package.
-    pub(crate) package: Option<String>,
+    pub package: Option<String>,
 }
 
 impl Diversion {
@@ -30,6 +32,14 @@ impl Diversion {
             _ => Err(Kind::Diversion(String::from_utf8_lossy(&lines.concat()).into_owned()).into()),
         };
         lines.chunks(3).map(decode_lines).collect()
+    }
+
+    pub(super) fn encode(diversions: &[Self]) -> Vec<u8> {
+        let lines = |diversion: &Self| {
+            let package = diversion.package.as_deref().unwrap_or(":");
+            [diversion.from.as_slice(), &diversion.to, package.as_bytes(), b""].join(&b'\n')
+        };
+        diversions.iter().flat_map(lines).collect()
     }
 }
 
@@ -70,6 +80,7 @@ mod tests {
         let diversions = Diversion::decode(b"/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n:\n").unwrap();
         assert_eq!(diversions[0].package.as_deref(), Some("dash"));
         assert_eq!((diversions[1].from.as_slice(), &diversions[1].package), (&b"/a"[..], &None));
+        assert_eq!(Diversion::encode(&diversions), b"/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n:\n");
         assert!(Diversion::decode(b"/a\n/b\n").is_err());
         assert!(Diversion::decode(b"").unwrap().is_empty());
     }

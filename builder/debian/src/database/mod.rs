@@ -8,7 +8,8 @@ mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use self::exceptions::{Diversion, StatOverride};
+pub use self::exceptions::Diversion;
+pub(crate) use self::exceptions::StatOverride;
 pub(crate) use self::status::Conffile;
 pub use self::status::{Stanza, State};
 pub(crate) use self::trigger::{Directive, Interest, Verb};
@@ -27,6 +28,8 @@ enum Kind {
     Format(String),
     #[error("dpkg database: diversion {0:?}")]
     Diversion(String),
+    #[error("dpkg database: {0} is diverted elsewhere already")]
+    Diverted(String),
     #[error("dpkg database: statoverride {0:?}")]
     StatOverride(String),
     #[error("conffile {0:?}")]
@@ -118,6 +121,19 @@ impl Database {
 
     pub(crate) fn diversions(&self) -> &[Diversion] {
         &self.diversions
+    }
+
+    /// Adds a diversion, unless it is there already.
+    pub(crate) fn divert(&mut self, diversion: Diversion) -> Result<()> {
+        if self.diversions.contains(&diversion) {
+            return Ok(());
+        }
+        if self.diversions.iter().any(|present| present.from == diversion.from) {
+            let from = String::from_utf8_lossy(&diversion.from).into_owned();
+            return Err(Error::Conflict(Detail::new(Kind::Diverted(from))));
+        }
+        self.diversions.push(diversion);
+        self.write("diversions", 0o644, Diversion::encode(&self.diversions))
     }
 
     pub(crate) fn override_of(&self, path: &TreePath) -> Option<&StatOverride> {

@@ -8,6 +8,7 @@ mod placement;
 mod triggers;
 
 use crate::archive::{Member, MemberKind, Owner, Package};
+use crate::assessment::Preinst;
 use crate::control::Paragraph;
 use crate::database::{Conffile, Database, DatabaseFile, Stanza, State};
 use crate::error::{Detail, Error, Result};
@@ -111,6 +112,9 @@ pub struct Plan {
 
 /// Plans the unpacking of `packages`, in this order, over `tree`.
 ///
+/// Whether the packages can do without their `preinst` is for [`crate::Assessment`] to say; diversions that one adds are
+/// part of the plan.
+///
 /// # Errors
 /// [`Error::Conflict`] if a file belongs to another package and no `Replaces` or diversion allows it, or the
 /// architecture is not the base's; [`Error::Unsupported`] for an upgrade and for whatever dpkg would have to undo or run;
@@ -122,6 +126,9 @@ pub fn plan_unpack(tree: &dyn Tree, packages: &[Package]) -> Result<Plan> {
     let accounts = Accounts::load(tree)?;
     for (index, package) in packages.iter().enumerate() {
         check_acceptable(&database, &package.identity)?;
+        if let Preinst::Diverts(diversions) = Preinst::of_package(package, tree) {
+            diversions.into_iter().try_for_each(|diversion| database.divert(diversion))?;
+        }
         let unpacking = Unpacking { tree, package, index, accounts: &accounts };
         unpacking.run(&mut database, &mut owners, &mut placement)?;
     }

@@ -1,5 +1,7 @@
 //! Which installed packages learn of an unpacking.
 
+use std::collections::BTreeSet;
+
 use crate::database::{Database, Directive, Interest, Verb};
 use crate::error::Result;
 use crate::path::TreePath;
@@ -9,13 +11,15 @@ use crate::tree::Tree;
 pub(super) struct Activations<'a> {
     tree: &'a dyn Tree,
     info_name: &'a str,
+    /// Triggers and packages that were told of them; once is enough.
+    told: BTreeSet<(String, String)>,
     /// Packages whose processing this one must wait for, in the order they were told.
     awaited: Vec<String>,
 }
 
 impl<'a> Activations<'a> {
     pub(super) fn new(tree: &'a dyn Tree, info_name: &'a str) -> Self {
-        Activations { tree, info_name, awaited: Vec::new() }
+        Activations { tree, info_name, told: BTreeSet::new(), awaited: Vec::new() }
     }
 
     /// Follows the `activate` directives of the package's `triggers` member.
@@ -46,8 +50,9 @@ impl<'a> Activations<'a> {
     }
 
     fn tell(&mut self, database: &mut Database, trigger: &str, interest: &Interest, noawait: bool) {
-        let told = database.note_pending(&interest.package, trigger);
-        if told && !noawait && !interest.noawait && !self.awaited.contains(&interest.package) {
+        let awaits = !noawait && !interest.noawait && !self.awaited.contains(&interest.package);
+        let is_new = self.told.insert((trigger.to_owned(), interest.package.clone()));
+        if (is_new || awaits) && database.note_pending(&interest.package, trigger) && awaits {
             self.awaited.push(interest.package.clone());
         }
     }

@@ -84,12 +84,24 @@ impl Root {
             } else {
                 let time = if path.starts_with("var/lib/dpkg") { 0 } else { metadata.mtime() };
                 let first = inodes.entry(metadata.ino()).or_insert(path.clone());
-                let content = fs::read(&place).unwrap();
+                let mut content = fs::read(&place).unwrap();
+                if path == Path::new("var/lib/dpkg/diversions") {
+                    content = sorted_entries(&content);
+                }
                 format!("{mode:o} {owner} {time} {first:?}\n{}", String::from_utf8_lossy(&content))
             };
             listing.insert(path, line);
         }
     }
+}
+
+/// Diversions are three lines each; dpkg writes them in no particular order.
+fn sorted_entries(diversions: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(diversions);
+    let lines: Vec<&str> = text.lines().collect();
+    let mut entries: Vec<String> = lines.chunks(3).map(|entry| entry.join("\n")).collect();
+    entries.sort();
+    entries.join("\n").into_bytes()
 }
 
 const LEFT_OUT: [&str; 6] = [
