@@ -3,4 +3,6 @@
 #[path = "../targets/ext4.rs"]
 mod target;
 
-libfuzzer_sys::fuzz_target!(|image: &[u8]| target::exercise(image.to_vec()));
+libfuzzer_sys::fuzz_target!(|image: &[u8]| {
+    target::exercise(image.to_vec());
+});

@@ -86,13 +86,22 @@ fn bases(formats: &[Format]) -> Vec<Disk> {
         let value = "v".repeat(600);
         let script = format!(
             "ea_set /etc/hostname user.small small\nea_set /etc/hostname user.large {value}\n\
-             mknod /etc/fifo p\nmknod /etc/device c 4 64\n"
+             cd /etc\nmknod fifo p\nmknod device c 4 64\n"
         );
         let disk = debugged(&disk, &script);
         let size = format.size + 3 * MIB;
         disk.enlarged(size)
     };
     formats.iter().map(rich).collect()
+}
+
+/// Without damage the target meets none: it would look at nothing else.
+#[test]
+fn what_is_not_damaged_is_walked_through() {
+    for base in bases(&[NO_CHECKSUMS, BLOCK_MAPS, NO_JOURNAL, SMALL_GROUPS, ARMBIAN]) {
+        let seen = target::exercise(base);
+        assert!(seen.names > 200 && seen.error.is_none(), "{seen:?}");
+    }
 }
 
 /// Damages copies of the bases until the time is up, one seed after the other. `FUZZ_SECONDS` asks for more time,
