@@ -46,7 +46,7 @@ mod unpack;
 mod version;
 
 pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
-pub use assessment::{Assessment, Preinst, Refusal};
+pub use assessment::{Assessment, Effect, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
 pub use database::{Database, DatabaseFile, Diversion, Stanza, State};

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imgforge_debian::{
-    Assessment, Candidate, Checked, Database, Fingerprint, Keyring, Layout, Limits, Package, Paragraphs,
-    Release, Resolver, Result, Trust, parse_relations, plan_unpack, read_packages,
+    Assessment, Candidate, Checked, Database, Effect, Fingerprint, Keyring, Layout, Limits, Package,
+    Paragraphs, Preinst, Release, Resolver, Result, Trust, parse_relations, plan_unpack, read_packages,
 };
 use support::root::{Root, is_root};
 use support::{run, shell};
@@ -233,6 +233,16 @@ fn real_packages_unpack_as_dpkg_unpacks_them() {
         println!("{}: {:?}", package.identity, assessment.preinst);
         assert_eq!(assessment.refusals(), [], "{}", package.identity);
     }
+
+    // Scripts run without chroot here: one that makes files would make them on this machine, so it is left out.
+    let makes_files = |package: &Package| match Assessment::of(package, &root).preinst {
+        Preinst::Imitated(effects) => effects.iter().any(|effect| !matches!(effect, Effect::Divert(_))),
+        _ => false,
+    };
+    let read = debs.into_iter().zip(packages.into_iter().zip(contents));
+    let (debs, kept): (Vec<PathBuf>, Vec<(Package, Vec<u8>)>) =
+        read.filter(|(_, (package, _))| !makes_files(package)).unzip();
+    let (packages, contents): (Vec<Package>, Vec<Vec<u8>>) = kept.into_iter().unzip();
 
     let plan = plan_unpack(&root, &packages).unwrap();
     root.apply(&plan, &contents);

@@ -232,6 +232,19 @@ fn diversions_of_a_preinst_are_added_in_its_place() {
     ]);
 }
 
+/// dpkg's file would have the time of its run, so there is nothing to compare with.
+#[test]
+fn directories_and_empty_files_of_a_preinst_are_made_in_its_place() {
+    let script =
+        "mkdir -p usr/bin; echo d > usr/bin/d; echo '#!/bin/sh' > DEBIAN/preinst; chmod 755 DEBIAN/preinst
+         echo 'mkdir -p /lib/made/deep; touch /usr/lib/made/stamp' >> DEBIAN/preinst";
+    let scenario = Scenario::new(&BASE);
+    let debs = scenario.build(&[Recipe { name: "x", architecture: "all", fields: "", script }]);
+    let plan = scenario.plan(&debs).0.unwrap();
+    let paths: Vec<String> = plan.operations.iter().map(|operation| operation.path.to_string()).collect();
+    assert_eq!(paths, ["/usr/lib/made", "/usr/lib/made/deep", "/usr/lib/made/stamp", "/usr/bin/d"]);
+}
+
 #[test]
 fn a_package_may_bring_nothing_but_itself() {
     let recipe = |name, script| Recipe { name, architecture: "all", fields: "", script };

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Effect;
 use super::divert::{self, Request};
 use super::expansion::{Variables, assignment};
 use super::lexer::{Token, tokens, unquoted};
 use super::parser::{Command, Link, List, parse};
-use crate::database::Diversion;
 use crate::path::TreePath;
 use crate::tree::{Tree, resolve};
 
@@ -45,8 +45,8 @@ const FILE_TESTS: [&str; 9] = ["-e", "-f", "-d", "-L", "-h", "-s", "-r", "-w", "
 pub(super) struct Reached {
     /// Commands that may change the system.
     pub(super) commands: Vec<String>,
-    /// Diversions it adds for certain.
-    pub(super) diversions: Vec<Diversion>,
+    /// What it does for certain and a plan can do in its place.
+    pub(super) effects: Vec<Effect>,
 }
 
 /// Reads a script of `package`; `None` if it cannot be read.
@@ -208,6 +208,7 @@ impl Evaluation<'_> {
             "test" | "[" => return Flow::On(self.test(arguments)),
             "dpkg" => return self.dpkg(arguments, text),
             "dpkg-divert" if self.divert(arguments) => return Flow::On(Some(true)),
+            "mkdir" | "touch" if self.make(name, arguments) => return Flow::On(Some(true)),
             _ => {}
         }
         if let Some(body) = self.functions.get(name.as_str()).cloned() {
@@ -255,9 +256,26 @@ impl Evaluation<'_> {
         let Some(Request { diversion, rename }) = request.filter(|_| self.unsure == 0) else { return false };
         let moves = rename && !self.is_absent(&String::from_utf8_lossy(&diversion.from));
         if !moves {
-            self.reached.diversions.push(diversion);
+            self.reached.effects.push(Effect::Divert(diversion));
         }
         !moves
+    }
+
+    /// Notes `mkdir -p DIRECTORY…` and `touch FILE…`, if they are certain and the files are new.
+    fn make(&mut self, name: &str, arguments: &[&String]) -> bool {
+        let (options, files): (Vec<&String>, Vec<&String>) =
+            arguments.iter().partition(|word| word.starts_with('-'));
+        let is_directory = name == "mkdir";
+        let plain = if is_directory { options == ["-p"] } else { options.is_empty() };
+        let place = |word: &&String| {
+            let path = TreePath::from_absolute(self.value(word)?.as_bytes()).ok()?;
+            (is_directory || self.is_absent(word)).then_some(path)
+        };
+        let places: Option<Vec<TreePath>> = files.iter().map(place).collect();
+        let Some(places) = places.filter(|_| plain && self.unsure == 0) else { return false };
+        let effect = if is_directory { Effect::Directory } else { Effect::EmptyFile };
+        self.reached.effects.extend(places.into_iter().map(effect));
+        true
     }
 
     /// Looks into `$(…)` and backquotes, wherever they stand.

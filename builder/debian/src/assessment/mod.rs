@@ -19,6 +19,17 @@ use crate::tree::Tree;
 /// Where kernels and their modules lie; a package with files there changes how the board boots.
 const KERNEL_PLACES: [&str; 3] = ["/boot/", "/lib/modules/", "/usr/lib/modules/"];
 
+/// Something that a `preinst` does and that [`crate::plan_unpack`] does in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Adds a diversion that moves no file.
+    Divert(Diversion),
+    /// Makes a directory and those above it, where they are missing.
+    Directory(TreePath),
+    /// Makes an empty file that was not there.
+    EmptyFile(TreePath),
+}
+
 /// What the `preinst` script would do on a first installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Preinst {
@@ -26,9 +37,9 @@ pub enum Preinst {
     Absent,
     /// Nothing that changes the system.
     Idle,
-    /// It adds these diversions; [`crate::plan_unpack`] does so in its place.
-    Diverts(Vec<Diversion>),
-    /// These commands, and perhaps diversions.
+    /// This, and nothing else that changes the system.
+    Imitated(Vec<Effect>),
+    /// These commands, and perhaps more.
     Active(Vec<String>),
     /// Not known: it is not a shell script of the usual form.
     Unreadable,
@@ -90,7 +101,7 @@ impl Assessment {
     /// Why the package cannot be unpacked offline; empty if it can.
     pub fn refusals(&self) -> Vec<Refusal> {
         let preinst = match &self.preinst {
-            Preinst::Absent | Preinst::Idle | Preinst::Diverts(_) => None,
+            Preinst::Absent | Preinst::Idle | Preinst::Imitated(_) => None,
             Preinst::Active(commands) => Some(Refusal::PreinstActive(commands.clone())),
             Preinst::Unreadable => Some(Refusal::PreinstUnreadable),
         };
@@ -114,7 +125,7 @@ impl Preinst {
         };
         match text.filter(is_shell).and_then(|script| evaluation::reached(script, package, tree)) {
             Some(reached) if !reached.commands.is_empty() => Preinst::Active(reached.commands),
-            Some(reached) if !reached.diversions.is_empty() => Preinst::Diverts(reached.diversions),
+            Some(reached) if !reached.effects.is_empty() => Preinst::Imitated(reached.effects),
             Some(_) => Preinst::Idle,
             None => Preinst::Unreadable,
         }
@@ -210,7 +221,7 @@ mod tests {
             divert("--rename"),
             format!("if [ \"$1\" = install ]; then {}; fi", divert("--no-rename")),
         ] {
-            assert_eq!(preinst(&body), Preinst::Diverts(vec![expected.clone()]), "{body}");
+            assert_eq!(preinst(&body), Preinst::Imitated(vec![Effect::Divert(expected.clone())]), "{body}");
         }
         for body in [
             format!("if [ -e /etc/there ]; then {}; fi", divert("--no-rename")),
@@ -221,6 +232,24 @@ mod tests {
             format!("rm /x\n{}", divert("--no-rename")),
         ] {
             assert!(matches!(preinst(&body), Preinst::Active(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn new_directories_and_empty_files_are_imitated() {
+        let path = |path: &str| TreePath::from_absolute(path.as_bytes()).unwrap();
+        assert_eq!(
+            preinst("if [ ! -f /etc/x ]; then mkdir -p /var/x\ntouch /etc/x; fi"),
+            Preinst::Imitated(vec![Effect::Directory(path("/var/x")), Effect::EmptyFile(path("/etc/x"))])
+        );
+        for body in [
+            "touch /etc/there",
+            "mkdir /var/x",
+            "mkdir -m 700 /x",
+            "touch -r /y /x",
+            "[ -e /etc/there ] && touch /x",
+        ] {
+            assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
         }
     }
 

@@ -8,7 +8,7 @@ mod placement;
 mod triggers;
 
 use crate::archive::{Member, MemberKind, Owner, Package};
-use crate::assessment::Preinst;
+use crate::assessment::{Effect, Preinst};
 use crate::control::Paragraph;
 use crate::database::{Conffile, Database, DatabaseFile, Stanza, State};
 use crate::error::{Detail, Error, Result};
@@ -112,8 +112,8 @@ pub struct Plan {
 
 /// Plans the unpacking of `packages`, in this order, over `tree`.
 ///
-/// Whether the packages can do without their `preinst` is for [`crate::Assessment`] to say; diversions that one adds are
-/// part of the plan.
+/// Whether the packages can do without their `preinst` is for [`crate::Assessment`] to say; what can be done in the
+/// place of one is part of the plan.
 ///
 /// # Errors
 /// [`Error::Conflict`] if a file belongs to another package and no `Replaces` or diversion allows it, or the
@@ -126,10 +126,8 @@ pub fn plan_unpack(tree: &dyn Tree, packages: &[Package]) -> Result<Plan> {
     let accounts = Accounts::load(tree)?;
     for (index, package) in packages.iter().enumerate() {
         check_acceptable(&database, &package.identity)?;
-        if let Preinst::Diverts(diversions) = Preinst::of_package(package, tree) {
-            diversions.into_iter().try_for_each(|diversion| database.divert(diversion))?;
-        }
         let unpacking = Unpacking { tree, package, index, accounts: &accounts };
+        unpacking.imitate_preinst(&mut database, &mut placement)?;
         unpacking.run(&mut database, &mut owners, &mut placement)?;
     }
     Ok(Plan { operations: placement.into_operations(), database: database.into_files()? })
@@ -158,6 +156,27 @@ struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
+    /// Does what the `preinst` would have done. What it makes has the time of the package's newest file: no clock is read.
+    fn imitate_preinst(&self, database: &mut Database, placement: &mut Placement) -> Result<()> {
+        let Preinst::Imitated(effects) = Preinst::of_package(self.package, self.tree) else { return Ok(()) };
+        let mtime = self.package.members.iter().map(|member| member.mtime).max().unwrap_or(0);
+        let attributes = |mode| Attributes { mode, uid: 0, gid: 0, mtime, xattrs: Vec::new() };
+        for effect in effects {
+            match effect {
+                Effect::Divert(diversion) => database.divert(diversion)?,
+                Effect::Directory(path) => {
+                    placement.make_directories(self.index, &path, &attributes(0o755))?
+                }
+                Effect::EmptyFile(path) => {
+                    let parent = path.parent().unwrap_or_else(TreePath::root);
+                    placement.make_directories(self.index, &parent, &attributes(0o755))?;
+                    placement.make_empty_file(self.index, &path, attributes(0o644))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, database: &mut Database, owners: &mut Owners, placement: &mut Placement) -> Result<()> {
         let info_name = self.package.identity.info_name();
         let conffiles = Conffile::decode(self.package.control_file("conffiles").unwrap_or_default())?;

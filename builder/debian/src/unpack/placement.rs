@@ -81,6 +81,43 @@ impl<'a> Placement<'a> {
         Ok(())
     }
 
+    /// Makes a directory and those above it, unless they are there.
+    pub(super) fn make_directories(
+        &mut self,
+        package: usize,
+        path: &TreePath,
+        attributes: &Attributes,
+    ) -> Result<()> {
+        let mut missing = Vec::new();
+        for path in std::iter::once(path.clone()).chain(path.ancestors()) {
+            if self.leads_to_directory(&path)? {
+                break;
+            }
+            missing.push(path);
+        }
+        for path in missing.into_iter().rev() {
+            self.make(package, &path, Action::Directory(attributes.clone()), Node::Directory)?;
+        }
+        Ok(())
+    }
+
+    /// Makes an empty file; its directory must be there.
+    pub(super) fn make_empty_file(
+        &mut self,
+        package: usize,
+        path: &TreePath,
+        attributes: Attributes,
+    ) -> Result<()> {
+        self.make(package, path, Action::File { attributes, size: 0, offset: 0 }, Node::File)
+    }
+
+    fn make(&mut self, package: usize, path: &TreePath, action: Action, node: Node) -> Result<()> {
+        let place = self.locate(path)?;
+        self.made.insert(place.clone(), node);
+        self.operations.push(Operation { package, path: place, action });
+        Ok(())
+    }
+
     /// The place of the package's file `target`, which gets the attributes of its new name: the last name wins.
     fn relink(&mut self, package: usize, target: &TreePath, attributes: Attributes) -> Option<TreePath> {
         let index = *self.files.get(&(package, target.clone()))?;
