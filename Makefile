@@ -47,7 +47,7 @@ bench: install base build
 
 # Long fuzzing of every parser of foreign bytes.
 fuzz:
-	IMGFORGE_FUZZ_SECONDS=600 cargo test --release --workspace --locked fuzz
+	FUZZ_SECONDS=600 PROPTEST_CASES=20000 cargo test --release --workspace --locked fuzz
 
 # Base images in the vendors' layouts, in out/bases.
 base:

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod console;
 pub mod download;
 pub mod error;
+pub mod host_file;
 pub mod image;
 pub mod image_path;
 pub mod manifest;

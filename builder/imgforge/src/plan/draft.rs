@@ -98,8 +98,19 @@ impl<'a> Draft<'a> {
             Some(access) => access,
             None => self.access(volume, path)?.unwrap_or(Access::root(0o644)),
         };
-        let content: Arc<dyn Content> = Arc::new(content.into());
-        self.put(volume, path, Action::File { content, access: kept }, origin)
+        self.write_content(volume, path, Arc::new(content.into()), kept, origin)
+    }
+
+    /// Puts a file at `path` whose content may be anywhere.
+    pub fn write_content(
+        &mut self,
+        volume: Volume,
+        path: &ImagePath,
+        content: Arc<dyn Content>,
+        access: Access,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        self.put(volume, path, Action::File { content, access }, origin)
     }
 
     /// Makes the directory `path`, or gives it this access.

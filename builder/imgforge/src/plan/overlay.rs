@@ -10,14 +10,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use imgforge_ext4::Content;
+
 use super::{Draft, Error, Request, template::Context, units};
 use crate::{
     change::{Access, Origin, Volume},
+    host_file::HostFile,
     image_path::ImagePath,
     yaml,
 };
@@ -221,8 +225,7 @@ impl Overlay {
                 let target = fs::read_link(&file).map_err(fail)?;
                 draft.symlink(&path, target.as_os_str().as_encoded_bytes(), self.origin.clone())?;
             } else if kind.is_file() {
-                let content = fs::read(&file).map_err(fail)?;
-                self.lay_file(draft, context, volume, &path, &file, content)?;
+                self.lay_file(draft, context, volume, &path, &file)?;
             } else {
                 let message = "only files, folders and links can be in an overlay".into();
                 return Err(Error::Declaration { path: file, message });
@@ -238,19 +241,18 @@ impl Overlay {
         volume: Volume,
         path: &ImagePath,
         file: &Path,
-        mut content: Vec<u8>,
     ) -> Result<(), Error> {
         let plain = FileDeclaration::default();
         let declared = self.declarations.files.get(path).filter(|_| volume == Volume::Root).unwrap_or(&plain);
         let access = self.access(path, &declared.mode, &declared.owner, 0o644)?;
-        if declared.template {
-            let text = String::from_utf8(content).map_err(|_| Error::Template {
-                path: file.to_owned(),
-                message: "a template must be UTF-8 text".into(),
-            })?;
-            content = context.render(file, &text)?.into_bytes();
-        }
-        draft.write(volume, path, content, Some(access), self.origin.clone())
+        let fail = |source| Error::Overlay { path: file.to_owned(), source };
+        let content: Arc<dyn Content> = if declared.template {
+            let text = fs::read_to_string(file).map_err(fail)?;
+            Arc::new(context.render(file, &text)?.into_bytes())
+        } else {
+            Arc::new(HostFile::new(file).map_err(fail)?)
+        };
+        draft.write_content(volume, path, content, access, self.origin.clone())
     }
 
     fn edit(&self, draft: &mut Draft<'_>, path: &str, assignments: &[Assignment]) -> Result<(), Error> {
