@@ -206,8 +206,9 @@ impl Content for Sparse {
 pub struct Stage(TempDir);
 
 impl Stage {
+    /// In memory where that is possible: hundreds of small files come and go.
     pub fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self(TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap())
     }
 
     pub fn path(&self) -> &Path {

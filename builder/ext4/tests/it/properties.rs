@@ -284,9 +284,9 @@ fn cases(usual: u32) -> u32 {
 fn filled(format: &Format) {
     let linear = format.make_from(fixture::vendor_tree().path());
     let model = Model::of(&fixture::vendor_tree_in(&linear));
-    check(&linear, &model, cases(4));
+    check(&linear, &model, cases(2));
     let indexed = altered_by(&linear, "e2fsck", &["-fyD"]);
-    check(&indexed, &model, cases(4));
+    check(&indexed, &model, cases(3));
 }
 
 for_each_format!(filled);
