@@ -6,7 +6,7 @@ use super::Kind;
 use crate::error::Result;
 
 /// Three lines: the contested path, where it goes instead, and the package that may still use the contested path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Diversion {
     /// The contested path.
     pub from: Vec<u8>,
@@ -40,6 +40,13 @@ impl Diversion {
             [diversion.from.as_slice(), &diversion.to, package.as_bytes(), b""].join(&b'\n')
         };
         diversions.iter().flat_map(lines).collect()
+    }
+}
+
+impl std::fmt::Debug for Diversion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [from, to] = [&self.from, &self.to].map(|path| String::from_utf8_lossy(path));
+        write!(f, "{from} to {to} by {}", self.package.as_deref().unwrap_or(":"))
     }
 }
 

@@ -100,6 +100,9 @@ impl Database {
             changed: BTreeMap::new(),
         };
         database.architectures.extend(database.native_architecture().map(str::to_owned));
+        if format.is_empty() {
+            database.write("info/format", 0o644, b"1\n".to_vec())?;
+        }
         Ok(database)
     }
 

@@ -11,8 +11,8 @@ use crate::tree::Tree;
 pub(super) struct Activations<'a> {
     tree: &'a dyn Tree,
     info_name: &'a str,
-    /// Triggers and packages that were told of them; once is enough.
-    told: BTreeSet<(String, String)>,
+    /// Triggers, packages that were told of them, and whether they are awaited; once is enough.
+    told: BTreeSet<(String, String, bool)>,
     /// Packages whose processing this one must wait for, in the order they were told.
     awaited: Vec<String>,
 }
@@ -50,9 +50,14 @@ impl<'a> Activations<'a> {
     }
 
     fn tell(&mut self, database: &mut Database, trigger: &str, interest: &Interest, noawait: bool) {
-        let awaits = !noawait && !interest.noawait && !self.awaited.contains(&interest.package);
-        let is_new = self.told.insert((trigger.to_owned(), interest.package.clone()));
-        if (is_new || awaits) && database.note_pending(&interest.package, trigger) && awaits {
+        let awaits = !noawait && !interest.noawait;
+        if !self.told.insert((trigger.to_owned(), interest.package.clone(), awaits)) {
+            return;
+        }
+        if database.note_pending(&interest.package, trigger)
+            && awaits
+            && !self.awaited.contains(&interest.package)
+        {
             self.awaited.push(interest.package.clone());
         }
     }
