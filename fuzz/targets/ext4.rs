@@ -44,10 +44,11 @@ pub fn exercise<D: Device>(device: D) -> Seen {
     create(&mut editor, &mut seen);
     let size = editor.device().size();
     seen.note(editor.grow(size));
-    if let (Some(device), None) = (seen.note(editor.commit()), &seen.error) {
-        if let Err(error) = Editor::open(device, 1) {
-            panic!("committed without an error, but does not open: {error}");
-        }
+    let committed = seen.note(editor.commit());
+    if let (Some(device), None) = (committed, &seen.error)
+        && let Err(error) = Editor::open(device, 1)
+    {
+        panic!("committed without an error, but does not open: {error}");
     }
     seen
 }
