@@ -8,8 +8,8 @@ use crate::{
     edit::spread,
     extent::{self, Extent},
     inode::{FLAG_EXTENTS, FLAG_INDEX},
+    mapping::Mapping,
     superblock::SUPERBLOCK_OFFSET,
-    volume::Mapping,
 };
 
 impl<D: Device> Editor<D> {

@@ -49,6 +49,7 @@ mod grow;
 mod hash;
 mod htree;
 mod inode;
+mod mapping;
 mod metadata;
 mod path;
 mod superblock;

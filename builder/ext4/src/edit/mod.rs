@@ -14,7 +14,7 @@ use crate::{
     extent::{self, Extent, tree_blocks},
     features,
     inode::{FLAG_EXTENTS, Inode},
-    volume::Mapping,
+    mapping::Mapping,
 };
 
 /// Links that an inode can count.
