@@ -84,8 +84,8 @@ pub fn render(error: &dyn StdError, hint: Option<&str>) -> String {
     let mut last = error.to_string();
     while let Some(error) = cause {
         let message = error.to_string();
-        // Wrappers that only pass a message on would say it twice.
-        if message != last {
+        // An error that repeats its cause in its own words would say it twice.
+        if !last.ends_with(&message) {
             text.push_str(&format!("  caused by: {message}\n"));
         }
         last = message;
@@ -95,4 +95,35 @@ pub fn render(error: &dyn StdError, hint: Option<&str>) -> String {
         text.push_str(&format!("hint: {hint}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Chain {
+        #[error("the server answered 404")]
+        Cause,
+        #[error("the transfer failed: {0}")]
+        Repeats(#[source] Box<Chain>),
+        #[error("cannot fetch the image")]
+        Adds(#[source] Box<Chain>),
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error = Chain::Adds(Box::new(Chain::Repeats(Box::new(Chain::Cause))));
+        let text = render(&error, Some("try again"));
+        assert_eq!(
+            text,
+            "error: cannot fetch the image\n  caused by: the transfer failed: the server answered 404\nhint: try again\n"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_says_more_is_said() {
+        let text = render(&Chain::Adds(Box::new(Chain::Cause)), None);
+        assert_eq!(text, "error: cannot fetch the image\n  caused by: the server answered 404\n");
+    }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong in a run, by what the user can do about it: every error has a cause chain, most a hint, and each
 //! class an exit code.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use crate::{apply, base, download, image, image_path, node, output, plan, profile, read, store, yaml};
 
@@ -45,6 +45,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: imgforge_disk::Error,
+    },
+    /// An image with something in it that cannot be worked with.
+    #[error("{image} cannot be used")]
+    Unusable {
+        /// The image: its path or where it came from.
+        image: String,
+        /// What is in it.
+        source: Box<Error>,
     },
     /// What was written does not read back as planned, or an image is not what its manifest says.
     #[error("{what}:{}", list(deviations))]
@@ -97,14 +105,20 @@ fn list(deviations: &[String]) -> String {
 }
 
 impl Error {
+    /// The same error, said of `image`.
+    pub fn of_image<E: Into<Error>>(image: impl fmt::Display) -> impl Fn(E) -> Error {
+        move |error| Error::Unusable { image: image.to_string(), source: Box::new(error.into()) }
+    }
+
     /// The exit code: 1 for an input or setting that must be changed, 3 for an image that is not what it should be, 4 for
     /// what the build machine or the network could not do. (2 is clap's, for a command line that cannot be parsed.)
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Deviates { .. } | Error::Differ => 3,
-            Error::Store(store::Error::Io { .. }) | Error::Io { .. } | Error::NoStore => 4,
+            Error::Io { .. } | Error::NoStore | Error::Base(base::Error::Download(_)) => 4,
+            Error::Store(error) | Error::Base(base::Error::Store(error)) if error.is_host() => 4,
             Error::Output(error) if error.is_host() => 4,
-            Error::Base(base::Error::Store(store::Error::Io { .. }) | base::Error::Download(_)) => 4,
+            Error::Unusable { source, .. } => source.exit_code(),
             _ => 1,
         }
     }
@@ -119,21 +133,47 @@ impl Error {
             Error::Base(error) => base_hint(error),
             Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
             Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
+            Error::Unusable { source, .. } => source.hint(),
+            Error::Image(image::Error::Table(_)) => {
+                Some("the image is cut off, damaged, or no disk image: get it again".into())
+            }
             Error::Image(image::Error::TableKind { .. } | image::Error::NoPartition { .. }) => {
                 Some("is this image for that board? `imgforge inspect IMAGE` shows what is in it".into())
             }
-            Error::Apply(apply::Error::FileSystem {
-                source: imgforge_ext4::Error::Unsupported { .. },
-                ..
-            }) => {
-                Some("imgforge refuses what it does not fully understand, so that nothing is damaged".into())
+            Error::Apply(error) => apply_hint(error),
+            Error::Read(_) | Error::Image(image::Error::Read(_)) | Error::Plan(plan::Error::Base(_)) => {
+                Some(DAMAGED.into())
             }
             Error::Output(error) => error.hint(),
+            Error::Environment { name, .. } => Some(format!("unset {name}, or give it a number")),
             Error::Deviates { .. } => {
                 Some("the image must not be used; please report this with the manifest".into())
             }
             _ => None,
         }
+    }
+}
+
+const DAMAGED: &str =
+    "the file system is damaged: get the image again, or see what `e2fsck -fn` or `fsck.fat -n` says";
+
+fn apply_hint(error: &apply::Error) -> Option<String> {
+    match error {
+        apply::Error::Root { source, .. } | apply::Error::FileSystem { source, .. } => match source {
+            imgforge_ext4::Error::Unsupported(_) => {
+                Some("imgforge refuses what it does not fully understand, so that nothing is damaged".into())
+            }
+            imgforge_ext4::Error::Corrupt(_) => Some(DAMAGED.into()),
+            _ => None,
+        },
+        apply::Error::Boot { source, .. } | apply::Error::Disk { source, .. } => match source {
+            imgforge_disk::Error::Corrupt(_) => Some(DAMAGED.into()),
+            imgforge_disk::Error::Layout(_) => {
+                Some("take a base whose root has more room, or lower `reserve` in the board's profile".into())
+            }
+            _ => None,
+        },
+        apply::Error::Window(_) => None,
     }
 }
 
@@ -171,13 +211,29 @@ fn base_hint(error: &base::Error) -> Option<String> {
             "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"
                 .into(),
         ),
-        base::Error::Store(store::Error::Decode { source: imgforge_disk::Error::Corrupt(_), .. }) => {
-            Some("get the image again; the file is damaged".into())
+        base::Error::Download(download::Error::NoChecksum { .. }) => {
+            Some("pin the image with `sha256` in the board's profile".into())
         }
-        base::Error::Store(store::Error::Mismatch { .. }) => Some("delete the file and build again".into()),
+        base::Error::Store(error) => store_hint(error),
         base::Error::ImageMismatch { .. } => {
             Some("one of the two hashes in the profile is not of this image".into())
         }
         _ => None,
     }
+}
+
+fn store_hint(error: &store::Error) -> Option<String> {
+    let hint = match error {
+        store::Error::Decode { source, .. } => match source {
+            imgforge_disk::Error::Corrupt(_) => "get the image again; the file is damaged",
+            imgforge_disk::Error::Unsupported(_) => "unpack the image and give it with --base FILE",
+            imgforge_disk::Error::HostFull { .. } => {
+                "make room there, or keep the store elsewhere with --store DIR"
+            }
+            _ => return None,
+        },
+        store::Error::Mismatch { .. } => "delete the file and build again",
+        store::Error::Io { .. } | store::Error::Record(_) => return None,
+    };
+    Some(hint.into())
 }

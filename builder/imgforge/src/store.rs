@@ -104,6 +104,17 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
     move |source| Error::Io { action, path: path.to_owned(), source }
 }
 
+impl Error {
+    /// Whether the build machine, not an input, is at fault.
+    pub fn is_host(&self) -> bool {
+        match self {
+            Error::Io { .. } => true,
+            Error::Decode { source, .. } => matches!(source, imgforge_disk::Error::HostFull { .. }),
+            Error::Mismatch { .. } | Error::Record(_) => false,
+        }
+    }
+}
+
 impl Store {
     /// Opens the store in `folder`, which is made where it is missing.
     pub fn open(folder: &Path) -> Result<Self, Error> {
