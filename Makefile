@@ -1,30 +1,36 @@
 # The short names of this repository's jobs.
 
-.PHONY: build image boot boot-all test lint docs bench fuzz base install
+.PHONY: archive build image boot boot-all test lint docs bench fuzz base install
 
 # The command, optimised.
 build:
 	cargo build --release --locked --package imgforge
 
-# A flashable image from a real base: the README's first command.
+# A flashable image from a real base: the README's first command. NODE=examples/node.yaml adds users and disks.
 IMAGE ?= out/images/k8s-master-1.img
-image: base build
+image: build
+	scripts/install-dependencies image
+	scripts/make-base virt-arm64
 	mkdir -p out/images
 	target/release/imgforge build --board virt-arm64 --role master --hostname k8s-master-1 \
-		--store out/store --output $(IMAGE)
+		$(if $(NODE),--node $(NODE)) --store out/store --output $(IMAGE)
 	@echo
 	@echo "Boot it in QEMU:   make boot        (Ctrl-a x leaves)"
 	@echo "Flash it:          sudo dd if=$(IMAGE) of=/dev/sdX bs=4M conv=fsync status=progress"
 	@echo "  or, faster:      sudo bmaptool copy $(IMAGE) /dev/sdX"
 
 # Boots an image on this terminal: make boot IMAGE=path
-boot:
+boot: install
 	scripts/boot-image $(IMAGE)
 
 # Everything that is tested: the README's second command.
 test: install base
 	tests/firstboot/run
 	cargo test --workspace --locked
+
+# Our packages against dpkg, apt and the archive's signatures, with packages from the Debian mirror.
+archive: install
+	cargo test --release --locked --package imgforge-debian --test mirror
 
 # The boots that take too long for every change.
 boot-all: install base

@@ -1,7 +1,6 @@
 //! Against the Debian archive itself, by the mirror that this machine's apt is configured for.
 //!
-//! These tests need the network and `apt-get download`, so they run only when asked for:
-//! `cargo test --release -p imgforge-debian --test mirror -- --ignored`.
+//! These tests need the network and `apt-get download`, so they run only when asked for: `make archive`.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
@@ -117,7 +116,6 @@ fn names(resolver: &Resolver, candidates: &[Candidate], wanted: &[&str]) -> Resu
 }
 
 #[test]
-#[ignore = "needs the Debian mirror"]
 fn the_archive_is_verified_from_key_to_package() {
     let apt = Apt::new();
     let mut file = Vec::new();
@@ -141,7 +139,6 @@ fn the_archive_is_verified_from_key_to_package() {
 }
 
 #[test]
-#[ignore = "needs the Debian mirror"]
 fn the_resolver_agrees_with_apt() {
     let apt = Apt::new();
     let candidates = apt.candidates();
@@ -195,7 +192,6 @@ fn read_deb(path: &Path) -> (Package, Vec<u8>) {
 
 /// Packages of the archive, unpacked by dpkg and by a plan into a root that merged /usr.
 #[test]
-#[ignore = "needs the Debian mirror"]
 fn real_packages_unpack_as_dpkg_unpacks_them() {
     let apt = Apt::new();
     let candidates = apt.candidates();

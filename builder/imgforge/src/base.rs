@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     console::Console,
     download::{self, Downloader, Pinned},
-    profile::{BaseImage, Profile},
+    host_file::HostFile,
+    manifest::sha256_of,
+    profile::{BaseImage, Profile, is_sha256},
     settings::Settings,
     store::{self, DecodedBase, Store},
     yaml,
@@ -62,6 +64,12 @@ pub enum Error {
     /// The lock.
     #[error(transparent)]
     Lock(#[from] yaml::Error),
+    /// The lock does not say what it is there for.
+    #[error("{} has no SHA-256 of the base", path.display())]
+    BrokenLock {
+        /// The lock.
+        path: PathBuf,
+    },
     /// A base that is made on this machine is not there.
     #[error("{board} has no image yet: {} is not there", path.display())]
     NotMade {
@@ -100,7 +108,11 @@ impl Source<'_> {
         let base = &self.profile.base;
         match (self.file, &base.file) {
             (Some(file), _) => {
-                self.decode(store, console, file.to_owned(), file_name(file), &BaseImage::default())
+                let read = |source| Error::Read { path: file.to_owned(), source };
+                // Hashed first, so that a base that was decoded before is found.
+                let sha256 = HostFile::new(file).and_then(|content| sha256_of(&content)).map_err(read)?;
+                let given = BaseImage { sha256: Some(sha256), ..BaseImage::default() };
+                self.decode(store, console, file.to_owned(), file_name(file), &given)
             }
             (None, Some(file)) => {
                 let path = self.resolve(file);
@@ -152,7 +164,10 @@ impl Source<'_> {
         if lock_path.is_file() {
             let lock: Lock = yaml::read(&lock_path)?;
             if lock.base.url == base.url {
-                return Ok(lock.base);
+                // Only the hash is the lock's; what the profile says since then counts.
+                let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
+                let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: lock_path.clone() })?;
+                return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
             }
         }
         let url = base.url.clone().unwrap_or_default();

@@ -95,6 +95,8 @@ pub enum Origin {
     Node(&'static str),
     /// A rule of the vendor's description.
     Vendor(String),
+    /// The board's profile.
+    Board(String),
 }
 
 impl fmt::Display for Origin {
@@ -103,6 +105,7 @@ impl fmt::Display for Origin {
             Origin::Overlay(name) => write!(f, "overlay {name}"),
             Origin::Node(setting) => write!(f, "node {setting}"),
             Origin::Vendor(name) => write!(f, "vendor {name}"),
+            Origin::Board(name) => write!(f, "board {name}"),
         }
     }
 }

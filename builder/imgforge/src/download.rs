@@ -15,7 +15,7 @@ use reqwest::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::store::Store;
+use crate::{profile::is_sha256, store::Store};
 
 /// Times a server is asked before the next mirror is.
 const ATTEMPTS: u32 = 4;
@@ -227,18 +227,23 @@ impl Downloader {
         progress: &Progress<'_>,
     ) -> Result<(), Error> {
         let write_failed = |source| Error::Write { path: partial.to_owned(), source };
-        let fetched = with_retries(url, || self.transfer(url, output, file.size, progress));
-        match fetched {
-            Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
-            other => other?,
+        loop {
+            let begun = output.metadata().map_err(write_failed)?.len() > 0;
+            match with_retries(url, || self.transfer(url, output, file.size, progress)) {
+                Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
+                other => other?,
+            }
+            let found = sha256(output).map_err(write_failed)?;
+            if found == file.sha256 {
+                return Ok(());
+            }
+            // Wrong bytes are no beginning of the right ones.
+            output.set_len(0).map_err(write_failed)?;
+            // What was there from another run or mirror may be to blame, so this server gets a chance from the start.
+            if !begun {
+                return Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256.to_owned() });
+            }
         }
-        let found = sha256(output).map_err(write_failed)?;
-        if found == file.sha256 {
-            return Ok(());
-        }
-        // Wrong bytes are no beginning of the right ones.
-        output.set_len(0).map_err(write_failed)?;
-        Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256.to_owned() })
     }
 
     /// Appends to `output` what is missing.
@@ -269,7 +274,7 @@ impl Downloader {
             output.set_len(0).and_then(|()| output.rewind()).map_err(Attempt::Disk)?;
         }
         let mut at = if resumed { have } else { 0 };
-        let expected = size.or_else(|| response.content_length().map(|rest| at + rest));
+        let expected = size.or_else(|| response.content_length().map(|rest| at.saturating_add(rest)));
         let mut piece = vec![0; 256 << 10];
         loop {
             let length = match response.read(&mut piece) {
@@ -334,11 +339,9 @@ fn sha256(file: &mut File) -> io::Result<String> {
 
 /// The hash for `name` in a checksum file: `<hash>`, or lines `<hash> [*]<name>` as sha256sum writes them.
 pub fn parse_checksum<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let is_hash =
-        |word: &&str| word.len() == 64 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
-        let hash = words.next().filter(is_hash)?;
+        let hash = words.next().filter(|word| is_sha256(word))?;
         let file =
             words.next().map(|word| word.trim_start_matches('*').rsplit('/').next().unwrap_or_default());
         file.is_none_or(|file| file == name).then_some(hash)

@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use imgforge_disk::{
     Content, Disk,
+    fat::Fat,
     partition::{Format, Partition, Table},
 };
 
@@ -45,6 +46,9 @@ pub enum Error {
         /// The numbers there are.
         there: String,
     },
+    /// The boot partition is damaged.
+    #[error("cannot read the boot partition")]
+    Boot(#[source] imgforge_disk::Error),
     /// A file system cannot be read.
     #[error(transparent)]
     Read(#[from] read::Error),
@@ -90,6 +94,9 @@ impl Trees {
     /// Opens the file systems in `partitions` of `image`.
     pub fn open(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<Self, Error> {
         let root = RootTree::open(slice(image, partitions.root.range(), "root file system")?)?;
+        if let Some(boot) = &partitions.boot {
+            check_boot(image, boot.range())?;
+        }
         let boot = partitions.boot.as_ref().map(|boot| slice(image, boot.range(), "boot partition"));
         Ok(Self { root, boot: boot.transpose()?.map(BootTree::open).transpose()? })
     }
@@ -98,6 +105,15 @@ impl Trees {
     pub fn boot(&self) -> Option<&dyn read::Tree> {
         self.boot.as_ref().map(|boot| boot as &dyn read::Tree)
     }
+}
+
+/// Has the boot partition checked as a whole: fatfs follows a chain of clusters that loops for ever.
+fn check_boot(image: &Arc<dyn Content>, range: Range<u64>) -> Result<(), Error> {
+    let mut disk = Disk::new(Arc::clone(image));
+    let unreadable =
+        |error: std::io::Error| read::Error::Unreadable { what: "boot partition", reason: error.to_string() };
+    let window = Disk::window(&mut disk, range).map_err(unreadable)?;
+    Fat::open(window, 0).map(drop).map_err(Error::Boot)
 }
 
 fn slice(image: &Arc<dyn Content>, range: Range<u64>, what: &'static str) -> Result<Slice, read::Error> {

@@ -133,6 +133,16 @@ pub enum State {
 }
 
 impl ChangeEntry {
+    /// Describes how each path will be: one that is taken away and put again is there.
+    pub fn all(changes: &[Change]) -> std::io::Result<Vec<Self>> {
+        let is_put_again = |removed: &Change| {
+            let same = |c: &Change| c.volume == removed.volume && c.path == removed.path;
+            changes.iter().any(|change| same(change) && !matches!(change.action, Action::Remove))
+        };
+        let last = |change: &&Change| !matches!(change.action, Action::Remove) || !is_put_again(change);
+        changes.iter().filter(last).map(Self::new).collect()
+    }
+
     /// Describes `change`, reading its content once.
     pub fn new(change: &Change) -> std::io::Result<Self> {
         let owner = |access: &crate::change::Access| format!("{}:{}", access.uid, access.gid);
@@ -191,7 +201,7 @@ impl Manifest {
             role: request.role,
             hostname: request.hostname(),
             epoch: request.epoch,
-            secrets: request.holds_secrets(),
+            secrets: request.holds_secrets(&prepared.changes),
             base: BaseEntry::new(&base.origin, &base.decoded.record),
             image: ImageEntry {
                 sha256: String::new(),

@@ -7,15 +7,17 @@ use std::{
     num::NonZeroUsize,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use imgforge_disk::{
-    Access, AtomicFile, Disk, FileContent, Sha256, bmap,
-    emit::{self, ChunkOptions, RawOptions, Written, XzOptions},
+    Access, AtomicFile, Content, Disk, FileContent, Sha256, bmap,
+    emit::{self, ChunkOptions, RawOptions, XzOptions},
     xz::XzFile,
 };
+use tempfile::NamedTempFile;
 
-use crate::{base::Base, cli::Format, console::Console, manifest::Manifest};
+use crate::{base::Base, cli::Format, console::Console, manifest::Manifest, store};
 
 /// Block size of a compressed image where the base gives none: the one `xz -6` takes.
 const XZ_BLOCK: u64 = 24 << 20;
@@ -23,6 +25,13 @@ const XZ_BLOCK: u64 = 24 << 20;
 const XZ_PRESET: u32 = 1;
 const ZSTD_LEVEL: i32 = 9;
 const GZIP_LEVEL: i32 = 6;
+
+/// Endings of the files beside the image: the block map,
+const MAP: &str = ".bmap";
+/// its checksum,
+const CHECKSUM: &str = ".sha256";
+/// and the manifest.
+const MANIFEST: &str = ".manifest.json";
 
 /// What to write, and how.
 #[derive(Debug)]
@@ -49,6 +58,16 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: imgforge_disk::Error,
+    },
+    /// A compressed image does not decode to what was compressed.
+    #[error("{} decodes to an image with SHA-256 {found} instead of {expected}", path.display())]
+    NotTheImage {
+        /// The image.
+        path: PathBuf,
+        /// The digest of what came out.
+        found: String,
+        /// The digest of what went in.
+        expected: String,
     },
     /// The folder for the image is not there.
     #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
@@ -88,6 +107,12 @@ impl Error {
             Error::NotAFile { .. } => {
                 Some("imgforge writes image files; to write a card, flash the image".into())
             }
+            Error::Write { source: imgforge_disk::Error::HostFull { .. }, .. } => {
+                Some("make room, or choose another --output".into())
+            }
+            Error::NotTheImage { .. } => Some(
+                "the base in the store may be damaged: delete it and build again with --format img".into(),
+            ),
             Error::Write { .. } => None,
         }
     }
@@ -102,26 +127,66 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Finds out early, before minutes of work, that `path` cannot be written.
 pub fn check_destination(path: &Path, base: &Path) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
     }
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(Error::NotAFile { path: path.to_owned() }),
-        Ok(_) if is_same(path, base).unwrap_or(false) => Err(Error::OverBase { path: path.to_owned() }),
-        _ => Ok(()),
+    for path in ["", MAP, CHECKSUM, MANIFEST].map(|suffix| beside(path, suffix)) {
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => return Err(Error::NotAFile { path }),
+            Ok(_) if is_same(&path, base).unwrap_or(false) => return Err(Error::OverBase { path }),
+            _ => {}
+        }
     }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     Ok(one.canonicalize()? == other.canonicalize()?)
 }
 
+/// The outputs, whole and on disk but not under their names yet.
+#[derive(Debug)]
+pub struct Written {
+    path: PathBuf,
+    manifest: Manifest,
+    /// The image as it was written, decompressed.
+    image: Arc<dyn Content>,
+    /// In the order in which they get their names: the image last.
+    files: Vec<AtomicFile>,
+    /// Keeps a compressed image's decoded form while it is looked at.
+    _decoded: Option<NamedTempFile>,
+}
+
+impl Written {
+    /// The image, read from the file that was written.
+    pub fn image(&self) -> Arc<dyn Content> {
+        Arc::clone(&self.image)
+    }
+
+    /// The manifest, complete.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Gives the files their names. Dropped without that, they are removed.
+    pub fn commit(self) -> Result<Manifest, Error> {
+        for file in self.files {
+            file.commit().map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        }
+        Ok(self.manifest)
+    }
+}
+
 impl Output<'_> {
-    /// Writes the image and the files beside it. Returns the manifest, complete.
+    /// Writes the image and the files beside it, none under its name yet.
     ///
-    /// All are whole and on disk before the first gets its name; the image gets its name last.
-    pub fn write(&self, disk: &Disk, mut manifest: Manifest, console: &Console) -> Result<Manifest, Error> {
+    /// A compressed image is decoded again: it must give the image that was meant.
+    pub fn write(&self, disk: &Disk, mut manifest: Manifest, console: &Console) -> Result<Written, Error> {
         let access = if manifest.secrets { Access::Private } else { Access::Public };
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -129,24 +194,47 @@ impl Output<'_> {
         };
         let image = AtomicFile::create(self.path, access).map_err(failed(self.path))?;
         let bar = console.progress(&format!("writing {}", self.path.display()), Some(disk.size()));
-        let written = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
+        let emitted = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
         drop(bar);
         let digest = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
-        manifest.image.sha256 = digest(written.image_sha256);
-        manifest.image.size = written.image_size;
+        manifest.image.sha256 = digest(emitted.image_sha256);
+        manifest.image.size = emitted.image_size;
+        let decoded = self.decoded(&image, &manifest)?;
+        let raw = decoded.as_ref().map_or(image.path(), |decoded| decoded.path());
+        let content = FileContent::open(raw).map_err(failed(self.path))?;
 
-        let map_path = beside(self.path, ".bmap");
+        let map_path = beside(self.path, MAP);
         let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
-        bmap::write(disk, &self.needed(disk.size()), self.threads, &map).map_err(failed(&map_path))?;
+        bmap::write(&content, &self.needed(content.len()), self.threads, &map).map_err(failed(&map_path))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let sums = self.text(".sha256", access, &format!("{}  {name}\n", digest(written.sha256)))?;
+        let sums = self.text(CHECKSUM, access, &format!("{}  {name}\n", digest(emitted.sha256)))?;
         let json =
             manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
-        let json = self.text(".manifest.json", access, &json)?;
-        for file in [map, sums, json, image] {
-            file.commit().map_err(failed(self.path))?;
+        let json = self.text(MANIFEST, access, &json)?;
+        let files = vec![map, sums, json, image];
+        Ok(Written {
+            path: self.path.to_owned(),
+            manifest,
+            image: Arc::new(content),
+            files,
+            _decoded: decoded,
+        })
+    }
+
+    /// A compressed image decoded into a temporary file beside it; it has to have the manifest's digest.
+    fn decoded(&self, image: &AtomicFile, manifest: &Manifest) -> Result<Option<NamedTempFile>, Error> {
+        if self.format == Format::Img {
+            return Ok(None);
         }
-        Ok(manifest)
+        let failed = |source| Error::Write { path: self.path.to_owned(), source };
+        let folder = folder_of(self.path);
+        let file = NamedTempFile::new_in(folder).map_err(|error| failed(host_error(folder, error)))?;
+        let decoded = store::decode_to(image.path(), file.path(), &|_| {}).map_err(failed)?;
+        if decoded.image_sha256.to_string() != manifest.image.sha256 {
+            let (found, expected) = (decoded.image_sha256.to_string(), manifest.image.sha256.clone());
+            return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });
+        }
+        Ok(Some(file))
     }
 
     fn emit(
@@ -154,7 +242,7 @@ impl Output<'_> {
         disk: &Disk,
         image: &AtomicFile,
         progress: &dyn Fn(u64),
-    ) -> imgforge_disk::Result<Written> {
+    ) -> imgforge_disk::Result<emit::Written> {
         let threads = self.threads;
         match self.format {
             Format::Img => {

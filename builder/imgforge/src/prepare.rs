@@ -1,6 +1,10 @@
 //! The first half of a build, shared with `plan`: from the command line to a base at hand and the list of changes.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use imgforge_disk::{Content, Disk, FileContent, partition::Table};
 use imgforge_ext4::Editor;
@@ -57,7 +61,7 @@ pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> R
     let written = time_of(&image, &partitions)?;
     let epoch = epoch_from_environment()?.unwrap_or(written);
     let trees = Trees::open(&image, &partitions)?;
-    let overlays = overlays_folder(target, profile_path);
+    let overlays = overlays_folder(target, profile_path, &folders);
     let request = Request { profile: profile.clone(), vendor, role: target.role, node, overlays, epoch };
     let changes = plan::plan(&request, &trees.root, trees.boot())?;
     Ok(Prepared { request, base, image, table, partitions, changes })
@@ -73,13 +77,21 @@ fn node_settings(target: &TargetArgs) -> Result<Node, Error> {
     Ok(node)
 }
 
-/// `overlays` beside the folder the profile came from.
-fn overlays_folder(target: &TargetArgs, profile_path: &std::path::Path) -> PathBuf {
-    let beside = || {
-        let above = profile_path.parent().and_then(|profiles| profiles.parent());
-        above.map(|above| above.join("overlays")).unwrap_or_else(|| "overlays".into())
+/// `overlays` beside the folder the profile came from; a person's own profiles may have none, then beside another folder of
+/// the search path.
+fn overlays_folder(target: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) -> PathBuf {
+    let beside = |profiles: &Path| match profiles.parent() {
+        Some(above) => above.join("overlays"),
+        None => "overlays".into(),
     };
-    target.overlays.clone().unwrap_or_else(beside)
+    let own = profile_path.parent().map(beside);
+    let found = || {
+        own.iter()
+            .cloned()
+            .chain(folders.iter().map(|folder| beside(folder)))
+            .find(|path| path.join("common").is_dir())
+    };
+    target.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
 }
 
 fn epoch_from_environment() -> Result<Option<i64>, Error> {

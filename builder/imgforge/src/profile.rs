@@ -302,10 +302,7 @@ impl Profile {
             return fail("base: exactly one of `url` and `file` says where the image is".into());
         }
         for (key, hash) in [("sha256", &self.base.sha256), ("image-sha256", &self.base.image_sha256)] {
-            let is_hash = |hash: &String| {
-                hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-            };
-            if hash.as_ref().is_some_and(|hash| !is_hash(hash)) {
+            if hash.as_ref().is_some_and(|hash| !is_sha256(hash)) {
                 return fail(format!("base: {key}: a SHA-256 has 64 lower-case hexadecimal digits"));
             }
         }
@@ -317,6 +314,11 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Whether `text` is a SHA-256 as sha256sum writes it: 64 lower-case hexadecimal digits.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The `.yaml` files directly in `folder`, by name; lock files are no profiles.

@@ -1,14 +1,20 @@
 //! Reading back what was written, with code that did not write it: every build ends with this, and `verify` does the
 //! same for any image with a manifest.
 
+use std::sync::Arc;
+
+use imgforge_disk::{
+    Content,
+    partition::{Format, Table},
+};
 use sha2::{Digest, Sha256};
 
 use crate::{
     change::Volume,
-    image::Trees,
+    image::{self, Trees},
     image_path::ImagePath,
     manifest::{ChangeEntry, State, hex},
-    read::{self, Kind, Tree},
+    read::{self, Kind, Slice, Tree},
 };
 
 /// One thing that is not as planned.
@@ -43,6 +49,34 @@ pub fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>,
         }));
     }
     Ok(deviations)
+}
+
+/// Compares the partition table of `image` with `planned`; a GPT is read by the gpt crate, which did not write it.
+pub fn compare_table(image: &Arc<dyn Content>, planned: &Table) -> Result<Vec<String>, image::Error> {
+    let mut deviations = Vec::new();
+    if image::table_of(image)?.partitions() != planned.partitions() {
+        deviations.push("the partition table is not the planned one".to_owned());
+    }
+    if planned.format() == Format::Gpt {
+        deviations.extend(gpt_fault(image, planned));
+    }
+    Ok(deviations)
+}
+
+fn gpt_fault(image: &Arc<dyn Content>, planned: &Table) -> Option<String> {
+    let device = match Slice::new(Arc::clone(image), 0..image.len()) {
+        Ok(device) => device,
+        Err(error) => return Some(error.to_string()),
+    };
+    let table = match gpt::GptConfig::new().writable(false).open_from_device(device) {
+        Ok(table) => table,
+        Err(error) => return Some(format!("the GPT cannot be read: {error}")),
+    };
+    let found = table.partitions().iter().filter(|(_, partition)| partition.is_used());
+    let found: Vec<_> =
+        found.map(|(number, partition)| (*number, partition.first_lba, partition.last_lba)).collect();
+    let planned = planned.partitions().iter().map(|p| (p.number, p.start, p.start + p.sectors - 1));
+    (found != planned.collect::<Vec<_>>()).then(|| format!("the GPT has the partitions {found:?}"))
 }
 
 fn fault_at(

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread};
 
-use imgforge_disk::{Content, Disk};
+use imgforge_disk::Disk;
 
 use crate::{
     apply::{self, Applied},
@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     image::{Partitions, Trees},
     manifest::{ChangeEntry, Manifest},
-    output::{self, Output},
+    output::{self, Output, Written},
     prepare::{Prepared, prepare},
     read_back,
     settings::Settings,
@@ -22,29 +22,33 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let prepared = prepare(&args.target, settings, console)?;
     let (path, format) = destination(args, &prepared);
     output::check_destination(&path, &prepared.base.published)?;
-    let entries = prepared.changes.iter().map(ChangeEntry::new).collect::<Result<Vec<_>, _>>();
+    let entries = ChangeEntry::all(&prepared.changes);
     let entries =
         entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
-
     let (disk, applied) = patch(&prepared)?;
     let partitions = Partitions::find(&applied.table, &prepared.request.profile.layout)?;
     report(console, &prepared, &applied);
-    let content: Arc<dyn Content> = disk.clone();
-    let deviations = read_back::compare(&Trees::open(&content, &partitions)?, &entries)?;
-    if !deviations.is_empty() {
-        let deviations = deviations.iter().map(ToString::to_string).collect();
-        return Err(Error::Deviates {
-            what: "what was written does not read back as planned".into(),
-            deviations,
-        });
-    }
-
     let manifest = Manifest::new(&prepared, &partitions, entries);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let output = Output { path: &path, format, threads, base: &prepared.base, free: &applied.free };
-    let manifest = output.write(&disk, manifest, console)?;
+    let written = output.write(&disk, manifest, console)?;
+    read_back(&written, &applied, &partitions)?;
+    let manifest = written.commit()?;
     console.note(&format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
     super::print(console, &format!("{}\n", path.display()))
+}
+
+/// Reads the written file with code that did not write it: its partition table, and every path that was changed.
+fn read_back(written: &Written, applied: &Applied, partitions: &Partitions) -> Result<(), Error> {
+    let image = written.image();
+    let mut deviations = read_back::compare_table(&image, &applied.table)?;
+    let trees = Trees::open(&image, partitions)?;
+    let paths = read_back::compare(&trees, &written.manifest().changes)?;
+    deviations.extend(paths.iter().map(ToString::to_string));
+    if deviations.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Deviates { what: "what was written does not read back as planned".into(), deviations })
 }
 
 /// Makes the changes in a disk over the base.
@@ -57,6 +61,9 @@ fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Applied), Error> {
 }
 
 fn report(console: &Console, prepared: &Prepared, applied: &Applied) {
+    if prepared.request.node.users.is_empty() {
+        console.note("no users are given (--node), so only the base's own can log in, if it has any");
+    }
     let free: u64 = applied.free.iter().map(|range| range.end - range.start).sum();
     console.note(&format!(
         "{} changes; the root file system grew by {} MiB and has {} MiB free",

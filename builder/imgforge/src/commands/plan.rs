@@ -36,14 +36,13 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
     let Prepared { request, base, changes, .. } = prepared;
-    let entries = changes.iter().map(ChangeEntry::new).collect::<Result<_, _>>();
     Ok(Plan {
         board: &request.profile.board,
         role: request.role,
         hostname: request.hostname(),
         epoch: request.epoch,
         base: BaseEntry::new(&base.origin, &base.decoded.record),
-        changes: entries
+        changes: ChangeEntry::all(changes)
             .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?,
     })
 }

@@ -9,18 +9,18 @@ use crate::{
 
 /// Adds the words that the vendor, the board and the node ask for and that are not there yet.
 pub fn add_arguments(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
-    let kubernetes: &[String] =
-        if request.role.runs_kubernetes() { &request.vendor.kubernetes_kernel_arguments } else { &[] };
-    let node = &request.node.kernel_arguments;
-    let words: Vec<&String> =
-        kubernetes.iter().chain(&request.profile.kernel_arguments).chain(node).collect();
+    let Request { vendor, profile, role, node, .. } = request;
+    if role.runs_kubernetes() {
+        add(draft, request, &vendor.kubernetes_kernel_arguments, Origin::Vendor(vendor.vendor.clone()))?;
+    }
+    add(draft, request, &profile.kernel_arguments, Origin::Board(profile.board.clone()))?;
+    add(draft, request, &node.kernel_arguments, Origin::Node("kernel-arguments"))
+}
+
+fn add(draft: &mut Draft<'_>, request: &Request, words: &[String], origin: Origin) -> Result<(), Error> {
     if words.is_empty() {
         return Ok(());
     }
-    let origin = match node.is_empty() {
-        true => Origin::Vendor(request.vendor.vendor.clone()),
-        false => Origin::Node("kernel-arguments"),
-    };
     let place = &request.vendor.command_line;
     let volume = match place.volume {
         BootVolume::Boot => Volume::Boot,
@@ -32,7 +32,7 @@ pub fn add_arguments(draft: &mut Draft<'_>, request: &Request) -> Result<(), Err
     }
     for path in paths {
         let text = draft.read_text(volume, &path)?.unwrap_or_default();
-        let changed = with_words(&place.form, &text, &words);
+        let changed = with_words(&place.form, &text, words);
         if changed != text {
             draft.write(volume, &path, changed, None, origin.clone())?;
         }
@@ -41,7 +41,7 @@ pub fn add_arguments(draft: &mut Draft<'_>, request: &Request) -> Result<(), Err
 }
 
 /// `text` with `words` in its command line; unchanged where all are there.
-fn with_words(form: &CommandLineForm, text: &str, words: &[&String]) -> String {
+fn with_words(form: &CommandLineForm, text: &str, words: &[String]) -> String {
     match form {
         CommandLineForm::Line => {
             let line = text.lines().next().unwrap_or_default();
@@ -55,7 +55,7 @@ fn with_words(form: &CommandLineForm, text: &str, words: &[&String]) -> String {
 }
 
 /// `text` with `words` on the line that begins with `start`; such a line is added at the end where there is none.
-fn with_line(text: &str, start: &str, words: &[&String]) -> String {
+fn with_line(text: &str, start: &str, words: &[String]) -> String {
     let mut found = false;
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -73,7 +73,7 @@ fn with_line(text: &str, start: &str, words: &[&String]) -> String {
     lines.join("\n") + "\n"
 }
 
-fn append(line: &str, words: &[&String]) -> String {
+fn append(line: &str, words: &[String]) -> String {
     let mut all: Vec<&str> = line.split_whitespace().collect();
     for word in words {
         if !all.contains(&word.as_str()) {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn changed(form: CommandLineForm, text: &str) -> String {
-        with_words(&form, text, &[&"cgroup_enable=memory".to_owned(), &"quiet".to_owned()])
+        with_words(&form, text, &["cgroup_enable=memory".to_owned(), "quiet".to_owned()])
     }
 
     #[test]

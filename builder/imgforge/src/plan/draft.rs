@@ -8,16 +8,23 @@ use super::Error;
 use crate::{
     change::{Access, Action, Change, Origin, Volume},
     image_path::ImagePath,
+    manifest::sha256_of,
     read::{Kind, Tree},
+    read_back::sha256_at,
 };
 
 /// As many links in one path as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
+/// Files that are edited are small; a larger one in a base is not what it should be.
+const MOST_BYTES: u64 = 4 << 20;
+
 /// The base with the changes so far on top.
 pub struct Draft<'a> {
     root: &'a dyn Tree,
     boot: Option<&'a dyn Tree>,
+    /// What is taken from the base. It stays taken when something else is put there.
+    removed: BTreeMap<(Volume, ImagePath), Change>,
     changes: BTreeMap<(Volume, ImagePath), Change>,
 }
 
@@ -30,12 +37,12 @@ impl std::fmt::Debug for Draft<'_> {
 impl<'a> Draft<'a> {
     /// Nothing changed yet.
     pub fn new(root: &'a dyn Tree, boot: Option<&'a dyn Tree>) -> Self {
-        Self { root, boot, changes: BTreeMap::new() }
+        Self { root, boot, removed: BTreeMap::new(), changes: BTreeMap::new() }
     }
 
-    /// The changes, boot partition first, parents before what is in them.
+    /// The changes: removals, then what is put there, boot partition first, parents before what is in them.
     pub fn into_changes(self) -> Vec<Change> {
-        self.changes.into_values().collect()
+        self.removed.into_values().chain(self.changes.into_values()).collect()
     }
 
     /// Whether there is a boot partition.
@@ -56,7 +63,13 @@ impl<'a> Draft<'a> {
             return bytes_of(content, &path).map(Some);
         }
         match self.kind_at(volume, &path)? {
-            Some(Kind::File) => Ok(Some(self.tree(volume)?.read(&path)?)),
+            Some(Kind::File) => {
+                let size = self.base_entry(volume, &path)?.map_or(0, |entry| entry.size);
+                if size > MOST_BYTES {
+                    return Err(Error::TooLarge { path, size });
+                }
+                Ok(Some(self.tree(volume)?.read(&path)?))
+            }
             _ => Ok(None),
         }
     }
@@ -149,7 +162,7 @@ impl<'a> Draft<'a> {
         self.changes.retain(|(v, other), _| *v != volume || (*other != path && !below(other)));
         if self.base_entry(volume, &path)?.is_some() {
             let change = Change { volume, path: path.clone(), action: Action::Remove, origins: vec![origin] };
-            self.changes.insert((volume, path), change);
+            self.removed.insert((volume, path), change);
         }
         Ok(())
     }
@@ -159,7 +172,7 @@ impl<'a> Draft<'a> {
         let path = self.locate(volume, path)?;
         match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
             Some(Action::File { access, .. } | Action::Directory { access }) => Ok(Some(*access)),
-            Some(Action::Symlink { .. } | Action::Remove) => Ok(None),
+            Some(_) => Ok(None),
             None => Ok(self.base_entry(volume, &path)?.filter(|e| e.kind == Kind::File).map(|e| e.access)),
         }
     }
@@ -193,12 +206,12 @@ impl<'a> Draft<'a> {
     fn is_in_base(&self, volume: Volume, path: &ImagePath, action: &Action) -> Result<bool, Error> {
         let Some(there) = self.base_entry(volume, path)? else { return Ok(false) };
         let tree = self.tree(volume)?;
+        let failed = |source| Error::Content { path: path.clone(), source };
         Ok(match action {
             Action::File { content, access } => {
                 let alike = there.kind == Kind::File && there.size == content.len();
-                alike
-                    && (volume == Volume::Boot || there.access == *access)
-                    && tree.read(path)? == bytes_of(content, path)?
+                let same_access = volume == Volume::Boot || there.access == *access;
+                alike && same_access && sha256_at(tree, path)? == sha256_of(&**content).map_err(failed)?
             }
             Action::Directory { access } => there.kind == Kind::Directory && there.access == *access,
             Action::Symlink { target } => there.kind == Kind::Symlink && tree.target(path)? == *target,
@@ -256,19 +269,14 @@ impl<'a> Draft<'a> {
             Some(Action::File { .. }) => Ok(Some(Kind::File)),
             Some(Action::Directory { .. }) => Ok(Some(Kind::Directory)),
             Some(Action::Symlink { .. }) => Ok(Some(Kind::Symlink)),
-            Some(Action::Remove) => Ok(None),
-            None => Ok(self.base_entry(volume, path)?.map(|entry| entry.kind)),
+            Some(Action::Remove) | None => Ok(self.base_entry(volume, path)?.map(|entry| entry.kind)),
         }
     }
 
     /// What the base has at `path`, unless it or a directory above is taken away.
     fn base_entry(&self, volume: Volume, path: &ImagePath) -> Result<Option<crate::read::Entry>, Error> {
-        let is_removed = |path: &ImagePath| {
-            self.changes
-                .get(&(volume, path.clone()))
-                .is_some_and(|change| matches!(change.action, Action::Remove))
-        };
-        if path.ancestors().iter().any(is_removed) {
+        let is_removed = |path: &ImagePath| self.removed.contains_key(&(volume, path.clone()));
+        if is_removed(path) || path.ancestors().iter().any(is_removed) {
             return Ok(None);
         }
         Ok(self.tree(volume)?.entry(path)?)
@@ -279,16 +287,15 @@ impl<'a> Draft<'a> {
             Some(Kind::Directory) => self.tree(volume)?.names(directory)?,
             _ => Vec::new(),
         };
+        let is_removed = |name: &Vec<u8>| {
+            directory.join(name).is_ok_and(|path| self.removed.contains_key(&(volume, path)))
+        };
+        names.retain(|name| !is_removed(name));
         let planned =
             self.changes.keys().filter(|(v, path)| *v == volume && path.parent().as_ref() == Some(directory));
         names.extend(planned.map(|(_, path)| path.name().to_vec()));
         names.sort();
         names.dedup();
-        let gone = |name: &Vec<u8>| {
-            let key = directory.join(name).ok().map(|path| (volume, path));
-            key.and_then(|key| self.changes.get(&key)).is_some_and(|c| matches!(c.action, Action::Remove))
-        };
-        names.retain(|name| !gone(name));
         Ok(names)
     }
 

@@ -13,7 +13,7 @@ mod users;
 use std::{io, path::PathBuf};
 
 use crate::{
-    change::{Change, Origin},
+    change::{Action, Change, Origin},
     image_path::{ImagePath, InvalidPath},
     node::{Node, Role},
     profile::{Profile, Vendor},
@@ -48,9 +48,13 @@ impl Request {
         self.node.hostname.clone().unwrap_or_else(default)
     }
 
-    /// Whether the image will hold what must not be published: so far, password hashes.
-    pub fn holds_secrets(&self) -> bool {
-        self.node.users.iter().any(|user| user.password_hash.is_some())
+    /// Whether the image will hold what must not be published: password hashes, or kubeadm's documents with their tokens.
+    pub fn holds_secrets(&self, changes: &[Change]) -> bool {
+        let is_secret = |change: &Change| {
+            matches!(change.action, Action::File { .. })
+                && change.path.as_bytes().starts_with(b"/etc/imgforge/kubeadm/")
+        };
+        changes.iter().any(is_secret) || self.node.users.iter().any(|user| user.password_hash.is_some())
     }
 }
 
@@ -97,6 +101,14 @@ pub enum Error {
         path: ImagePath,
         /// Why.
         source: io::Error,
+    },
+    /// A vendor's file that is to be edited is absurdly large.
+    #[error("{path} in the base has {size} bytes, too many for a file that is edited")]
+    TooLarge {
+        /// The file.
+        path: ImagePath,
+        /// Its size in bytes.
+        size: u64,
     },
     /// A vendor's file is no text, so it cannot be edited.
     #[error("{path} in the base is no text")]

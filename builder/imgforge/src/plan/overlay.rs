@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use imgforge_ext4::Content;
 
-use super::{Draft, Error, Request, template::Context, units};
+use super::{Draft, Error, Request, template::Context, units, users};
 use crate::{
     change::{Access, Origin, Volume},
     host_file::HostFile,
@@ -51,6 +51,9 @@ pub struct Declarations {
     /// Units that must never start. `?` at the end: only if there is such a unit.
     #[serde(default)]
     pub mask: Vec<String>,
+    /// Accounts of the base whose password is locked.
+    #[serde(default)]
+    pub lock_passwords: Vec<String>,
     /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
     #[serde(default)]
     pub edit: BTreeMap<String, Vec<Assignment>>,
@@ -169,6 +172,9 @@ impl Overlay {
         }
         for (path, assignments) in &self.declarations.edit {
             self.edit(draft, path, assignments)?;
+        }
+        for account in &self.declarations.lock_passwords {
+            users::lock_password(draft, account, &self.origin)?;
         }
         Ok(())
     }

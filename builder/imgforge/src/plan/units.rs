@@ -24,18 +24,39 @@ pub fn find(draft: &Draft<'_>, unit: &str) -> Result<Option<ImagePath>, Error> {
     Ok(None)
 }
 
-/// Enables `unit`, which lies at `file`.
+/// Enables `unit`, which lies at `file`, and the units its `Also=` names.
 pub fn enable(draft: &mut Draft<'_>, unit: &str, file: &ImagePath, origin: &Origin) -> Result<(), Error> {
-    let text = draft.read_text(Volume::Root, file)?.unwrap_or_default();
-    let links = install_links(&text, unit);
-    if links.is_empty() {
+    let mut seen = vec![unit.to_owned()];
+    if !link(draft, unit, file, origin, &mut seen)? {
         return Err(Error::NoInstallSection { unit: unit.to_owned(), origin: origin.clone() });
     }
-    for link in links {
-        let link = ImagePath::new("/etc/systemd/system")?.join(link)?;
-        draft.symlink(&link, file.as_bytes(), origin.clone())?;
-    }
     Ok(())
+}
+
+/// Makes the links of `unit`; whether there are any. `seen` keeps two units that name each other from going in circles.
+fn link(
+    draft: &mut Draft<'_>,
+    unit: &str,
+    file: &ImagePath,
+    origin: &Origin,
+    seen: &mut Vec<String>,
+) -> Result<bool, Error> {
+    let text = draft.read_text(Volume::Root, file)?.unwrap_or_default();
+    let links = install_links(&text, unit);
+    for link in &links {
+        let path = ImagePath::new("/etc/systemd/system")?.join(link)?;
+        draft.symlink(&path, file.as_bytes(), origin.clone())?;
+    }
+    for (_, also) in install_settings(&text).into_iter().filter(|(key, _)| *key == "Also") {
+        if seen.iter().any(|unit| unit == also) {
+            continue;
+        }
+        seen.push(also.to_owned());
+        if let Some(file) = find(draft, also)? {
+            link(draft, also, &file, origin, seen)?;
+        }
+    }
+    Ok(!links.is_empty())
 }
 
 /// Masks `unit`: it can be started by nothing.
@@ -46,23 +67,28 @@ pub fn mask(draft: &mut Draft<'_>, unit: &str, origin: &Origin) -> Result<(), Er
 
 /// The links below /etc/systemd/system that the `[Install]` section of `text` asks for.
 fn install_links(text: &str, unit: &str) -> Vec<String> {
-    let mut links = Vec::new();
+    let link = |(key, word): (&str, &str)| match key {
+        "WantedBy" => Some(format!("{word}.wants/{unit}")),
+        "RequiredBy" => Some(format!("{word}.requires/{unit}")),
+        "Alias" => Some(word.to_owned()),
+        _ => None,
+    };
+    install_settings(text).into_iter().filter_map(link).collect()
+}
+
+/// The settings of the `[Install]` section of `text`: a key and one word of its value, in order.
+fn install_settings(text: &str) -> Vec<(&str, &str)> {
+    let mut settings = Vec::new();
     let mut section = "";
     for line in text.lines().map(str::trim) {
         if line.starts_with('[') {
             section = line;
         }
-        let Some((key, value)) = line.split_once('=').filter(|_| section == "[Install]") else { continue };
-        for word in value.split_whitespace() {
-            match key.trim() {
-                "WantedBy" => links.push(format!("{word}.wants/{unit}")),
-                "RequiredBy" => links.push(format!("{word}.requires/{unit}")),
-                "Alias" => links.push(word.to_owned()),
-                _ => {}
-            }
+        if let Some((key, value)) = line.split_once('=').filter(|_| section == "[Install]") {
+            settings.extend(value.split_whitespace().map(|word| (key.trim(), word)));
         }
     }
-    links
+    settings
 }
 
 #[cfg(test)]

@@ -52,6 +52,20 @@ fn add(draft: &mut Draft<'_>, user: &User, index: usize, epoch: i64) -> Result<(
     Ok(())
 }
 
+/// Locks the password of the base's account `name`; keys still let in.
+pub fn lock_password(draft: &mut Draft<'_>, name: &str, origin: &Origin) -> Result<(), Error> {
+    let path = ImagePath::new("/etc/shadow")?;
+    let Some(shadow) = draft.read_text(Volume::Root, &path)? else { return Ok(()) };
+    let locked = |line: &str| match line.splitn(3, ':').collect::<Vec<_>>()[..] {
+        [account, password, ref rest @ ..] if account == name && !password.starts_with(['!', '*']) => {
+            format!("{account}:!:{}", rest.concat())
+        }
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = shadow.lines().map(locked).collect();
+    draft.write(Volume::Root, &path, lines.join("\n") + "\n", None, origin.clone())
+}
+
 struct Account {
     uid: u32,
     gid: u32,

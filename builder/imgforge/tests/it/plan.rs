@@ -57,7 +57,7 @@ fn root() -> MemoryTree {
         ("/etc/ssh/ssh_host_rsa_key", "secret"),
         ("/root/.not_logged_in_yet", ""),
     ])
-    .with_file("/etc/shadow", "root:*:1::::::\npi:!:1::::::\n", shadow)
+    .with_file("/etc/shadow", "root:$y$1234:1::::::\npi:!:1::::::\n", shadow)
     .with_file("/etc/gshadow", "root:*::\n", shadow)
     .with_link("/lib", "usr/lib")
 }
@@ -215,6 +215,36 @@ fn the_vendors_identity_and_dialogues_go() {
         assert!(matches!(change(&changes, Volume::Root, path).action, Action::Remove), "{path}");
     }
     assert_eq!(text(&changes, Volume::Root, "/etc/machine-id"), "uninitialized\n");
+}
+
+#[test]
+fn a_password_that_everybody_knows_is_locked() {
+    let changes = plan_of(&request("rk3328", Role::Base, ""));
+    assert_eq!(text(&changes, Volume::Root, "/etc/shadow"), "root:!:1::::::\npi:!:1::::::\n");
+}
+
+#[test]
+fn a_first_boot_enables_nothing_by_preset() {
+    let changes = plan_of(&request("rk3328", Role::Base, ""));
+    let preset = text(&changes, Volume::Root, "/usr/lib/systemd/system-preset/00-imgforge.preset");
+    assert!(preset.lines().any(|line| line == "disable *"), "{preset}");
+}
+
+#[test]
+fn what_is_taken_away_stays_so_when_something_else_is_put_there() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("common/root/etc/skel")).unwrap();
+    fs::write(folder.path().join("common/overlay.yaml"), "remove: [/etc/skel]\n").unwrap();
+    fs::write(folder.path().join("common/root/etc/skel/.bashrc"), "# new\n").unwrap();
+    let node = "users: [{name: ops}]";
+    let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, node) };
+    let changes = plan::plan(&request, &root(), None).unwrap();
+    let skel = ImagePath::new("/etc/skel").unwrap();
+    let actions: Vec<&str> = changes.iter().filter(|c| c.path == skel).map(|c| c.action.verb()).collect();
+    assert_eq!(actions, ["remove", "directory"]);
+    assert_eq!(text(&changes, Volume::Root, "/home/ops/.bashrc"), "# new\n");
+    let home = ImagePath::new("/home/ops/.profile").unwrap();
+    assert!(!changes.iter().any(|c| c.path == home), "the vendor's skeleton is gone");
 }
 
 #[test]
