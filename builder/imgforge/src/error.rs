@@ -106,8 +106,8 @@ fn list(deviations: &[String]) -> String {
 
 impl Error {
     /// The same error, said of `image`.
-    pub fn of_image<E: Into<Error>>(image: impl fmt::Display) -> impl Fn(E) -> Error {
-        move |error| Error::Unusable { image: image.to_string(), source: Box::new(error.into()) }
+    pub fn of_image(self, image: impl fmt::Display) -> Self {
+        Error::Unusable { image: image.to_string(), source: Box::new(self) }
     }
 
     /// The exit code: 1 for an input or setting that must be changed, 3 for an image that is not what it should be, 4 for
@@ -137,6 +137,7 @@ impl Error {
             Error::Image(image::Error::Table(_)) => {
                 Some("the image is cut off, damaged, or no disk image: get it again".into())
             }
+            Error::Image(image::Error::Boot(imgforge_disk::Error::Corrupt(_))) => Some(DAMAGED.into()),
             Error::Image(image::Error::TableKind { .. } | image::Error::NoPartition { .. }) => {
                 Some("is this image for that board? `imgforge inspect IMAGE` shows what is in it".into())
             }

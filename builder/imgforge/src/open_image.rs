@@ -33,10 +33,11 @@ impl OpenImage {
     /// Opens the image `path`.
     pub fn open(path: &Path, console: &Console) -> Result<Self, Error> {
         let failed = |source| Error::Open { path: path.to_owned(), source };
+        let unusable = |error: image::Error| Error::from(error).of_image(path.display());
         let file = FileContent::open(path).map_err(failed)?;
         if Format::of(&file).map_err(failed)? == Format::Raw {
             let content: Arc<dyn Content> = Arc::new(file);
-            let table = image::table_of(&content)?;
+            let table = image::table_of(&content).map_err(unusable)?;
             return Ok(Self { content, sha256: None, table, _decoded: None });
         }
         let temporary = NamedTempFile::new()
@@ -45,7 +46,7 @@ impl OpenImage {
         let decoded = store::decode_to(path, temporary.path(), &|at| bar.set(at, None)).map_err(failed)?;
         let sha256 = Some(decoded.image_sha256.to_string());
         let content: Arc<dyn Content> = Arc::new(FileContent::open(temporary.path()).map_err(failed)?);
-        let table = image::table_of(&content)?;
+        let table = image::table_of(&content).map_err(unusable)?;
         Ok(Self { content, sha256, table, _decoded: Some(temporary) })
     }
 

@@ -19,7 +19,7 @@ use crate::{
     image::{self, Partitions, Trees},
     node::Node,
     plan::{self, Request},
-    profile::Catalogue,
+    profile::{Catalogue, Layout},
     settings::Settings,
     store::Store,
 };
@@ -55,16 +55,37 @@ pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> R
     let path = &base.decoded.path;
     let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
     let image: Arc<dyn Content> = Arc::new(content);
-    let table = image::table_of(&image)?;
-    let partitions = Partitions::find(&table, &profile.layout)?;
-    // The editor looks first: what it refuses, it names best.
-    let written = time_of(&image, &partitions)?;
+    let opened = Opened::open(&image, &profile.layout);
+    let Opened { table, partitions, written, trees } =
+        opened.map_err(|error| error.of_image(&base.origin))?;
     let epoch = epoch_from_environment()?.unwrap_or(written);
-    let trees = Trees::open(&image, &partitions)?;
     let overlays = overlays_folder(target, profile_path, &folders);
     let request = Request { profile: profile.clone(), vendor, role: target.role, node, overlays, epoch };
-    let changes = plan::plan(&request, &trees.root, trees.boot())?;
+    let changes = plan::plan(&request, &trees.root, trees.boot()).map_err(|error| match error {
+        plan::Error::Base(error) => Error::from(error).of_image(&base.origin),
+        error => error.into(),
+    })?;
     Ok(Prepared { request, base, image, table, partitions, changes })
+}
+
+/// What is in a base.
+struct Opened {
+    table: Table,
+    partitions: Partitions,
+    /// The time of the base, in seconds since 1970.
+    written: i64,
+    trees: Trees,
+}
+
+impl Opened {
+    fn open(image: &Arc<dyn Content>, layout: &Layout) -> Result<Self, Error> {
+        let table = image::table_of(image)?;
+        let partitions = Partitions::find(&table, layout)?;
+        // The editor looks first: what it refuses, it names best.
+        let written = time_of(image, &partitions)?;
+        let trees = Trees::open(image, &partitions)?;
+        Ok(Self { table, partitions, written, trees })
+    }
 }
 
 /// The node's file, with what the command line says on top.

@@ -25,7 +25,8 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let entries = ChangeEntry::all(&prepared.changes);
     let entries =
         entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
-    let (disk, applied) = patch(&prepared)?;
+    let patched = patch(&prepared).map_err(|error| error.of_image(&prepared.base.origin));
+    let (disk, applied) = patched?;
     let partitions = Partitions::find(&applied.table, &prepared.request.profile.layout)?;
     report(console, &prepared, &applied);
     let manifest = Manifest::new(&prepared, &partitions, entries);
