@@ -1,5 +1,7 @@
 //! The image of the README's first command boots in QEMU to the end of its first boot.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 use std::{fs, process::Command, time::Duration};
 
 use imgforge_tests::{Guest, Workbench, succeeds};

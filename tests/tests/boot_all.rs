@@ -1,6 +1,8 @@
 //! Boots that take too long for every change: `make boot-all`. The bases as they are, and the boards of both vendors patched,
 //! each by the boot chain of its own layout.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 use std::time::Duration;
 
 use imgforge_tests::{Base, Guest, Workbench};

@@ -1,5 +1,7 @@
 //! `imgforge build` on the bases in the vendors' layouts, judged by other people's programs.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 use std::{
     fs::{self, File},
     os::unix::fs::{FileExt, PermissionsExt},

@@ -1,5 +1,7 @@
 //! Tests of the crate through its public interface.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
 mod fuzz;
 mod generated;
 mod plan;
