@@ -10,7 +10,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{image_path::ImagePath, yaml};
 
@@ -82,7 +82,7 @@ pub struct BaseImage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// SHA-256 of the file as published (compressed).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
     pub sha256: Option<String>,
     /// What is appended to the file's name for the vendor's own checksum file, where the profile has no hash: `.sha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ pub struct BaseImage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<u64>,
     /// SHA-256 of the disk image inside (decompressed).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
     pub image_sha256: Option<String>,
 }
 
@@ -301,11 +301,6 @@ impl Profile {
         if self.base.url.is_some() == self.base.file.is_some() {
             return fail("base: exactly one of `url` and `file` says where the image is".into());
         }
-        for (key, hash) in [("sha256", &self.base.sha256), ("image-sha256", &self.base.image_sha256)] {
-            if hash.as_ref().is_some_and(|hash| !is_sha256(hash)) {
-                return fail(format!("base: {key}: a SHA-256 has 64 lower-case hexadecimal digits"));
-            }
-        }
         if self.base.sha256.is_none() && self.base.checksum_file.is_none() {
             return fail(
                 "base: give `sha256`, or `checksum-file` where the vendor publishes one beside the image"
@@ -314,6 +309,15 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Reads a SHA-256; a text that is none is an error with its place.
+fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let hash = Option::<String>::deserialize(deserializer)?;
+    if hash.as_deref().is_some_and(|hash| !is_sha256(hash)) {
+        return Err(de::Error::custom("a SHA-256 has 64 lower-case hexadecimal digits"));
+    }
+    Ok(hash)
 }
 
 /// Whether `text` is a SHA-256 as sha256sum writes it: 64 lower-case hexadecimal digits.

@@ -30,7 +30,7 @@ pub fn zstd(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Re
             .include_checksum(true)
             .and_then(|()| encoder.set_pledged_src_size(Some(range.end - range.start)));
         prepared.map_err(Error::Disk)?;
-        image.read(range, |bytes| encoder.write_all(bytes))?;
+        image.read(range, |bytes| encoder.write_all(bytes).map_err(Error::Disk))?;
         encoder.finish().map_err(Error::Disk)
     };
     emit(disk, destination, options, frame)
@@ -41,7 +41,7 @@ pub fn gzip(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Re
     let level = flate2::Compression::new(options.level.clamp(0, 9).unsigned_abs());
     let member = |image: &Image<'_>, range: Range<u64>| {
         let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), level);
-        image.read(range, |bytes| encoder.write_all(bytes))?;
+        image.read(range, |bytes| encoder.write_all(bytes).map_err(Error::Disk))?;
         encoder.finish().map_err(Error::Disk)
     };
     emit(disk, destination, options, member)

@@ -55,7 +55,7 @@ pub fn raw(
         let copied = base.map_or(Ok(0), |base| copy_range(base, destination, range)).map_err(failed)?;
         let mut at = range.start + copied;
         image.read(at..range.end, |bytes| {
-            sparse::write(destination.file(), at, bytes)?;
+            sparse::write(destination.file(), at, bytes).map_err(failed)?;
             at += bytes.len() as u64;
             Ok(())
         })?;

@@ -120,7 +120,7 @@ impl Encoder {
         let impossible = |error| Error::Disk(std::io::Error::from(error));
         let stream = Stream::new_easy_encoder(self.preset, self.check).map_err(impossible)?;
         let mut encoder = XzEncoder::new_stream(Vec::new(), stream);
-        image.read(range, |bytes| encoder.write_all(bytes))?;
+        image.read(range, |bytes| encoder.write_all(bytes).map_err(Error::Disk))?;
         let stream = encoder.finish().map_err(Error::Disk)?;
         let (record, block) = format::only_block(&stream)?;
         let (record, bytes) = format::with_sizes(record, block, self.check)?;
