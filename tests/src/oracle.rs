@@ -23,6 +23,12 @@ impl Tool {
     pub const E2FSCK: Self = Self { program: "e2fsck", package: "e2fsprogs" };
     /// Checks FAT.
     pub const FSCK_FAT: Self = Self { program: "fsck.fat", package: "dosfstools" };
+    /// Makes ext4.
+    pub const MKE2FS: Self = Self { program: "mke2fs", package: "e2fsprogs" };
+    /// Makes FAT.
+    pub const MKFS_FAT: Self = Self { program: "mkfs.fat", package: "dosfstools" };
+    /// Copies files into a FAT volume.
+    pub const MCOPY: Self = Self { program: "mcopy", package: "mtools" };
     /// Prints a file of a FAT volume.
     pub const MTYPE: Self = Self { program: "mtype", package: "mtools" };
     /// Lists a FAT volume.
@@ -31,7 +37,7 @@ impl Tool {
     pub const DUMPIMAGE: Self = Self { program: "dumpimage", package: "u-boot-tools" };
     /// Prints partition tables.
     pub const SFDISK: Self = Self { program: "sfdisk", package: "fdisk" };
-    /// Checks GPTs.
+    /// Checks and makes GPTs.
     pub const SGDISK: Self = Self { program: "sgdisk", package: "gdisk" };
     /// Prints digests.
     pub const SHA256SUM: Self = Self { program: "sha256sum", package: "coreutils" };

@@ -1,0 +1,107 @@
+//! What the build machine cannot do.
+
+use std::{fs, process::Command};
+
+use crate::bench::{Bench, Case, refused};
+
+/// `command` where `folder` of the bench is a file system of `size` bytes of its own. It needs no root: the mount is seen in
+/// the command's own namespace only. What the command leaves in the folder is listed on standard error.
+fn with_little_room(bench: &Bench, folder: &str, size: u32, command: &Command) -> Command {
+    const SCRIPT: &str = "mount -t tmpfs -o size=\"$1\" none \"$0\" && cd \"$0\" && shift && \"$@\"; code=$?\n\
+                          find . -type f -printf 'left behind: %p\\n' >&2; exit $code";
+    let folder = bench.path(folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let mut wrapped = Command::new("unshare");
+    wrapped
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT])
+        .arg(folder)
+        .arg(size.to_string());
+    wrapped.arg(command.get_program()).args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.unwrap_or_default());
+    }
+    wrapped
+}
+
+#[test]
+fn a_full_disk_of_the_build_machine_is_named() {
+    refused(&[
+        Case {
+            name: "no room for the image",
+            input: |bench| with_little_room(bench, "out", 64 << 10, &bench.build()),
+            code: 4,
+            answer: &[
+                "error: cannot write ~/out/node.img",
+                "  caused by: no space left for `~/out/.node.img.imgforge-",
+                "hint: make room, or choose another --output",
+            ],
+        },
+        Case {
+            name: "no room for the compressed image",
+            input: |bench| with_little_room(bench, "out", 8 << 10, bench.build().args(["--format", "xz"])),
+            code: 4,
+            answer: &[
+                "error: cannot write ~/out/node.img",
+                "  caused by: no space left for `~/out/.node.img.imgforge-",
+                "hint: make room, or choose another --output",
+            ],
+        },
+        Case {
+            name: "no room for the decoded base",
+            input: |bench| with_little_room(bench, "store", 64 << 10, &bench.build()),
+            code: 4,
+            answer: &[
+                "error: cannot decode ~/base.img",
+                "  caused by: no space left for `~/store/bases/.decoding.img.imgforge-",
+                "hint: make room there, or keep the store elsewhere with --store DIR",
+                "left behind: ./bases/decode.lock",
+            ],
+        },
+    ]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_refused() {
+    refused(&[
+        Case {
+            name: "no folder for it",
+            input: |bench| to(bench, "nowhere/node.img"),
+            code: 1,
+            answer: &[
+                "error: cannot write ~/nowhere/node.img: there is no folder ~/nowhere",
+                "hint: `mkdir -p ~/nowhere`, or choose another --output",
+            ],
+        },
+        Case {
+            name: "a folder has its name",
+            input: |bench| to(bench, "out"),
+            code: 1,
+            answer: &[
+                "error: ~/out is no regular file",
+                "hint: imgforge writes image files; to write a card, flash the image",
+            ],
+        },
+        Case {
+            name: "the base has its name",
+            input: |bench| to(bench, "base.img"),
+            code: 1,
+            answer: &["error: ~/base.img is the base itself", "hint: choose another --output"],
+        },
+        Case {
+            name: "a folder has the name of a file beside it",
+            input: |bench| {
+                fs::create_dir(bench.path("out/node.img.bmap")).expect("a folder");
+                bench.build()
+            },
+            code: 1,
+            answer: &["error: ~/out/node.img.bmap is no regular file", "hint: imgforge writes image files; "],
+        },
+    ]);
+}
+
+fn to(bench: &Bench, output: &str) -> Command {
+    let mut command = bench.imgforge();
+    command.args(["build", "--board", "tiny", "--role", "base", "--base"]).arg(bench.base());
+    command.arg("--output").arg(bench.path(output));
+    command
+}
