@@ -148,6 +148,10 @@ impl Superblock {
         if superblock.has(features::METADATA_CSUM) {
             superblock.check_checksum()?;
         }
+        if superblock.has(features::NEEDS_RECOVERY) {
+            let objection = "a journal that was not replayed (needs_recovery): run e2fsck first";
+            return Err(Error::Unsupported(objection.to_owned()));
+        }
         if let Some(objection) = superblock.feature_words().objection() {
             return Err(Error::Unsupported(objection));
         }

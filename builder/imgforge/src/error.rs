@@ -159,7 +159,11 @@ const DAMAGED: &str =
     "the file system is damaged: get the image again, or see what `e2fsck -fn` or `fsck.fat -n` says";
 
 fn apply_hint(error: &apply::Error) -> Option<String> {
+    const ROOM: &str = "take a base whose root has more room, or lower `reserve` in the board's profile";
     match error {
+        apply::Error::FileSystem { what: "grow", source: imgforge_ext4::Error::Unsupported(_) } => {
+            Some(ROOM.into())
+        }
         apply::Error::Root { source, .. } | apply::Error::FileSystem { source, .. } => match source {
             imgforge_ext4::Error::Unsupported(_) => {
                 Some("imgforge refuses what it does not fully understand, so that nothing is damaged".into())
@@ -169,8 +173,9 @@ fn apply_hint(error: &apply::Error) -> Option<String> {
         },
         apply::Error::Boot { source, .. } | apply::Error::Disk { source, .. } => match source {
             imgforge_disk::Error::Corrupt(_) => Some(DAMAGED.into()),
-            imgforge_disk::Error::Layout(_) => {
-                Some("take a base whose root has more room, or lower `reserve` in the board's profile".into())
+            imgforge_disk::Error::Layout(_) => Some(ROOM.into()),
+            imgforge_disk::Error::VolumeFull { .. } => {
+                Some("imgforge does not grow the boot partition: put less into it".into())
             }
             _ => None,
         },

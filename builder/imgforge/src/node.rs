@@ -135,9 +135,15 @@ fn invalid(setting: impl Into<String>, message: impl Into<String>) -> Error {
 }
 
 impl Node {
-    /// Reads the settings in `path`.
+    /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(yaml::read(path)?)
+        let node: Self = yaml::read(path)?;
+        match node.check() {
+            Err(Error::Invalid { setting, message }) => {
+                Err(invalid(format!("{}: {setting}", path.display()), message))
+            }
+            checked => checked.map(|()| node),
+        }
     }
 
     /// Checks every value. Called once all sources (file, command line) are merged.
