@@ -2,7 +2,9 @@
 
 use std::{fs, process::Command};
 
-use crate::bench::{Bench, Case, PROFILE, ROOT, SUPERBLOCK, TABLE, UNUSABLE, made_base, partition, refused};
+use crate::bench::{
+    Bench, Case, NO_ROOM, PROFILE, ROOT, SUPERBLOCK, TABLE, UNUSABLE, made_base, partition, refused,
+};
 use imgforge_tests::Tool;
 
 /// Offsets in an ext4 superblock, in bytes
@@ -70,7 +72,12 @@ fn a_root_file_system_that_is_not_fully_understood_is_refused() {
             name: "a journal to be replayed",
             input: |bench| after(bench, "feature needs_recovery"),
             code: 1,
-            answer: &[UNUSABLE, ROOT_AT_FAULT, "  caused by: unsupported: feature needs_recovery", REFUSED],
+            answer: &[
+                UNUSABLE,
+                ROOT_AT_FAULT,
+                "  caused by: unsupported: a journal that was not replayed (needs_recovery): run e2fsck first",
+                REFUSED,
+            ],
         },
         Case {
             name: "errors that the kernel has seen",
@@ -81,6 +88,21 @@ fn a_root_file_system_that_is_not_fully_understood_is_refused() {
                 ROOT_AT_FAULT,
                 "  caused by: unsupported: a file system marked as having errors: run e2fsck first",
                 REFUSED,
+            ],
+        },
+        Case {
+            name: "no room for the group descriptors of a grown file system",
+            input: |bench| {
+                fs::write(bench.base(), made_base(TABLE, "^resize_inode")).expect("a base");
+                bench.profile(&PROFILE.replace("reserve: 1", "reserve: 20000"));
+                bench.build()
+            },
+            code: 1,
+            answer: &[
+                UNUSABLE,
+                "  caused by: cannot grow the root file system",
+                "  caused by: unsupported: growing to 5121792 blocks: too few reserved group descriptor blocks",
+                NO_ROOM,
             ],
         },
         Case {
@@ -228,13 +250,16 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
 const BOOT: u64 = 26 << 20;
 const FAT: u64 = BOOT + 512;
 
-/// The base with a FAT16 boot partition behind the root: `first.bin` in clusters 2 to 4, `second.bin` in 5 to 7.
+/// The profile of a board with a boot partition.
+fn profile_with_boot() -> String {
+    let layout = "root: 1, boot: { partition: 2, mount: /boot }";
+    PROFILE.replace("root: 1", layout).replace("armbian", "raspberrypi")
+}
+
+/// The base with a FAT16 boot partition behind the root: `first.bin` in clusters 2 to 4, `second.bin` in 5 to 7,
+/// `cmdline.txt` in 8.
 fn with_boot(bench: &Bench) {
-    bench.profile(
-        &PROFILE
-            .replace("root: 1", "root: 1, boot: { partition: 2, mount: /boot }")
-            .replace("armbian", "raspberrypi"),
-    );
+    bench.profile(&profile_with_boot());
     let base = fs::File::options().write(true).open(bench.base());
     base.and_then(|base| base.set_len(34 << 20)).expect("room for the boot partition");
     partition(&bench.base(), &format!("{TABLE}start=53248, size=16384, type=c\n"));
@@ -248,16 +273,19 @@ fn with_boot(bench: &Bench) {
     bench.overwrite(BOOT, &fs::read(&volume).expect("the volume"));
 }
 
-/// Makes `next` the cluster after `cluster`, in both copies of the table.
-fn chain(bench: &Bench, cluster: u64, next: u16) {
-    let sectors = u16::from_le_bytes(read(bench, BOOT + 22).try_into().expect("two bytes"));
-    for copy in 0..2 {
-        bench.overwrite(FAT + copy * u64::from(sectors) * 512 + cluster * 2, &next.to_le_bytes());
-    }
+/// Sectors of one copy of the file allocation table (BPB_FATSz16).
+fn fat_sectors(bench: &Bench) -> u64 {
+    let base = fs::read(bench.base()).expect("the base");
+    let bytes = base[BOOT as usize + 22..].first_chunk().expect("a boot sector");
+    u64::from(u16::from_le_bytes(*bytes))
 }
 
-fn read(bench: &Bench, offset: u64) -> Vec<u8> {
-    fs::read(bench.base()).expect("the base")[offset as usize..][..2].to_vec()
+/// Makes `next` the entries of the clusters from `first` on, in both copies of the table.
+fn chain(bench: &Bench, first: u64, next: &[u16]) {
+    let bytes: Vec<u8> = next.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+    for copy in 0..2 {
+        bench.overwrite(FAT + copy * fat_sectors(bench) * 512 + first * 2, &bytes);
+    }
 }
 
 #[test]
@@ -267,7 +295,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
             name: "cross-linked files",
             input: |bench| {
                 with_boot(bench);
-                chain(bench, 3, 7);
+                chain(bench, 3, &[7]);
                 bench.build()
             },
             code: 1,
@@ -282,7 +310,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
             name: "a chain that leads to itself",
             input: |bench| {
                 with_boot(bench);
-                chain(bench, 4, 2);
+                chain(bench, 4, &[2]);
                 bench.build()
             },
             code: 1,
@@ -297,7 +325,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
             name: "a chain that leads outside",
             input: |bench| {
                 with_boot(bench);
-                chain(bench, 3, 0x8000);
+                chain(bench, 3, &[0x8000]);
                 bench.build()
             },
             code: 1,
@@ -327,6 +355,24 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
             },
             code: 1,
             answer: &[UNUSABLE, BOOT_AT_FAULT, "  caused by: the partition has no FAT boot sector", DAMAGED],
+        },
+        Case {
+            name: "no room for a longer command line",
+            input: |bench| {
+                with_boot(bench);
+                // Every cluster behind those in use is bad.
+                let end = fat_sectors(bench) * 512 / 2;
+                chain(bench, 9, &vec![0xfff7; end as usize - 9]);
+                bench.profile(&format!("{}kernel-arguments: [a={}]\n", profile_with_boot(), "x".repeat(600)));
+                bench.build()
+            },
+            code: 1,
+            answer: &[
+                UNUSABLE,
+                "  caused by: cannot change /cmdline.txt in the boot partition",
+                "  caused by: the FAT volume is full: 1536 bytes needed, 512 bytes free",
+                "hint: imgforge does not grow the boot partition: put less into it",
+            ],
         },
     ]);
 }

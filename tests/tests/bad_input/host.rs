@@ -1,8 +1,9 @@
 //! What the build machine cannot do.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, process::Command};
 
-use crate::bench::{Bench, Case, refused};
+use crate::bench::{Bench, Case, refused, sha256};
+use imgforge_tests::{fails, succeeds};
 
 /// `command` where `folder` of the bench is a file system of `size` bytes of its own. It needs no root: the mount is seen in
 /// the command's own namespace only. What the command leaves in the folder is listed on standard error.
@@ -57,7 +58,43 @@ fn a_full_disk_of_the_build_machine_is_named() {
                 "left behind: ./bases/decode.lock",
             ],
         },
+        Case {
+            name: "no folder for the store",
+            input: |bench| {
+                let mut command = bench.build();
+                command.env("IMGFORGE_STORE", bench.write("file", b""));
+                command
+            },
+            code: 4,
+            answer: &["error: cannot make ~/file/blobs", "  caused by: Not a directory"],
+        },
     ]);
+}
+
+#[test]
+fn a_decoded_base_that_somebody_wrote_to_is_not_used() {
+    let bench = Bench::new();
+    succeeds(&mut bench.build());
+    fs::remove_file(bench.output()).expect("the image");
+    let digest = sha256(&bench.base());
+    let decoded = bench.path(&format!("store/bases/{digest}.img"));
+    let writable = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(&decoded, writable).expect("the owner may write again");
+    fs::File::options()
+        .append(true)
+        .open(&decoded)
+        .and_then(|mut base| base.write_all(b"x"))
+        .expect("a byte more");
+    let found = sha256(&decoded);
+    let name = decoded.display().to_string();
+    let said = fails(&mut bench.build(), 1);
+    let answer = format!(
+        "error: the decoded image {name} has SHA-256 {found}, but {digest} was expected\nhint: delete the file and build again\n"
+    );
+    assert_eq!(said, answer);
+    assert!(!bench.output().exists());
+    fs::remove_file(&decoded).expect("what the hint says");
+    succeeds(&mut bench.build());
 }
 
 #[test]

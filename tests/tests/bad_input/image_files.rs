@@ -12,24 +12,26 @@ const GET_AGAIN: &str = "hint: get the image again; the file is damaged";
 const UNPACK: &str = "hint: unpack the image and give it with --base FILE";
 
 /// The base, compressed by `tool` with `options`, and then changed by `damage`.
-fn compressed(bench: &Bench, tool: &str, options: &[&str], damage: fn(&mut Vec<u8>)) -> Command {
+fn compressed(bench: &Bench, tool: &str, options: &[&str], damage: fn(Vec<u8>) -> Vec<u8>) -> Command {
     let output = Command::new(tool).args(options).arg("-c").arg(bench.base()).output();
-    let mut bytes = output.unwrap_or_else(|error| panic!("{tool}: {error}")).stdout;
-    damage(&mut bytes);
-    bench.build_on(&bench.write(&format!("base.img.{tool}"), &bytes))
+    let bytes = output.unwrap_or_else(|error| panic!("{tool}: {error}")).stdout;
+    bench.build_on(&bench.write(&format!("base.img.{tool}"), &damage(bytes)))
 }
 
-fn cut(bytes: &mut Vec<u8>) {
+fn cut(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(bytes.len() / 2);
+    bytes
 }
 
-fn scratched(bytes: &mut Vec<u8>) {
+fn scratched(mut bytes: Vec<u8>) -> Vec<u8> {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 16].iter_mut().for_each(|byte| *byte = !*byte);
+    bytes
 }
 
-fn followed(bytes: &mut Vec<u8>) {
+fn followed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.extend_from_slice(b"<html>");
+    bytes
 }
 
 /// A zip file with these names in it.

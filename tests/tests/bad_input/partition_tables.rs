@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::bench::{Bench, Case, PROFILE, TABLE, UNUSABLE, made_base, partition, refused};
+use crate::bench::{Bench, Case, NO_ROOM, PROFILE, TABLE, UNUSABLE, made_base, partition, refused};
 use imgforge_tests::Tool;
 
 /// Where an MBR's first partition entry has its number of sectors, in bytes.
@@ -155,7 +155,21 @@ fn a_table_that_is_not_the_boards_is_refused() {
                 UNUSABLE,
                 "  caused by: cannot grow the root partition",
                 "  caused by: partition 1 cannot grow: partition 2 comes after it",
-                "hint: take a base whose root has more room, or lower `reserve` in the board's profile",
+                NO_ROOM,
+            ],
+        },
+        Case {
+            name: "a root that would end where an MBR cannot say it",
+            input: |bench| {
+                bench.profile(&PROFILE.replace("reserve: 1", "reserve: 3000000"));
+                bench.build()
+            },
+            code: 1,
+            answer: &[
+                UNUSABLE,
+                "  caused by: cannot grow the root partition",
+                "  caused by: a partition of an MBR cannot end beyond sector 2^32",
+                NO_ROOM,
             ],
         },
     ]);
