@@ -68,9 +68,10 @@ fn as_text(prepared: &Prepared) -> String {
 
 fn line(change: &Change) -> String {
     let detail = match &change.action {
-        Action::File { content, access } => format!(" {access} {} B", content.len()),
-        Action::Directory { access } => format!(" {access}"),
-        Action::Symlink { target } => format!(" -> {}", String::from_utf8_lossy(target)),
+        Action::File { bytes, attributes } => format!(" {} {} B", attributes.access, bytes.content.len()),
+        Action::Directory { attributes } => format!(" {}", attributes.access),
+        Action::Symlink { target, .. } => format!(" -> {}", String::from_utf8_lossy(target)),
+        Action::HardLink { target } => format!(" = {target}"),
         Action::Remove => String::new(),
     };
     let origins: Vec<String> = change.origins.iter().map(ToString::to_string).collect();

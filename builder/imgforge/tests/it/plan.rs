@@ -84,12 +84,12 @@ fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
 }
 
 fn text(changes: &[Change], volume: Volume, path: &str) -> String {
-    let Action::File { content, .. } = &change(changes, volume, path).action else {
+    let Action::File { bytes, .. } = &change(changes, volume, path).action else {
         panic!("{path} is no file")
     };
-    let mut bytes = vec![0; content.len() as usize];
-    content.read_at(0, &mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
+    let mut plain = vec![0; bytes.content.len() as usize];
+    bytes.content.read_at(0, &mut plain).unwrap();
+    String::from_utf8(plain).unwrap()
 }
 
 #[test]
@@ -165,13 +165,20 @@ fn a_new_user_gets_the_next_id_a_home_and_keys() {
     assert!(text(&changes, Volume::Root, "/etc/shadow").ends_with("ops:!:20486:0:99999:7:::\n"));
     assert_eq!(text(&changes, Volume::Root, "/home/ops/.ssh/authorized_keys"), format!("{key}\n"));
     assert_eq!(text(&changes, Volume::Root, "/home/ops/.profile"), "# profile\n");
-    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/shadow").action else { panic!() };
-    assert_eq!(access, Access { mode: 0o640, uid: 0, gid: 42 }, "the vendor's mode and owner stay");
-    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/sudoers.d/imgforge-ops").action
+    let Action::File { attributes, .. } = &change(&changes, Volume::Root, "/etc/shadow").action else {
+        panic!()
+    };
+    assert_eq!(
+        attributes.access,
+        Access { mode: 0o640, uid: 0, gid: 42 },
+        "the vendor's mode and owner stay"
+    );
+    let Action::File { attributes, .. } =
+        &change(&changes, Volume::Root, "/etc/sudoers.d/imgforge-ops").action
     else {
         panic!()
     };
-    assert_eq!(access, Access::root(0o440));
+    assert_eq!(attributes.access, Access::root(0o440));
 }
 
 #[test]
