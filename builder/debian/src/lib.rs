@@ -57,7 +57,8 @@ pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
 pub use repository::{
-    Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, Trust, read_packages,
+    Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, SignedBy, Source,
+    Trust, parse_deb822_sources, parse_source_list, read_packages,
 };
 pub use resolve::Resolver;
 pub use tree::{Node, Tree};
