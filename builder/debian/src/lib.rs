@@ -61,6 +61,6 @@ pub use repository::{
     Trust, parse_deb822_sources, parse_source_list, read_packages,
 };
 pub use resolve::Resolver;
-pub use tree::{Node, Tree};
+pub use tree::{Node, Tree, read_resolved};
 pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;

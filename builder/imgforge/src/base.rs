@@ -5,17 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     console::Console,
     download::{self, Downloader, Pinned},
     host_file::HostFile,
+    lock::{self, Lock},
     manifest::sha256_of,
     profile::{BaseImage, Profile, is_sha256},
     settings::Settings,
     store::{self, DecodedBase, Store},
-    yaml,
 };
 
 /// Where a base comes from and whether the network may be used for it.
@@ -23,22 +21,18 @@ use crate::{
 pub struct Source<'a> {
     /// The board's profile.
     pub profile: &'a Profile,
-    /// The file the profile was read from; its lock lies beside it.
+    /// The file the profile was read from.
     pub profile_path: &'a Path,
+    /// The lock, which pins what the profile leaves open.
+    pub lock_path: &'a Path,
     /// A local image in place of the profile's.
     pub file: Option<&'a Path>,
     /// Never use the network.
     pub offline: bool,
+    /// Never change the lock.
+    pub locked: bool,
     /// Mirrors.
     pub settings: &'a Settings,
-}
-
-/// The lock beside a profile: what the profile leaves open, pinned.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Lock {
-    /// The base image, with the hash that the vendor's own checksum file gave.
-    pub base: BaseImage,
 }
 
 /// A base at hand.
@@ -63,10 +57,16 @@ pub enum Error {
     Download(#[from] download::Error),
     /// The lock.
     #[error(transparent)]
-    Lock(#[from] yaml::Error),
+    Lock(#[from] lock::Error),
     /// The lock does not say what it is there for.
     #[error("{} has no SHA-256 of the base", path.display())]
     BrokenLock {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The lock has nothing on the base, and must not be changed.
+    #[error("{} does not pin the base, and --locked forbids to change it", path.display())]
+    NotLocked {
         /// The lock.
         path: PathBuf,
     },
@@ -160,15 +160,15 @@ impl Source<'_> {
         if base.sha256.is_some() {
             return Ok(base.clone());
         }
-        let lock_path = self.profile_path.with_extension("lock.yaml");
-        if lock_path.is_file() {
-            let lock: Lock = yaml::read(&lock_path)?;
-            if lock.base.url == base.url {
-                // Only the hash is the lock's; what the profile says since then counts.
-                let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
-                let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: lock_path.clone() })?;
-                return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
-            }
+        let lock = Lock::read(self.lock_path)?.unwrap_or_default();
+        if lock.base.url == base.url {
+            // Only the hash is the lock's; what the profile says since then counts.
+            let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
+            let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: self.lock_path.to_owned() })?;
+            return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
+        }
+        if self.locked {
+            return Err(Error::NotLocked { path: self.lock_path.to_owned() });
         }
         let url = base.url.clone().unwrap_or_default();
         if self.offline {
@@ -178,8 +178,8 @@ impl Source<'_> {
         let sha256 = Downloader::new()?.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
         console.note(&format!("{url} is not pinned yet; its checksum file says {sha256}"));
         let pinned = BaseImage { sha256: Some(sha256), made_by: None, ..base.clone() };
-        store::write_whole(&lock_path, yaml::to_string(&Lock { base: pinned.clone() }).as_bytes())?;
-        console.note(&format!("pinned it in {}", lock_path.display()));
+        Lock { base: pinned.clone(), ..lock }.write(self.lock_path)?;
+        console.note(&format!("pinned it in {}", self.lock_path.display()));
         Ok(pinned)
     }
 

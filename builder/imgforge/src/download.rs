@@ -71,6 +71,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the servers have no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. })
+    }
+}
+
 /// Why one attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Attempt {
@@ -192,6 +199,28 @@ impl Downloader {
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
+    }
+
+    /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
+    pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
+        let mut last = None;
+        for url in candidates {
+            match with_retries(url, || self.whole(url, limit)) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
+    }
+
+    fn whole(&self, url: &str, limit: u64) -> Result<Vec<u8>, Attempt> {
+        let response = accepted(self.client.get(url).send()?)?;
+        let mut bytes = Vec::new();
+        response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
+        if bytes.len() as u64 > limit {
+            return Err(Attempt::Long { expected: limit });
+        }
+        Ok(bytes)
     }
 
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.

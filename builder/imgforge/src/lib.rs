@@ -4,6 +4,7 @@
 //! the planned changes in a disk over the base; [`read_back`] checks them with other code; [`output`] writes the files.
 
 pub mod apply;
+pub mod artifact;
 pub mod base;
 pub mod change;
 pub mod cli;
@@ -14,15 +15,21 @@ pub mod error;
 pub mod host_file;
 pub mod image;
 pub mod image_path;
+pub mod kubernetes;
+pub mod lock;
 pub mod manifest;
 pub mod node;
 pub mod open_image;
 pub mod output;
+pub mod pin;
 pub mod plan;
 pub mod prepare;
 pub mod profile;
 pub mod read;
 pub mod read_back;
+pub mod repositories;
+pub mod resolve;
 pub mod settings;
 pub mod store;
+pub mod unpack;
 pub mod yaml;

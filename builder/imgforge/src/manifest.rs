@@ -10,7 +10,7 @@ use crate::{
     image::Partitions,
     image_path::ImagePath,
     node::Role,
-    prepare::Prepared,
+    prepare::{Inputs, Prepared},
     store::Record,
 };
 
@@ -207,7 +207,7 @@ pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String
 impl Manifest {
     /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
     pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
-        let Prepared { request, base, .. } = prepared;
+        let Inputs { request, base, .. } = &prepared.inputs;
         Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),

@@ -5,14 +5,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{image_path::ImagePath, yaml};
+use crate::{image_path::ImagePath, kubernetes, yaml};
 
 /// A board: its hardware, the vendor's image for it and how that image is laid out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub struct Profile {
     /// Words added to the kernel's command line on this board.
     #[serde(default)]
     pub kernel_arguments: Vec<String>,
+    /// The Kubernetes its masters and workers get; without it, they bring none.
+    #[serde(default)]
+    pub kubernetes: Option<kubernetes::Choice>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -53,7 +56,7 @@ fn default_reserve() -> u32 {
 }
 
 /// Instruction sets of the boards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// 64-bit, ARMv8-A or newer.
@@ -62,6 +65,23 @@ pub enum Architecture {
     Armv7,
     /// 32-bit ARMv6 with VFPv2: Raspberry Pi 1 and Zero. No Kubernetes runs there.
     Armv6,
+}
+
+impl Architecture {
+    /// The name used in profiles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Arm64 => "arm64",
+            Architecture::Armv7 => "armv7",
+            Architecture::Armv6 => "armv6",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Where the vendor's image is and what it must be. The two hashes are of two different things: the file that is
@@ -210,6 +230,26 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// There is no such release of Kubernetes.
+    #[error("no release of Kubernetes is called `{asked}`")]
+    UnknownRelease {
+        /// The name asked for.
+        asked: String,
+        /// All known names.
+        known: Vec<String>,
+    },
+    /// A release has nothing for a board.
+    #[error("Kubernetes {release} has no {} for {architecture}", way.name())]
+    NotForBoard {
+        /// The release.
+        release: String,
+        /// The board's instruction set.
+        architecture: Architecture,
+        /// Where it was to come from.
+        way: kubernetes::Way,
+        /// Where it can be had instead.
+        other: Option<kubernetes::Way>,
+    },
     /// A file cannot be read as what it should be.
     #[error(transparent)]
     Yaml(#[from] yaml::Error),
@@ -318,6 +358,11 @@ fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
         return Err(de::Error::custom("a SHA-256 has 64 lower-case hexadecimal digits"));
     }
     Ok(hash)
+}
+
+/// Reads a SHA-256 that must be there.
+pub fn required_sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    sha256(deserializer)?.ok_or_else(|| de::Error::custom("a SHA-256 is missing"))
 }
 
 /// Whether `text` is a SHA-256 as sha256sum writes it: 64 lower-case hexadecimal digits.

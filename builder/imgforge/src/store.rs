@@ -5,6 +5,8 @@
 //! blobs/<sha256>.partial    the same, while it is downloaded
 //! bases/<sha256>.img        a decoded image, by the hash of the image, sparse and read-only
 //! bases/<sha256>.yaml       what came out of the published file with that hash
+//! unpacked/<sha256>.*       what came out of the package or tarball with that hash; can always be made again
+//! unpinned/<sha256>         a repository's release file, by the hash of its URL, as it was last seen
 //! ```
 //!
 //! A decoded base is gigabytes and is hashed once, when it is decoded; afterwards its size and time of modification stand for
@@ -24,6 +26,7 @@ use imgforge_disk::{
     decode::{Decoded, Options, decode},
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{manifest, yaml};
 
@@ -118,7 +121,7 @@ impl Error {
 impl Store {
     /// Opens the store in `folder`, which is made where it is missing.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        for part in ["blobs", "bases"] {
+        for part in ["blobs", "bases", "unpacked", "unpinned"] {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(failed("cannot make", &path))?;
         }
@@ -128,6 +131,18 @@ impl Store {
     /// Where the published file with this hash is or will be.
     pub fn blob(&self, sha256: &str) -> PathBuf {
         self.folder.join("blobs").join(sha256)
+    }
+
+    /// Where the list of members of the archive with this hash, and the contents of its files, are or will be.
+    pub fn unpacked(&self, sha256: &str) -> (PathBuf, PathBuf) {
+        let path = |ending| self.folder.join("unpacked").join(format!("{sha256}.{ending}"));
+        (path("index"), path("contents"))
+    }
+
+    /// Where what was last seen at `url` is kept.
+    pub fn unpinned(&self, url: &str) -> PathBuf {
+        let name = manifest::hex(Sha256::digest(url));
+        self.folder.join("unpinned").join(name)
     }
 
     /// The decoded image of the published file with hash `sha256`, if the store has it, whole and unaltered.

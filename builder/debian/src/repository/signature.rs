@@ -85,6 +85,11 @@ impl Keyring {
         }
     }
 
+    /// Adds the keys of another.
+    pub fn extend(&mut self, other: Keyring) {
+        self.keys.extend(other.keys);
+    }
+
     /// The fingerprints of the primary keys.
     pub fn fingerprints(&self) -> Vec<Fingerprint> {
         self.keys.iter().filter_map(fingerprint).collect()

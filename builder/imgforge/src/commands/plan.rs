@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
-    prepare::{Prepared, prepare},
+    prepare::{Inputs, Prepared, prepare},
     settings::Settings,
 };
 
@@ -35,7 +35,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
-    let Prepared { request, base, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
     Ok(Plan {
         board: &request.profile.board,
         role: request.role,
@@ -48,7 +48,7 @@ fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
 }
 
 fn as_text(prepared: &Prepared) -> String {
-    let Prepared { request, base, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
