@@ -37,6 +37,8 @@ mod dependency;
 mod digest;
 mod elf;
 mod error;
+mod escape;
+mod hex;
 mod identity;
 mod path;
 mod repository;
