@@ -1,4 +1,4 @@
-//! Binary packages: the `.deb` format 2.0, read once from front to back and never unpacked to disk.
+//! Binary packages: the `.deb` format 2.0, read once from front to back and never unpacked to disk; and plain tarballs.
 //!
 //! <https://manpages.debian.org/bookworm/dpkg-dev/deb.5>: `debian-binary`, `control.tar[.xz|.zst|.gz]`, `data.tar[…]`.
 
@@ -7,6 +7,7 @@ mod member;
 mod members;
 mod stored;
 mod sums;
+mod tarball;
 
 use std::io::{self, Read};
 
@@ -16,6 +17,7 @@ use self::ar::{Ar, Header};
 pub use self::member::{Member, MemberKind, Owner};
 use self::members::Members;
 use self::stored::Stored;
+pub use self::tarball::read_tarball;
 use crate::compression::Compression;
 use crate::control::Paragraph;
 use crate::error::{Detail, Error, Result};
@@ -56,6 +58,8 @@ enum Kind {
     ControlName(String),
     #[error("{0}: its content does not start where that of the file before it ends")]
     Offset(TreePath),
+    #[error("an archive without members")]
+    Empty,
     #[error("no control file")]
     NoControl,
     #[error("bytes after the data member")]
