@@ -37,6 +37,8 @@ mod dependency;
 mod digest;
 mod elf;
 mod error;
+mod escape;
+mod hex;
 mod identity;
 mod path;
 mod repository;
@@ -45,7 +47,7 @@ mod tree;
 mod unpack;
 mod version;
 
-pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
+pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package, read_tarball};
 pub use assessment::{Assessment, Effect, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
