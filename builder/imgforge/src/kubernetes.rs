@@ -62,15 +62,26 @@ pub struct Release {
     /// What whoever takes it should know.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The official binaries and what they need, by instruction set.
+    /// The official binaries, by instruction set.
     #[serde(default)]
-    pub artifacts: BTreeMap<Architecture, Vec<Artifact>>,
+    pub artifacts: BTreeMap<Architecture, Bundle>,
     /// The packages that bring the same.
     #[serde(default)]
     pub packages: Vec<String>,
     /// Repositories they are in, besides those of the image.
     #[serde(default)]
     pub repositories: Vec<Declaration>,
+}
+
+/// The official binaries for one instruction set.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bundle {
+    /// Files and tarballs.
+    pub files: Vec<Artifact>,
+    /// Packages for what is not published as a binary.
+    #[serde(default)]
+    pub packages: Vec<String>,
 }
 
 /// What a release brings to one node.
@@ -89,13 +100,14 @@ impl Release {
     pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, Error> {
         let file = Path::new("kubernetes").join(format!("{name}.yaml"));
         let found = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
-        let path = found.ok_or_else(|| Error::UnknownRelease { asked: name.to_owned(), known: known(folders) })?;
+        let path =
+            found.ok_or_else(|| Error::UnknownRelease { asked: name.to_owned(), known: known(folders) })?;
         let release: Self = yaml::read(&path)?;
         if release.release != name {
             let message = format!("describes the release `{}`; name the file {0}.yaml", release.release);
             return Err(Error::Inconsistent { path, message });
         }
-        for artifact in release.artifacts.values().flatten() {
+        for artifact in release.artifacts.values().flat_map(|bundle| &bundle.files) {
             if artifact.mode().is_none() {
                 let message = format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url);
                 return Err(Error::Inconsistent { path, message });
@@ -112,8 +124,9 @@ impl Release {
                 Content { packages: self.packages, repositories: self.repositories, artifacts: Vec::new() }
             }
             Way::Artifacts => {
-                let artifacts = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
-                Content { artifacts: artifacts.map(|(_, list)| list).unwrap_or_default(), ..Content::default() }
+                let bundle = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
+                let Bundle { files, packages } = bundle.map(|(_, bundle)| bundle).unwrap_or_default();
+                Content { packages, artifacts: files, repositories: Vec::new() }
             }
         };
         if content.packages.is_empty() && content.artifacts.is_empty() {

@@ -10,11 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    artifact::Artifact,
-    profile::BaseImage,
-    store, yaml,
-};
+use crate::{artifact::Artifact, profile::BaseImage, store, yaml};
 
 /// Version of this format.
 const FORMAT: u32 = 1;
@@ -230,7 +226,8 @@ mod tests {
     }
 
     fn lock() -> Lock {
-        let set = Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], artifacts: Vec::new() };
+        let set =
+            Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], artifacts: Vec::new() };
         Lock {
             format: FORMAT,
             sets: BTreeMap::from([("master".into(), set)]),

@@ -109,13 +109,16 @@ impl Pin<'_> {
         let Inputs { request, base, additions_wanted: wanted, .. } = self.inputs;
         let role = request.role.name();
         let Some(lock) = lock else { return Some("there is no lock yet".into()) };
-        let Some(set) = lock.sets.get(role) else { return Some(format!("nothing is locked for the role {role}")) };
+        let Some(set) = lock.sets.get(role) else {
+            return Some(format!("nothing is locked for the role {role}"));
+        };
         if lock.base.image_sha256.as_ref() != Some(&base.decoded.record.image_sha256) {
             return Some("the base is another than the lock was made for".into());
         }
         let urls: Vec<&String> = wanted.artifacts.iter().map(|artifact| &artifact.url).collect();
         let same = |artifact: &Artifact| {
-            let locked = lock.artifact(&artifact.url).map(|locked| Artifact { size: artifact.size, ..locked.clone() });
+            let locked =
+                lock.artifact(&artifact.url).map(|locked| Artifact { size: artifact.size, ..locked.clone() });
             locked.as_ref() == Some(artifact)
         };
         if set.wanted != wanted.packages {
@@ -187,8 +190,7 @@ impl Pin<'_> {
                 additions.tarballs.push((artifact.clone(), tarball));
             } else {
                 let path = store.blob(&artifact.sha256);
-                let content =
-                    FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
+                let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
                 let content: Arc<dyn Content> = Arc::new(content);
                 let bytes = Bytes { content, sha256: Some(artifact.sha256.clone()) };
                 additions.files.push((artifact.clone(), bytes));
@@ -229,7 +231,12 @@ impl Pin<'_> {
         Ok(content.len())
     }
 
-    fn pin_artifacts(&self, lock: &mut Lock, role: &str, downloader: Option<&Downloader>) -> Result<(), Error> {
+    fn pin_artifacts(
+        &self,
+        lock: &mut Lock,
+        role: &str,
+        downloader: Option<&Downloader>,
+    ) -> Result<(), Error> {
         let wanted = &self.inputs.additions_wanted.artifacts;
         if let Some(set) = lock.sets.get_mut(role) {
             set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();

@@ -93,8 +93,15 @@ impl Inputs {
         let kubernetes = node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
         let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
         let overlays = overlays_folder(target, profile_path, &folders);
-        let mut request =
-            Request { profile: profile.clone(), vendor, role: target.role, node, kubernetes, overlays, epoch: 0 };
+        let mut request = Request {
+            profile: profile.clone(),
+            vendor,
+            role: target.role,
+            node,
+            kubernetes,
+            overlays,
+            epoch: 0,
+        };
         let additions_wanted = wanted(&request, &folders)?;
         let lock_path = target.lock.clone().unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
         let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
@@ -109,8 +116,7 @@ impl Inputs {
         };
         let base = source.obtain(&store, console)?;
         let path = &base.decoded.path;
-        let content =
-            FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
         let image: Arc<dyn Content> = Arc::new(content);
         let opened = Opened::open(&image, &profile.layout);
         let Opened { table, partitions, written, trees } =

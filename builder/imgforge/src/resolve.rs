@@ -94,7 +94,8 @@ impl Resolve<'_> {
         if self.repositories.is_empty() && wanted.values().any(|wanted| !wanted.packages.is_empty()) {
             return Err(repositories::Error::NoRepository.into());
         }
-        let offers = self.repositories.iter().map(|repository| self.metadata.offer(repository, self.architecture));
+        let offers =
+            self.repositories.iter().map(|repository| self.metadata.offer(repository, self.architecture));
         let mut offers = offers.collect::<Result<Vec<Offer>, _>>()?;
         keep_pins(&mut offers, &pins(lock, update));
         let universe = Universe::new(&mut offers);

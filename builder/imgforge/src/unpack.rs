@@ -88,10 +88,13 @@ pub fn packages(store: &Store, locked: &[&LockedPackage]) -> Result<Vec<Unpacked
     let mut all = thread::scope(|scope| {
         let share = |worker| {
             let share = locked.iter().enumerate().skip(worker).step_by(workers);
-            share.map(|(index, locked)| Ok((index, package(store, locked)?))).collect::<Result<Vec<_>, Error>>()
+            share
+                .map(|(index, locked)| Ok((index, package(store, locked)?)))
+                .collect::<Result<Vec<_>, Error>>()
         };
         let shares: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
-        let joined = shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let joined =
+            shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?
     .concat();
@@ -147,8 +150,8 @@ fn cached<T: Serialize + DeserializeOwned>(
     let json = serde_json::to_vec(&index).map_err(|error| failed("cannot unpack")(error.into()))?;
     let sealed = [Sha256::of(&json).to_string().as_bytes(), b"\n", &json].concat();
     write_whole(&index_path, &sealed)?;
-    let contents = FileContent::open(&contents_path)
-        .map_err(|error| failed("cannot read")(io::Error::other(error)))?;
+    let contents =
+        FileContent::open(&contents_path).map_err(|error| failed("cannot read")(io::Error::other(error)))?;
     Ok(Unpacked { archive: index.archive, contents: Arc::new(contents) })
 }
 
@@ -177,13 +180,8 @@ pub struct Tarball {
 /// The tarball `artifact`, which must be in the store.
 pub fn tarball(store: &Store, artifact: &Artifact) -> Result<Unpacked<Tarball>, Error> {
     cached(store, &artifact.sha256, &artifact.url, |file, contents| {
-        let mut members = Vec::new();
-        read_tarball(file, &Limits::default(), |member, content| {
-            io::copy(content, contents)?;
-            members.push(member.clone());
-            Ok(())
-        })?;
-        Ok(Tarball { members })
+        let keep = |_: &Member, content: &mut dyn Read| io::copy(content, contents).map(drop);
+        read_tarball(file, &Limits::default(), keep).map(|members| Tarball { members })
     })
 }
 

@@ -191,6 +191,8 @@ impl Unpacking<'_> {
             triggers.activate_path(database, &target);
             let claim = if placement.keeps(&target, &member.kind)? {
                 Claim::Free
+            } else if placement.is_new_directory(&target, &member.kind)? {
+                owners.take_over(&member.path)
             } else {
                 owners.claim(database, self.package, &member.path)?
             };

@@ -1,8 +1,6 @@
 //! `imgforge fetch`: everything a build needs, into the store.
 
-use crate::{
-    cli::FetchArgs, console::Console, error::Error, pin::Pin, prepare::Inputs, settings::Settings,
-};
+use crate::{cli::FetchArgs, console::Console, error::Error, pin::Pin, prepare::Inputs, settings::Settings};
 
 /// Runs the command.
 pub fn run(args: &FetchArgs, settings: &Settings, console: &Console) -> Result<(), Error> {

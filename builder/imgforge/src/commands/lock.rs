@@ -23,7 +23,9 @@ pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<()
     };
     let lock = match update {
         None => pin.lock()?,
-        Some(update) => Some(pin.renew(Lock::read(&inputs.lock_path).map_err(pin::Error::from)?.unwrap_or_default(), &update)?),
+        Some(update) => Some(
+            pin.renew(Lock::read(&inputs.lock_path).map_err(pin::Error::from)?.unwrap_or_default(), &update)?,
+        ),
     };
     let text = match &lock {
         Some(_) => format!("{}\n", inputs.lock_path.display()),

@@ -89,10 +89,7 @@ fn unpack_tarball(
     for member in &tarball.archive.members {
         let path = artifact.path.join(member.path.as_bytes())?;
         let access = Access::root(mode(member.mode));
-        let attributes = Attributes {
-            mtime: i64::try_from(member.mtime).ok(),
-            ..Attributes::from(access)
-        };
+        let attributes = Attributes { mtime: i64::try_from(member.mtime).ok(), ..Attributes::from(access) };
         let action = match &member.kind {
             // Directories of the image stay as they are.
             MemberKind::Directory => {

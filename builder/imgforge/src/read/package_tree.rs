@@ -27,8 +27,7 @@ impl imgforge_debian::Tree for PackageTree<'_> {
 
     fn read(&self, path: &TreePath) -> Result<Option<Vec<u8>>> {
         let path = image_path(path)?;
-        let is_file =
-            self.0.entry(&path).map_err(unreadable)?.is_some_and(|entry| entry.kind == Kind::File);
+        let is_file = self.0.entry(&path).map_err(unreadable)?.is_some_and(|entry| entry.kind == Kind::File);
         if is_file { self.0.read(&path).map(Some).map_err(unreadable) } else { Ok(None) }
     }
 }

@@ -37,7 +37,9 @@ pub fn of_image(
         let repository = Repository { uri: source.uri, layout: source.layout, keyring, trusted };
         if repository.trusted.is_empty() {
             console.note(&format!("left out: {}, signed by no key that is pinned", repository.name()));
-        } else if !repositories.iter().any(|known| known.uri == repository.uri && known.layout == repository.layout)
+        } else if !repositories
+            .iter()
+            .any(|known| known.uri == repository.uri && known.layout == repository.layout)
         {
             repositories.push(repository);
         }
@@ -56,9 +58,14 @@ impl Image<'_> {
         files.extend(self.files_in(SOURCES_FOLDER, &["list", "sources"])?);
         for path in files {
             let Some(text) = self.read(&path)? else { continue };
-            let parsed =
-                if path.ends_with(".sources") { parse_deb822_sources(&text) } else { parse_source_list(&text) };
-            sources.extend(parsed.map_err(|source| Error::Source { what: format!("{path} in the image"), source })?);
+            let parsed = if path.ends_with(".sources") {
+                parse_deb822_sources(&text)
+            } else {
+                parse_source_list(&text)
+            };
+            sources.extend(
+                parsed.map_err(|source| Error::Source { what: format!("{path} in the image"), source })?,
+            );
         }
         Ok(sources)
     }

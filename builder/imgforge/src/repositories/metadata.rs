@@ -150,8 +150,7 @@ impl Metadata<'_> {
             Layout::Flat { .. } => repository.uri.clone(),
         };
         let bar = self.console.progress(&format!("fetching the packages of {what}"), Some(form.sum.size));
-        let file =
-            Pinned { url: &url, candidates: &candidates, sha256: &sha256, size: Some(form.sum.size) };
+        let file = Pinned { url: &url, candidates: &candidates, sha256: &sha256, size: Some(form.sum.size) };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all))
     }
 }

@@ -142,9 +142,10 @@ impl Declaration {
             Some(suite) => Layout::Suite { suite: suite.clone(), components: self.components.clone() },
             None => Layout::Flat { directory: String::new() },
         };
-        let trusted = self.signers.iter().map(|signer| signer.parse()).collect::<Result<_, _>>().map_err(fail)?;
-        let keyring = Keyring::parse(key)
-            .map_err(|source| Error::Refused { url: self.key.clone(), source })?;
+        let trusted =
+            self.signers.iter().map(|signer| signer.parse()).collect::<Result<_, _>>().map_err(fail)?;
+        let keyring =
+            Keyring::parse(key).map_err(|source| Error::Refused { url: self.key.clone(), source })?;
         Ok(Repository { uri: with_slash(&self.uri), layout, keyring, trusted })
     }
 }
