@@ -4,9 +4,11 @@ use schemars::{Schema, schema_for};
 
 use crate::{
     cli::SchemaKind,
+    kubernetes::Release,
     node::Node,
     plan::Declarations,
     profile::{Profile, Vendor},
+    repositories::ArchiveKey,
     settings::Settings,
 };
 
@@ -16,6 +18,8 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Profile => schema_for!(Profile),
         SchemaKind::Vendor => schema_for!(Vendor),
         SchemaKind::Node => schema_for!(Node),
+        SchemaKind::Kubernetes => schema_for!(Release),
+        SchemaKind::Keys => schema_for!(Vec<ArchiveKey>),
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),
     };
