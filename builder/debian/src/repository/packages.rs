@@ -48,7 +48,9 @@ pub struct Candidate {
 /// end before anything is believed if the reader verifies at its end, as [`crate::Checked`] does.
 pub fn read_packages(reader: impl BufRead) -> impl Iterator<Item = Result<Candidate>> {
     let mut paragraphs = Paragraphs::new(reader);
-    std::iter::from_fn(move || Some(paragraphs.next_raw()?.and_then(|paragraph| Candidate::decode(&paragraph))))
+    std::iter::from_fn(move || {
+        Some(paragraphs.next_raw()?.and_then(|paragraph| Candidate::decode(&paragraph)))
+    })
 }
 
 impl Candidate {
@@ -65,7 +67,8 @@ impl Candidate {
         let size = paragraph.required("Size")?;
         let size = size.parse().map_err(|_| fail("Size", size))?;
         let sum = FileSum { size, sha256: paragraph.required("SHA256")?.parse()? };
-        let kept = |name: &str| Some(Field { name: name.to_owned(), value: paragraph.field(name)?.to_owned() });
+        let kept =
+            |name: &str| Some(Field { name: name.to_owned(), value: paragraph.field(name)?.to_owned() });
         let relations = Paragraph::of_distinct(KEPT.into_iter().filter_map(kept).collect());
         Ok(Candidate { filename: filename.to_owned(), sum, relations, identity })
     }
