@@ -10,6 +10,8 @@ use crate::error::{Detail, Error, Result};
 /// No paragraph of a real archive comes near this (bytes).
 const PARAGRAPH_LIMIT: usize = 16 << 20;
 
+const BLANKS: [char; 2] = [' ', '\t'];
+
 #[derive(Debug, thiserror::Error)]
 enum Kind {
     #[error("control data, line {line}: {why}")]
@@ -62,6 +64,11 @@ impl Paragraph {
         }
     }
 
+    /// Takes fields whose names differ.
+    pub(crate) fn of_distinct(fields: Vec<Field>) -> Self {
+        Paragraph { fields }
+    }
+
     /// The fields in their order.
     pub fn fields(&self) -> &[Field] {
         &self.fields
@@ -80,7 +87,7 @@ impl Paragraph {
     /// # Errors
     /// [`Error::Malformed`] if it is absent or empty.
     pub fn require(&self, name: &'static str) -> Result<&str> {
-        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| Kind::Missing(name).into())
+        self.required(name)
     }
 
     /// Sets a field in place, or appends it.
@@ -104,13 +111,72 @@ impl Paragraph {
             text.extend([name, ":", blank, value, "\n"]);
         }
     }
+}
 
-    fn push(&mut self, field: Field, line: u64) -> Result<()> {
-        if self.get(&field.name).is_some() {
-            return Err(Kind::Duplicate { line, name: field.name }.into());
+/// Fields looked up by name, whoever owns their text.
+pub(crate) trait Fields {
+    /// The value of the field `name`, in any case.
+    fn field(&self, name: &str) -> Option<&str>;
+
+    /// The value of a field that must be there and not be empty.
+    fn required(&self, name: &'static str) -> Result<&str> {
+        self.field(name).filter(|value| !value.is_empty()).ok_or_else(|| Kind::Missing(name).into())
+    }
+}
+
+impl Fields for Paragraph {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+}
+
+/// A paragraph in the text it was read from.
+#[derive(Debug)]
+pub(crate) struct RawParagraph<'a> {
+    text: &'a str,
+    spans: &'a [Span],
+}
+
+impl<'a> RawParagraph<'a> {
+    fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let text = self.text;
+        self.spans.iter().map(move |span| (span.name_in(text), span.value_in(text)))
+    }
+}
+
+impl Fields for RawParagraph<'_> {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Where a field lies in the text of its paragraph (bytes).
+#[derive(Debug)]
+struct Span {
+    start: usize,
+    name_end: usize,
+    value_start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// Finds a field in the first line of it, which lies in the text from `start` on.
+    fn find(line: &str, start: usize) -> Option<Self> {
+        let (name, value) = line.split_once(':')?;
+        let valid = |byte: u8| byte.is_ascii_graphic();
+        if name.is_empty() || name.starts_with('-') || !name.bytes().all(valid) {
+            return None;
         }
-        self.fields.push(field);
-        Ok(())
+        let (name_end, end) = (start + name.len(), start + line.len());
+        Some(Span { start, name_end, value_start: end - value.trim_start_matches(BLANKS).len(), end })
+    }
+
+    fn name_in<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start..self.name_end).unwrap_or_default()
+    }
+
+    fn value_in<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.value_start..self.end).unwrap_or_default()
     }
 }
 
@@ -120,62 +186,88 @@ pub struct Paragraphs<R> {
     reader: R,
     line: u64,
     failed: bool,
+    /// The current paragraph, its comments left out.
+    text: String,
+    spans: Vec<Span>,
+    buffer: Vec<u8>,
 }
 
 impl<R: BufRead> Paragraphs<R> {
     /// Starts at the reader's position.
     pub fn new(reader: R) -> Self {
-        Paragraphs { reader, line: 0, failed: false }
+        let (text, spans, buffer) = Default::default();
+        Paragraphs { reader, line: 0, failed: false, text, spans, buffer }
     }
 
-    fn read_paragraph(&mut self) -> Result<Option<Paragraph>> {
-        let mut paragraph = Paragraph::default();
-        let mut field: Option<Field> = None;
-        let mut size = 0;
-        while let Some(line) = self.read_line(PARAGRAPH_LIMIT - size)? {
-            size += line.len();
-            let blank = line.bytes().all(|byte| matches!(byte, b' ' | b'\t'));
-            if line.starts_with('#') {
-                continue;
+    /// The next paragraph where it lies, so that whoever needs few of its fields copies few; `None` after the last and
+    /// after an error.
+    pub(crate) fn next_raw(&mut self) -> Option<Result<RawParagraph<'_>>> {
+        if self.failed {
+            return None;
+        }
+        match self.read_paragraph() {
+            Ok(()) if self.spans.is_empty() => None,
+            Ok(()) => Some(Ok(RawParagraph { text: &self.text, spans: &self.spans })),
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
             }
-            if blank && line.is_empty() {
-                if field.is_some() {
-                    break;
+        }
+    }
+
+    /// Reads up to the end of a paragraph; at the end of the text there are no fields.
+    fn read_paragraph(&mut self) -> Result<()> {
+        self.text.clear();
+        self.spans.clear();
+        let mut size = 0;
+        while self.read_line(PARAGRAPH_LIMIT - size)? {
+            size += self.buffer.len();
+            let line = std::str::from_utf8(&self.buffer).map_err(|_| syntax(self.line, "not UTF-8"))?;
+            match line.as_bytes().first() {
+                Some(b'#') => {}
+                None if self.spans.is_empty() => {}
+                None => break,
+                Some(b' ' | b'\t') => {
+                    let span = self.spans.last_mut();
+                    let span = span.ok_or(syntax(self.line, "continuation without a field"))?;
+                    self.text.extend(["\n", line]);
+                    span.end = self.text.len();
                 }
-            } else if line.starts_with([' ', '\t']) {
-                let value = &mut field.as_mut().ok_or(self.syntax("continuation without a field"))?.value;
-                value.extend(["\n", &line]);
-            } else {
-                let next = parse_field(&line).ok_or(self.syntax("not of the form `Name: value`"))?;
-                if let Some(done) = field.replace(next) {
-                    paragraph.push(done, self.line)?;
+                Some(_) => {
+                    let line = line.trim_end_matches(BLANKS);
+                    let next = Span::find(line, self.text.len());
+                    self.text.push_str(line);
+                    self.add(next.ok_or(syntax(self.line, "not of the form `Name: value`"))?)?;
                 }
             }
         }
-        let Some(last) = field else { return Ok(None) };
-        paragraph.push(last, self.line)?;
-        Ok(Some(paragraph))
+        Ok(())
     }
 
-    /// One line without its newline; `None` at the end of the text.
-    fn read_line(&mut self, limit: usize) -> Result<Option<String>> {
-        let mut line = Vec::new();
+    fn add(&mut self, span: Span) -> Result<()> {
+        let name = span.name_in(&self.text);
+        if self.spans.iter().any(|known| known.name_in(&self.text).eq_ignore_ascii_case(name)) {
+            return Err(Kind::Duplicate { line: self.line, name: name.to_owned() }.into());
+        }
+        self.spans.push(span);
+        Ok(())
+    }
+
+    /// Puts one line without its newline into the buffer; tells whether there was one.
+    fn read_line(&mut self, limit: usize) -> Result<bool> {
+        self.buffer.clear();
         let mut bounded = std::io::Read::take(&mut self.reader, limit as u64 + 1);
-        if bounded.read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
+        if bounded.read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(false);
         }
         self.line += 1;
-        if line.len() > limit {
+        if self.buffer.len() > limit {
             return Err(Kind::TooLarge { line: self.line }.into());
         }
-        if line.last() == Some(&b'\n') {
-            line.pop();
+        if self.buffer.last() == Some(&b'\n') {
+            self.buffer.pop();
         }
-        String::from_utf8(line).map(Some).map_err(|_| self.syntax("not UTF-8").into())
-    }
-
-    fn syntax(&self, why: &'static str) -> Kind {
-        Kind::Syntax { line: self.line, why }
+        Ok(true)
     }
 }
 
@@ -183,22 +275,14 @@ impl<R: BufRead> Iterator for Paragraphs<R> {
     type Item = Result<Paragraph>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let next = self.read_paragraph().transpose();
-        self.failed = matches!(next, Some(Err(_)));
-        next
+        let owned = |(name, value): (&str, &str)| Field { name: name.to_owned(), value: value.to_owned() };
+        let paragraph = |raw: RawParagraph| Paragraph { fields: raw.iter().map(owned).collect() };
+        self.next_raw().map(|raw| raw.map(paragraph))
     }
 }
 
-fn parse_field(line: &str) -> Option<Field> {
-    let (name, value) = line.split_once(':')?;
-    let valid = |byte: u8| byte.is_ascii_graphic();
-    if name.is_empty() || name.starts_with('-') || !name.bytes().all(valid) {
-        return None;
-    }
-    Some(Field { name: name.to_owned(), value: value.trim_matches([' ', '\t']).to_owned() })
+fn syntax(line: u64, why: &'static str) -> Kind {
+    Kind::Syntax { line, why }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What tells one package from another.
 
-use crate::control::Paragraph;
+use crate::control::{Fields, Paragraph};
 use crate::dependency::is_package_name;
 use crate::error::{Detail, Error, Result};
 use crate::version::Version;
@@ -45,15 +45,19 @@ impl Identity {
     /// # Errors
     /// [`Error::Malformed`] if a field is missing or not what Debian allows.
     pub fn from_paragraph(paragraph: &Paragraph) -> Result<Self> {
+        Self::from_fields(paragraph)
+    }
+
+    pub(crate) fn from_fields(fields: &impl Fields) -> Result<Self> {
         let word = |field: &'static str| {
-            let value = paragraph.require(field)?;
+            let value = fields.required(field)?;
             if is_package_name(value) {
                 Ok(value.to_owned())
             } else {
                 Err(Error::Malformed(Detail::new(Kind { field, value: value.to_owned() })))
             }
         };
-        let multi_arch = match paragraph.get("Multi-Arch") {
+        let multi_arch = match fields.field("Multi-Arch") {
             None | Some("no") => MultiArch::No,
             Some("same") => MultiArch::Same,
             Some("foreign") => MultiArch::Foreign,
@@ -65,7 +69,7 @@ impl Identity {
                 })));
             }
         };
-        let version = paragraph.require("Version")?.parse()?;
+        let version = fields.required("Version")?.parse()?;
         Ok(Identity { name: word("Package")?, version, architecture: word("Architecture")?, multi_arch })
     }
 

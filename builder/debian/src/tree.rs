@@ -39,6 +39,17 @@ pub trait Tree {
     /// # Errors
     /// [`Error::Io`] if the base cannot be read.
     fn read(&self, path: &TreePath) -> Result<Option<Vec<u8>>>;
+
+    /// The names in the directory at `path`, in any order; none if there is no directory.
+    ///
+    /// Without it, what a base keeps in `/etc/dpkg/dpkg.cfg.d` is not known, such as paths that dpkg leaves out.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the base cannot be read.
+    fn names(&self, path: &TreePath) -> Result<Vec<Vec<u8>>> {
+        let _ = path;
+        Ok(Vec::new())
+    }
 }
 
 /// Follows every symbolic link of `path` inside the tree, the last one too. What does not exist stays as it is named.

@@ -95,3 +95,20 @@ fn damage_anywhere_in_the_compressed_data_is_noticed() {
         );
     }
 }
+
+#[test]
+fn bombs_are_refused_in_every_compression() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits { data: 1 << 20, ..Limits::default() };
+    for compression in ["xz", "zstd", "gzip"] {
+        let recipe = Recipe { name: "x", architecture: "all", fields: "", script: "truncate -s 64M zeros" };
+        let deb = recipe.build(&directory.path().join(compression), compression);
+        assert!(std::fs::metadata(&deb).unwrap().len() < 100_000, "{compression}");
+        let error = Package::read(std::fs::File::open(&deb).unwrap(), &limits, |_, _| Ok(())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "malformed input: larger than the limits for packages",
+            "{compression}"
+        );
+    }
+}

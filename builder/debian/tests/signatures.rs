@@ -4,68 +4,14 @@
 
 mod support;
 
-use std::cell::Cell;
-use std::path::PathBuf;
-use std::process::Command;
-
-use imgforge_debian::{Error, Fingerprint, Keyring, Result, Signed, Trust};
-use support::run;
+use imgforge_debian::{Error, Fingerprint, Result, Signed, Trust};
+use support::gnupg::{Gnupg, MADE};
 
 const TEXT: &str = "Suite: stable\n- a line that looks escaped\nTrailing blanks:  \nSHA256:\n";
 
-/// The first key is made at this time (seconds since 1970), everything after it some seconds later.
-const MADE: u64 = 1_700_000_000;
-
-/// A key ring of GnuPG's; its agent ends with it.
-struct Gnupg {
-    home: tempfile::TempDir,
-    /// GnuPG's clock, which stands still during a call: keys from the future would not do.
-    time: Cell<u64>,
-}
-
-impl Drop for Gnupg {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").env("GNUPGHOME", self.home.path()).args(["--kill", "all"]).status();
-    }
-}
-
 impl Gnupg {
-    fn new() -> Self {
-        Gnupg { home: tempfile::tempdir().unwrap(), time: Cell::new(MADE) }
-    }
-
-    fn gpg(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("gpg");
-        command.env("GNUPGHOME", self.home.path()).args(["--batch", "--quiet", "--yes", "--no-tty"]);
-        let time = self.time.replace(self.time.get() + 10);
-        command.args([&format!("--faked-system-time={time}!"), "--pinentry-mode=loopback", "--passphrase="]);
-        run(command.args(arguments))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    /// Makes a key and gives its fingerprint.
-    fn key(&self, user: &str, algorithm: &str, usage: &str, life: &str) -> Fingerprint {
-        self.gpg(&["--quick-generate-key", user, algorithm, usage, life]);
-        let listing = self.gpg(&["--with-colons", "--list-keys", user]);
-        let line = listing.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.split(':').nth(9).unwrap().parse().unwrap()
-    }
-
-    fn keyring(&self) -> Keyring {
-        self.gpg(&["--armor", "--output", self.path("keys").to_str().unwrap(), "--export"]);
-        Keyring::parse(&std::fs::read(self.path("keys")).unwrap()).unwrap()
-    }
-
     fn sign(&self, how: &[&str], user: &str) -> Vec<u8> {
-        std::fs::write(self.path("text"), TEXT).unwrap();
-        let (input, output) = (self.path("text"), self.path("signed"));
-        let rest = ["--local-user", user, "--output", output.to_str().unwrap(), input.to_str().unwrap()];
-        let (mode, options) = how.split_last().unwrap();
-        self.gpg(&[options, &rest[..4], &[mode], &rest[4..]].concat());
-        std::fs::read(output).unwrap()
+        self.sign_text(TEXT, how, user)
     }
 
     fn verify(&self, pinned: &[Fingerprint], now: u64, file: &[u8]) -> Result<Signed> {

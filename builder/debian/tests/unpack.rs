@@ -78,11 +78,17 @@ impl Scenario {
         (plan_unpack(&Root(self.root("base")), &packages), contents)
     }
 
+    /// The options in the base's own configuration: dpkg reads that of the host.
+    fn configured(&self) -> Vec<String> {
+        let lines = shell(&self.root("base"), "cat etc/dpkg/dpkg.cfg.d/[a-z]* etc/dpkg/dpkg.cfg 2>&- || :");
+        lines.lines().map(|line| format!("--{line}")).collect()
+    }
+
     /// Unpacks with dpkg and with a plan; both trees must be equal.
     fn compare(&self, recipes: &[Recipe]) {
         let debs = self.build(recipes);
         shell(self.directory.path(), "cp -a base theirs; cp -a base ours");
-        run(dpkg(&self.root("theirs")).arg("--unpack").args(&debs));
+        run(dpkg(&self.root("theirs")).args(self.configured()).arg("--unpack").args(&debs));
         let (plan, contents) = self.plan(&debs);
         let ours = Root(self.root("ours"));
         ours.apply(&plan.unwrap(), &contents);
@@ -222,6 +228,26 @@ fn diversions_and_statoverrides_are_honoured() {
         fields: "",
         script: "mkdir -p usr/bin usr/share/private; for f in a b c; do echo $f > usr/bin/$f; done
              ln usr/bin/a usr/bin/a2; mkdir -p etc; echo d > etc/d; echo /etc/d > DEBIAN/conffiles",
+    }]);
+}
+
+#[test]
+fn paths_that_dpkg_is_told_to_leave_out_are_left_out() {
+    let scenario = Scenario::new(&BASE);
+    scenario.prepare(
+        "mkdir -p etc/dpkg/dpkg.cfg.d; echo 'path-exclude=/usr/share/doc/*' > etc/dpkg/dpkg.cfg.d/a
+         echo 'path-include=/usr/share/doc/*/copyright' > etc/dpkg/dpkg.cfg.d/b
+         echo 'path-exclude=/usr/bin/*' > etc/dpkg/dpkg.cfg.d/.ignored
+         printf 'path-exclude=/usr/share/man*\\npath-exclude=/etc/*.conf\\n' > etc/dpkg/dpkg.cfg",
+    );
+    scenario.compare(&[Recipe {
+        name: "documented",
+        architecture: "all",
+        fields: "",
+        script: "mkdir -p usr/bin usr/share/doc/documented/html usr/share/man/man1 etc usr/share/watched
+                 echo a > usr/bin/a; ln -s html usr/share/doc/documented/link; echo c > etc/left-out.conf
+                 echo a > usr/share/doc/documented/copyright; echo a > usr/share/doc/documented/html/x
+                 echo /etc/left-out.conf > DEBIAN/conffiles; echo a > usr/share/man/man1/a.1",
     }]);
 }
 

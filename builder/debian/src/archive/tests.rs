@@ -194,6 +194,26 @@ fn the_control_archive_is_flat() {
 }
 
 #[test]
+fn broken_control_files_are_refused() {
+    for (control, reason) in [
+        (&b"nonsense"[..], "control data, line 1: not of the form `Name: value`"),
+        (b"", "expected one paragraph, found none"),
+        (b"Package: x\nVersion: 1\n", "field Architecture is missing"),
+        (b"Package: x\nVersion: one\nArchitecture: all\n", "version \"one\": upstream part"),
+        (b"Package: ../x\nVersion: 1\nArchitecture: all\n", "Package \"../x\" is not acceptable"),
+        (b"Package: x\nPackage: y\n", "field Package appears twice"),
+        (b"Package: \xff\n", "line 1: not UTF-8"),
+    ] {
+        let control = tar(|tar| file(tar, "./control", control));
+        let bytes = ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &tar(|_| ()))]);
+        let told = read(&bytes).unwrap_err().to_string();
+        assert!(told.starts_with("malformed input: ") && told.contains(reason), "{told}");
+    }
+    let bytes = ar(&[("debian-binary", b"2.0\n"), ("control.tar", &tar(|_| ())), ("data.tar", &tar(|_| ()))]);
+    assert_eq!(read(&bytes).unwrap_err().to_string(), "malformed input: no control file");
+}
+
+#[test]
 fn every_truncation_is_an_error() {
     let whole = deb(&tar(|tar| file(tar, "./a", &[7; 700])));
     assert!(read(&whole).is_ok());

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::{FileSum, stays_below};
-use crate::control::{Paragraph, Paragraphs};
+use crate::control::{Field, Fields, Paragraph, Paragraphs};
 use crate::error::{Detail, Error, Result};
 use crate::identity::Identity;
 
@@ -47,29 +47,29 @@ pub struct Candidate {
 /// Each item is an error where the index is broken: [`Error::Malformed`], or [`Error::Io`] from the reader. Read to the
 /// end before anything is believed if the reader verifies at its end, as [`crate::Checked`] does.
 pub fn read_packages(reader: impl BufRead) -> impl Iterator<Item = Result<Candidate>> {
-    Paragraphs::new(reader).map(|paragraph| Candidate::decode(&paragraph?))
+    let mut paragraphs = Paragraphs::new(reader);
+    std::iter::from_fn(move || {
+        Some(paragraphs.next_raw()?.and_then(|paragraph| Candidate::decode(&paragraph)))
+    })
 }
 
 impl Candidate {
-    fn decode(paragraph: &Paragraph) -> Result<Self> {
-        let identity = Identity::from_paragraph(paragraph)?;
+    fn decode(paragraph: &impl Fields) -> Result<Self> {
+        let identity = Identity::from_fields(paragraph)?;
         let fail = |field, value: &str| {
             let kind = Kind { package: identity.name.clone(), field, value: value.to_owned() };
             Error::Malformed(Detail::new(kind))
         };
-        let filename = paragraph.require("Filename")?;
+        let filename = paragraph.required("Filename")?;
         if !stays_below(filename) {
             return Err(fail("Filename", filename));
         }
-        let size = paragraph.require("Size")?;
+        let size = paragraph.required("Size")?;
         let size = size.parse().map_err(|_| fail("Size", size))?;
-        let sum = FileSum { size, sha256: paragraph.require("SHA256")?.parse()? };
-        let mut relations = Paragraph::default();
-        for field in KEPT {
-            if let Some(value) = paragraph.get(field) {
-                relations.set(field, value);
-            }
-        }
+        let sum = FileSum { size, sha256: paragraph.required("SHA256")?.parse()? };
+        let kept =
+            |name: &str| Some(Field { name: name.to_owned(), value: paragraph.field(name)?.to_owned() });
+        let relations = Paragraph::of_distinct(KEPT.into_iter().filter_map(kept).collect());
         Ok(Candidate { filename: filename.to_owned(), sum, relations, identity })
     }
 }

@@ -38,13 +38,17 @@ pub enum SignedBy {
     Embedded(String),
 }
 
-/// The names of options where the two forms differ by more than case; the one-line form has the first.
-const OPTION_NAMES: [(&str, &str); 5] = [
+/// The options of a line that matter here, and the fields that say the same. apt ignores options it does not know, and
+/// takes their names by case.
+const OPTIONS: [(&str, &str); 8] = [
     ("arch", "Architectures"),
     ("arch+", "Architectures-Add"),
     ("arch-", "Architectures-Remove"),
-    ("lang", "Languages"),
-    ("target", "Targets"),
+    ("signed-by", "Signed-By"),
+    ("include", "Include"),
+    ("exclude", "Exclude"),
+    ("inrelease-path", "InRelease-Path"),
+    ("snapshot", "Snapshot"),
 ];
 
 /// Fields that change which packages are offered, in ways that are not followed here. What other fields say does not
@@ -146,8 +150,9 @@ fn stanza_of_line(line: &str) -> Result<Option<Paragraph>, Reason> {
         let inner = options.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or(Reason::Line)?;
         for option in inner.split_whitespace() {
             let (name, value) = option.split_once('=').ok_or(Reason::Line)?;
-            let field = OPTION_NAMES.iter().find(|(short, _)| name.eq_ignore_ascii_case(short));
-            stanza.set(field.map_or(name, |(_, field)| field), value.replace(',', " "));
+            if let Some((_, field)) = OPTIONS.iter().find(|(known, _)| *known == name) {
+                stanza.set(field, value.replace(',', " "));
+            }
         }
     }
     stanza.set("URIs", words.next().ok_or(Reason::Line)?);

@@ -52,7 +52,13 @@ impl Explanation<'_, '_> {
         match (present, offered.map(|known| &known.identity.version)) {
             (Some(version), _) => format!("{relation}: the base has {version}, which stays"),
             (None, Some(version)) => format!("{relation}: {version} is to be installed"),
-            (None, None) => format!("{relation}: not installable"),
+            (None, None) => match self.universe.foreign(&relation.name).as_slice() {
+                [] => format!("{relation}: not installable"),
+                others => {
+                    let architecture = self.universe.architecture();
+                    format!("{relation}: offered for {}, the base is {architecture}", others.join(" and "))
+                }
+            },
         }
     }
 

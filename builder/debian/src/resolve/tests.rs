@@ -105,6 +105,30 @@ fn what_excludes_each_other_is_not_chosen_together() {
 }
 
 #[test]
+fn packages_of_other_architectures_are_not_chosen() {
+    let entry = |architecture: &str, fields: &str| {
+        let sum = Sha256::of(b"");
+        format!("Architecture: {architecture}\nVersion: 1\nFilename: x\nSize: 0\nSHA256: {sum}\n{fields}\n")
+    };
+    let offered = format!(
+        "Package: a\n{}Package: a\n{}Package: b\n{}Package: c\n{}",
+        entry("armhf", "Multi-Arch: same\n"),
+        entry("amd64", "Multi-Arch: foreign\n"),
+        entry("all", "Depends: a\n"),
+        entry("arm64", "Depends: d:armhf\n")
+    );
+    let status = "Package: dpkg\nStatus: install ok installed\nVersion: 1\nArchitecture: arm64\n";
+    let database = Database::load(&Status(status.into())).unwrap();
+    let candidates: Vec<Candidate> = read_packages(offered.as_bytes()).collect::<Result<_>>().unwrap();
+    let resolver = Resolver::new(&database, &candidates, false).unwrap();
+    let told = |wanted| resolver.resolve(&parse_relations(wanted).unwrap()).unwrap_err().to_string();
+    let reason = "a: offered for amd64 and armhf, the base is arm64";
+    assert_eq!(told("a"), format!("conflict: cannot install:\n {reason}"));
+    assert_eq!(told("b"), format!("conflict: cannot install:\n b: Depends: {reason}"));
+    assert_eq!(told("c"), "conflict: cannot install:\n c: Depends: d:armhf: not installable");
+}
+
+#[test]
 fn recommendations_count_only_if_asked_for_and_to_be_had() {
     let offered = "a 1: Recommends r, missing\nr 1";
     assert_eq!(chosen("", offered, "a"), "a 1");

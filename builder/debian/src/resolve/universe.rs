@@ -1,6 +1,6 @@
 //! The packages of base and repositories, found by what they are and what they provide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Candidate, Database, Relation, Result};
 use crate::database::{Stanza, State};
@@ -62,6 +62,8 @@ pub(super) struct Universe<'a> {
     /// Installed packages by the names they exclude.
     installed_by_excluded: BTreeMap<String, Vec<usize>>,
     architecture: String,
+    /// Candidates that are not for this base: their architectures, by name.
+    foreign: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// Position in the candidates that were given.
     positions: Vec<usize>,
     recommends: bool,
@@ -85,6 +87,7 @@ impl<'a> Universe<'a> {
             installed_by_provided: BTreeMap::new(),
             installed_by_excluded: BTreeMap::new(),
             architecture: architecture.to_owned(),
+            foreign: BTreeMap::new(),
             positions: Vec::new(),
             recommends,
         };
@@ -119,11 +122,15 @@ impl<'a> Universe<'a> {
 
     fn add_candidate(&mut self, position: usize, candidate: &'a Candidate) -> Result<()> {
         let identity = &candidate.identity;
+        if !self.is_native(identity) {
+            self.foreign.entry(&identity.name).or_default().insert(&identity.architecture);
+            return Ok(());
+        }
         let same_name = self.by_name.get(identity.name.as_str());
         let is_known = same_name.into_iter().flatten().any(|&index| {
             self.candidates.get(index).is_some_and(|known| known.identity.version == identity.version)
         });
-        if !self.is_native(identity) || is_known {
+        if is_known {
             return Ok(());
         }
         let get = |field: &str| candidate.relations.get(field);
@@ -186,6 +193,16 @@ impl<'a> Universe<'a> {
     /// What a candidate needs.
     pub(super) fn needs(&self, index: usize) -> Option<&Needs> {
         self.needs.get(index)
+    }
+
+    /// The architecture of the base.
+    pub(super) fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    /// Other architectures that a package is offered for.
+    pub(super) fn foreign(&self, name: &str) -> Vec<&'a str> {
+        self.foreign.get(name).into_iter().flatten().copied().collect()
     }
 
     /// Candidates of a name, the latest first.

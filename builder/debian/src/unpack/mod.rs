@@ -3,6 +3,7 @@
 //! The rules are those of dpkg's `tarobject` and `process_archive` (src/main/archives.c, unpack.c); where dpkg would run
 //! a script or undo something, the package is refused. Triggers are left pending, as with `--no-triggers`.
 
+mod filter;
 mod owners;
 mod placement;
 mod triggers;
@@ -17,6 +18,7 @@ use crate::identity::Identity;
 use crate::path::TreePath;
 use crate::tree::Tree;
 
+use self::filter::Filter;
 use self::owners::{Claim, Owners};
 use self::placement::{Accounts, Placement};
 
@@ -44,6 +46,8 @@ enum Kind {
     DirectoryOverOther { package: String, path: TreePath },
     #[error("{package}: hard link {path} to {target}, which is not unpacked")]
     LinkTarget { package: String, path: TreePath, target: TreePath },
+    #[error("/etc/dpkg/dpkg.cfg: the pattern of `{0}` is not understood")]
+    Pattern(String),
     #[error("statoverride names the unknown account {0:?}")]
     Account(String),
 }
@@ -125,9 +129,10 @@ pub fn plan_unpack(tree: &dyn Tree, packages: &[Package]) -> Result<Plan> {
     let mut owners = Owners::of(&database);
     let mut placement = Placement::new(tree);
     let accounts = Accounts::load(tree)?;
+    let filter = Filter::load(tree)?;
     for (index, package) in packages.iter().enumerate() {
         check_acceptable(&database, &package.identity)?;
-        let unpacking = Unpacking { tree, package, index, accounts: &accounts };
+        let unpacking = Unpacking { tree, package, index, accounts: &accounts, filter: &filter };
         unpacking.imitate_preinst(&mut database, &mut placement)?;
         unpacking.run(&mut database, &mut owners, &mut placement)?;
     }
@@ -154,6 +159,7 @@ struct Unpacking<'a> {
     package: &'a Package,
     index: usize,
     accounts: &'a Accounts,
+    filter: &'a Filter,
 }
 
 impl Unpacking<'_> {
@@ -205,7 +211,9 @@ impl Unpacking<'_> {
             let is_conffile = conffiles.iter().any(|file| file.path.as_bytes() == member.path.as_bytes());
             let attributes = self.attributes(database, member)?;
             let target = if is_conffile { target.with_suffix(".dpkg-new") } else { target };
-            placement.place(&info_name, self.index, &target, member, attributes)?;
+            if !self.filter.skips(member) {
+                placement.place(&info_name, self.index, &target, member, attributes)?;
+            }
             listed.push(member);
         }
 
@@ -230,7 +238,8 @@ impl Unpacking<'_> {
         database.insert(stanza);
         database.set_list(info_name, encode_list(listed))?;
         if self.package.control_file("md5sums").is_none() {
-            database.write(&format!("info/{info_name}.md5sums"), 0o644, encode_md5sums(listed))?;
+            let present = listed.iter().filter(|member| !self.filter.skips(member));
+            database.write(&format!("info/{info_name}.md5sums"), 0o644, encode_md5sums(present))?;
         }
         for file in &self.package.control_files {
             database.write(&format!("info/{info_name}.{}", file.name), file.mode, file.content.clone())?;
@@ -274,10 +283,10 @@ fn encode_list(members: &[&Member]) -> Vec<u8> {
 }
 
 /// `info/NAME.md5sums`: a line `SUM  PATH` for each file, the path without its leading slash.
-fn encode_md5sums(members: &[&Member]) -> Vec<u8> {
+fn encode_md5sums<'a>(members: impl Iterator<Item = &'a &'a Member>) -> Vec<u8> {
     let line = |member: &&Member| {
         let sum = Hex(&member.md5?).to_string();
         Some([sum.as_bytes(), b"  ", member.path.as_bytes().get(1..)?, b"\n"].concat())
     };
-    members.iter().filter_map(line).flatten().collect()
+    members.filter_map(line).flatten().collect()
 }

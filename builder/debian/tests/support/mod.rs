@@ -1,6 +1,8 @@
 //! What the tests of this room share: packages made by the real tools.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod apt;
+pub mod gnupg;
 pub mod root;
 
 use std::path::{Path, PathBuf};

@@ -128,6 +128,11 @@ fn set_attributes(place: &Path, attributes: &Attributes) {
 }
 
 impl Tree for Root {
+    fn names(&self, path: &TreePath) -> Result<Vec<Vec<u8>>> {
+        let entries = fs::read_dir(self.place(path)).into_iter().flatten();
+        Ok(entries.map(|entry| entry.unwrap().file_name().as_bytes().to_vec()).collect())
+    }
+
     fn node(&self, path: &TreePath) -> Result<Option<Node>> {
         let place = self.place(path);
         let Ok(metadata) = place.symlink_metadata() else { return Ok(None) };
