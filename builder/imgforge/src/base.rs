@@ -12,8 +12,9 @@ use crate::{
     download::{self, Downloader, Pinned},
     host_file::HostFile,
     manifest::sha256_of,
-    profile::{BaseImage, Profile, is_sha256},
+    profile::{BaseImage, Profile, Signer, is_sha256},
     settings::Settings,
+    signature::{self, Verifier},
     store::{self, DecodedBase, Store},
     yaml,
 };
@@ -25,6 +26,8 @@ pub struct Source<'a> {
     pub profile: &'a Profile,
     /// The file the profile was read from; its lock lies beside it.
     pub profile_path: &'a Path,
+    /// Whose signatures on the vendor's images count.
+    pub signers: &'a [Signer],
     /// A local image in place of the profile's.
     pub file: Option<&'a Path>,
     /// Never use the network.
@@ -61,6 +64,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Download(#[from] download::Error),
+    /// The vendor's signature.
+    #[error(transparent)]
+    Signature(#[from] signature::Error),
     /// The lock.
     #[error(transparent)]
     Lock(#[from] yaml::Error),
@@ -120,7 +126,7 @@ impl Source<'_> {
                 self.decode(store, console, path, file_name(file), &pinned)
             }
             (None, None) => {
-                let pinned = self.pinned(console)?;
+                let pinned = self.pinned(store, console)?;
                 let url = pinned.url.clone().unwrap_or_default();
                 let published = self.fetch(store, console, &url, &pinned)?;
                 self.decode(store, console, published, url, &pinned)
@@ -155,7 +161,7 @@ impl Source<'_> {
     }
 
     /// The profile's base with its hash: the profile's own, the lock's, or, once, the vendor's checksum file's.
-    fn pinned(&self, console: &Console) -> Result<BaseImage, Error> {
+    fn pinned(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
         let base = &self.profile.base;
         if base.sha256.is_some() {
             return Ok(base.clone());
@@ -170,17 +176,32 @@ impl Source<'_> {
                 return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
             }
         }
+        let pinned = self.pin(store, console)?;
+        store::write_whole(&lock_path, yaml::to_string(&Lock { base: pinned.clone() }).as_bytes())?;
+        console.note(&format!("pinned it in {}", lock_path.display()));
+        Ok(pinned)
+    }
+
+    /// Finds out what the vendor's image is, and whether the vendor signed it. The image is in the store then.
+    fn pin(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
+        let base = &self.profile.base;
         let url = base.url.clone().unwrap_or_default();
         if self.offline {
             return Err(download::Error::Offline { url }.into());
         }
+        let downloader = Downloader::new()?;
         let suffix = base.checksum_file.as_deref().unwrap_or_default();
-        let sha256 = Downloader::new()?.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
+        let sha256 = downloader.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
         console.note(&format!("{url} is not pinned yet; its checksum file says {sha256}"));
         let pinned = BaseImage { sha256: Some(sha256), made_by: None, ..base.clone() };
-        store::write_whole(&lock_path, yaml::to_string(&Lock { base: pinned.clone() }).as_bytes())?;
-        console.note(&format!("pinned it in {}", lock_path.display()));
-        Ok(pinned)
+        let image = self.fetch(store, console, &url, &pinned)?;
+        let Some(suffix) = &base.signature_file else { return Ok(pinned) };
+        let keys = self.profile_path.with_file_name("keys");
+        let verifier =
+            Verifier { signers: self.signers, keys: &keys, downloader: &downloader, settings: self.settings };
+        let signer = verifier.verify(&image, &url, suffix)?.to_string();
+        console.note(&format!("it is signed by {signer}"));
+        Ok(BaseImage { signer: Some(signer), ..pinned })
     }
 
     fn fetch(

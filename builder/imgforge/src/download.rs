@@ -23,8 +23,8 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// A server that sends nothing for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Checksum files are one line; more is something else.
-const MOST_TEXT: u64 = 64 << 10;
+/// Checksums, signatures and keys are far below this many bytes; more is something else.
+const MOST_SMALL: u64 = 1 << 20;
 
 /// Why a file could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -197,25 +197,37 @@ impl Downloader {
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
     pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
         let name = url.rsplit('/').next().unwrap_or_default();
+        let (from, text) = self.small_file(url, candidates, suffix)?;
+        let found = parse_checksum(&String::from_utf8_lossy(&text), name).map(str::to_owned);
+        found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
+    }
+
+    /// A file of at most 1 MiB, whose name is that of `url` and `suffix`: where it came from, and its bytes.
+    pub fn small_file(
+        &self,
+        url: &str,
+        candidates: &[String],
+        suffix: &str,
+    ) -> Result<(String, Vec<u8>), Error> {
         let mut last = None;
         for candidate in candidates {
             let url = format!("{candidate}{suffix}");
-            match with_retries(&url, || self.text(&url)) {
-                Ok(text) => {
-                    let found = parse_checksum(&text, name).map(str::to_owned);
-                    return found.ok_or_else(|| Error::NoChecksum { url, name: name.to_owned() });
-                }
+            match with_retries(&url, || self.read_small(&url)) {
+                Ok(bytes) => return Ok((url, bytes)),
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: url.to_owned() }))
     }
 
-    fn text(&self, url: &str) -> Result<String, Attempt> {
+    fn read_small(&self, url: &str) -> Result<Vec<u8>, Attempt> {
         let response = accepted(self.client.get(url).send()?)?;
-        let mut text = Vec::new();
-        response.take(MOST_TEXT).read_to_end(&mut text).map_err(Attempt::Broken)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        let mut bytes = Vec::new();
+        response.take(MOST_SMALL + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
+        if bytes.len() as u64 > MOST_SMALL {
+            return Err(Attempt::Long { expected: MOST_SMALL });
+        }
+        Ok(bytes)
     }
 
     fn fetch_from(

@@ -24,5 +24,6 @@ pub mod profile;
 pub mod read;
 pub mod read_back;
 pub mod settings;
+pub mod signature;
 pub mod store;
 pub mod yaml;

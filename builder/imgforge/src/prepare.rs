@@ -49,8 +49,8 @@ pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> R
     let vendor = catalogue.vendor(profile, &folders)?;
     let node = node_settings(target)?;
     let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
-    let source =
-        Source { profile, profile_path, file: target.base.as_deref(), offline: target.offline, settings };
+    let (signers, file) = (vendor.image_signers.as_slice(), target.base.as_deref());
+    let source = Source { profile, profile_path, signers, file, offline: target.offline, settings };
     let base = source.obtain(&store, console)?;
     let path = &base.decoded.path;
     let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;

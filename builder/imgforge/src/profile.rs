@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_debian::Fingerprint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -87,6 +88,13 @@ pub struct BaseImage {
     /// What is appended to the file's name for the vendor's own checksum file, where the profile has no hash: `.sha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum_file: Option<String>,
+    /// What is appended to the file's name for the vendor's OpenPGP signature of it: `.asc`. It must be by one of the
+    /// vendor's `image-signers` before a hash from the checksum file is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_file: Option<String>,
+    /// In a lock: the fingerprint of the key whose signature was found when the hash was pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Size of the disk image inside, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<u64>,
@@ -141,6 +149,24 @@ pub struct Vendor {
     /// Words added to it where the node runs Kubernetes.
     #[serde(default)]
     pub kubernetes_kernel_arguments: Vec<String>,
+    /// Whose signatures on images count.
+    #[serde(default)]
+    pub image_signers: Vec<Signer>,
+}
+
+/// Somebody whose signature on an image counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Signer {
+    /// Who it is.
+    pub name: String,
+    /// The primary key's fingerprint: 40 hexadecimal digits. It alone decides; where the key comes from does not matter.
+    #[serde(deserialize_with = "fingerprint")]
+    #[schemars(with = "String")]
+    pub fingerprint: Fingerprint,
+    /// Where the key can be had, unless it lies in `keys/` beside the profiles.
+    #[serde(default)]
+    pub key_url: Option<String>,
 }
 
 /// A file that holds the kernel's command line.
@@ -275,7 +301,12 @@ impl Catalogue {
             path: self.boards.get(&profile.board).map(|(path, _)| path.clone()).unwrap_or_default(),
             message: format!("names the vendor `{}`, but there is no {}", profile.vendor, file.display()),
         })?;
-        Ok(yaml::read(&path)?)
+        let vendor: Vendor = yaml::read(&path)?;
+        if profile.base.signature_file.is_some() && vendor.image_signers.is_empty() {
+            let message = format!("has no `image-signers`, but {} asks for a signature", profile.board);
+            return Err(Error::Inconsistent { path, message });
+        }
+        Ok(vendor)
     }
 
     fn check_names(&self) -> Result<(), Error> {
@@ -318,6 +349,11 @@ fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
         return Err(de::Error::custom("a SHA-256 has 64 lower-case hexadecimal digits"));
     }
     Ok(hash)
+}
+
+/// Reads the fingerprint of a key.
+fn fingerprint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 /// Whether `text` is a SHA-256 as sha256sum writes it: 64 lower-case hexadecimal digits.

@@ -1,61 +1,8 @@
 //! Servers that lie, break off, refuse, or have something else.
 
-use std::{path::PathBuf, process::Command};
-
-use crate::bench::{Bench, PROFILE, sha256};
-use imgforge_tests::{Fault, VendorServer, succeeds};
-
-const IMAGE: &str = "/vendor/tiny.img.xz";
-const ON_MIRROR: &str = "/mirror/tiny.img.xz";
-
-/// A vendor and a mirror of it, which is asked first.
-struct Published {
-    bench: Bench,
-    server: VendorServer,
-    file: PathBuf,
-}
-
-impl Published {
-    /// Both have the base; the profile says what it is.
-    fn new() -> Self {
-        let bench = Bench::new();
-        let xz = Command::new("xz").args(["-0", "-c"]).arg(bench.base()).output().expect("xz can be run");
-        let file = bench.write("tiny.img.xz", &xz.stdout);
-        let server = VendorServer::start();
-        for path in [IMAGE, ON_MIRROR] {
-            server.add(path, &file);
-        }
-        let published = Self { bench, server, file };
-        published.pin(&format!("sha256: {}", sha256(&published.file)));
-        published
-    }
-
-    /// Says in the profile what the published file is.
-    fn pin(&self, pins: &str) {
-        let base = format!("base: {{ url: '{}', {pins} }}", self.server.url(IMAGE));
-        let lines = PROFILE.lines().map(|line| if line.starts_with("base:") { &base } else { line });
-        self.bench.profile(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
-    }
-
-    /// A build that may ask the mirror, too.
-    fn build(&self) -> Command {
-        let command = self.bench.build_published();
-        let (vendor, mirror) = (self.server.url("/vendor/"), self.server.url("/mirror/"));
-        self.bench.write("config.yaml", format!("mirrors: {{ '{vendor}': ['{mirror}'] }}\n").as_bytes());
-        command
-    }
-
-    /// A file of a server that is not what it should be.
-    fn lies(&self, path: &str) {
-        self.server.add(path, &self.bench.write("lie", b"something else"));
-    }
-
-    fn refuses(&self, code: i32, answer: &[&str]) {
-        if let Err(verdict) = self.bench.verdict(self.build(), code, answer) {
-            panic!("{verdict}");
-        }
-    }
-}
+use crate::bench::sha256;
+use crate::published::{IMAGE, ON_MIRROR, Published};
+use imgforge_tests::{Fault, succeeds};
 
 #[test]
 fn after_a_mirror_that_lies_the_next_one_is_asked() {
