@@ -53,6 +53,8 @@ pub struct Base {
     pub published: PathBuf,
     /// Where it came from, for the manifest: the vendor's URL, or the file's name.
     pub origin: String,
+    /// Where it lies: nothing is taken out of the store while this lives.
+    pub store: Store,
 }
 
 /// Why there is no base.
@@ -212,8 +214,7 @@ impl Source<'_> {
         pinned: &BaseImage,
     ) -> Result<PathBuf, Error> {
         let sha256 = pinned.sha256.as_deref().unwrap_or_default();
-        let published = store.blob(sha256);
-        if published.is_file() {
+        if let Some(published) = store.verified_blob(sha256)? {
             return Ok(published);
         }
         if self.offline {
@@ -258,7 +259,7 @@ impl Source<'_> {
         if self.file.is_some() {
             console.note(&format!("the base is {origin}, SHA-256 {}", record.sha256));
         }
-        Ok(Base { decoded, published, origin })
+        Ok(Base { decoded, published, origin, store: store.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     thread,
@@ -15,7 +15,10 @@ use reqwest::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{profile::is_sha256, store::Store};
+use crate::{
+    profile::is_sha256,
+    store::{self, Store},
+};
 
 /// Times a server is asked before the next mirror is.
 const ATTEMPTS: u32 = 4;
@@ -61,6 +64,9 @@ pub enum Error {
         /// The pinned hash.
         expected: String,
     },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The vendor's checksum file is none.
     #[error("{url} holds no SHA-256 for {name}")]
     NoChecksum {
@@ -85,6 +91,14 @@ pub enum Attempt {
     Short {
         /// Bytes that are there.
         received: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// The server has a file of another size.
+    #[error("the server has {found} bytes, but {expected} are expected")]
+    Size {
+        /// Bytes that are there.
+        found: u64,
         /// Bytes that should be there.
         expected: u64,
     },
@@ -115,7 +129,7 @@ impl Attempt {
                             | StatusCode::TOO_MANY_REQUESTS
                     )
             }
-            Attempt::Disk(_) => false,
+            Attempt::Size { .. } | Attempt::Long { .. } | Attempt::Disk(_) => false,
             _ => true,
         }
     }
@@ -161,11 +175,10 @@ impl Downloader {
 
     /// The file, in the store; fetched if it is not there yet.
     pub fn fetch(&self, store: &Store, file: Pinned<'_>, progress: &Progress<'_>) -> Result<PathBuf, Error> {
-        let path = store.blob(file.sha256);
-        if path.is_file() {
+        if let Some(path) = store.verified_blob(file.sha256)? {
             return Ok(path);
         }
-        let partial = path.with_extension("partial");
+        let partial = store.blob(file.sha256).with_extension("partial");
         let failed = |source| Error::Write { path: partial.clone(), source };
         let mut output = OpenOptions::new()
             .read(true)
@@ -176,17 +189,13 @@ impl Downloader {
             .map_err(failed)?;
         // Two builds that want the same file: one fetches, the other waits and finds it.
         output.lock().map_err(failed)?;
-        if path.is_file() {
+        if let Some(path) = store.verified_blob(file.sha256)? {
             return Ok(path);
         }
         let mut last = None;
         for url in file.candidates {
             match self.fetch_from(url, &mut output, file, &partial, progress) {
-                Ok(()) => {
-                    output.sync_all().map_err(failed)?;
-                    fs::rename(&partial, &path).map_err(failed)?;
-                    return Ok(path);
-                }
+                Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
                 Err(error) => last = Some(error),
             }
@@ -286,7 +295,14 @@ impl Downloader {
             output.set_len(0).and_then(|()| output.rewind()).map_err(Attempt::Disk)?;
         }
         let mut at = if resumed { have } else { 0 };
-        let expected = size.or_else(|| response.content_length().map(|rest| at.saturating_add(rest)));
+        let promised = response.content_length().map(|rest| at.saturating_add(rest));
+        if let (Some(found), Some(expected)) = (promised, size)
+            && found != expected
+        {
+            output.set_len(0).map_err(Attempt::Disk)?;
+            return Err(Attempt::Size { found, expected });
+        }
+        let expected = size.or(promised);
         let mut piece = vec![0; 256 << 10];
         loop {
             let length = match response.read(&mut piece) {

@@ -134,6 +134,7 @@ impl Error {
             | Error::Node(node::Error::Yaml(error))
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
             Error::Base(error) => base_hint(error),
+            Error::Store(error) => store_hint(error),
             Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
             Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
             Error::Unusable { source, .. } => source.hint(),
@@ -224,7 +225,7 @@ fn base_hint(error: &base::Error) -> Option<String> {
             Some("pin the image with `sha256` in the board's profile".into())
         }
         base::Error::Signature(error) => signature_hint(error),
-        base::Error::Store(error) => store_hint(error),
+        base::Error::Store(error) | base::Error::Download(download::Error::Store(error)) => store_hint(error),
         base::Error::ImageMismatch { .. } => {
             Some("one of the two hashes in the profile is not of this image".into())
         }
@@ -257,6 +258,10 @@ fn store_hint(error: &store::Error) -> Option<String> {
             _ => return None,
         },
         store::Error::Mismatch { .. } => "delete the file and build again",
+        store::Error::NoReferences { .. } => "give a lock file, or a profile with the `sha256` of its base",
+        store::Error::Missing { .. } => "build once with these locks, and everything is there",
+        store::Error::InUse { .. } => "wait until it has ended",
+        store::Error::Archive { .. } => "export the store again, and copy the whole file",
         store::Error::Io { .. } | store::Error::Record(_) => return None,
     };
     Some(hint.into())

@@ -10,6 +10,7 @@ mod partition_tables;
 mod published;
 mod settings;
 mod signatures;
+mod stores;
 
 use bench::Bench;
 use imgforge_tests::{Tool, succeeds};

@@ -1,40 +1,24 @@
-//! The store: bytes kept by their SHA-256, so that what a build uses is what was pinned.
-//!
-//! ```text
-//! blobs/<sha256>            a file as it was published
-//! blobs/<sha256>.partial    the same, while it is downloaded
-//! bases/<sha256>.img        a decoded image, by the hash of the image, sparse and read-only
-//! bases/<sha256>.yaml       what came out of the published file with that hash
-//! ```
-//!
-//! A decoded base is gigabytes and is hashed once, when it is decoded; afterwards its size and time of modification stand for
-//! the hash, and it is hashed again when they differ.
+//! Decoded images: each is gigabytes, decoded once, and found again by the hash of the published file.
 
 use std::{
     fs::{self, File},
-    io,
     num::NonZeroUsize,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     thread,
 };
 
 use imgforge_disk::{
-    Access, AtomicFile, FileContent,
+    Access, AtomicFile,
     decode::{Decoded, Options, decode},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{manifest, yaml};
+use super::{BASES, Error, Store, check, failed, stamp, write_whole};
+use crate::yaml;
 
 /// Larger images are no SD-card images; a file that decodes to more is refused.
 const LARGEST_IMAGE: u64 = 256 << 30;
-
-/// A folder with the store.
-#[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
-}
 
 /// An image, decoded, as the store keeps it.
 #[derive(Debug, Clone)]
@@ -63,73 +47,7 @@ pub struct Record {
     stamp: i128,
 }
 
-/// The store cannot keep or give what is asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or folder of the store, or one to be put into it.
-    #[error("{action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// A published file cannot be decoded.
-    #[error("cannot decode {}", path.display())]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: imgforge_disk::Error,
-    },
-    /// Bytes are not what they were said to be.
-    #[error("{what} has SHA-256 {found}, but {expected} was expected")]
-    Mismatch {
-        /// What was hashed.
-        what: String,
-        /// The hash it has.
-        found: String,
-        /// The hash it should have.
-        expected: String,
-    },
-    /// A record cannot be read.
-    #[error(transparent)]
-    Record(#[from] yaml::Error),
-}
-
-/// `action path` failed.
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { action, path: path.to_owned(), source }
-}
-
-impl Error {
-    /// Whether the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
-        match self {
-            Error::Io { .. } => true,
-            Error::Decode { source, .. } => matches!(source, imgforge_disk::Error::HostFull { .. }),
-            Error::Mismatch { .. } | Error::Record(_) => false,
-        }
-    }
-}
-
 impl Store {
-    /// Opens the store in `folder`, which is made where it is missing.
-    pub fn open(folder: &Path) -> Result<Self, Error> {
-        for part in ["blobs", "bases"] {
-            let path = folder.join(part);
-            fs::create_dir_all(&path).map_err(failed("cannot make", &path))?;
-        }
-        Ok(Self { folder: folder.to_owned() })
-    }
-
-    /// Where the published file with this hash is or will be.
-    pub fn blob(&self, sha256: &str) -> PathBuf {
-        self.folder.join("blobs").join(sha256)
-    }
-
     /// The decoded image of the published file with hash `sha256`, if the store has it, whole and unaltered.
     pub fn decoded(&self, sha256: &str) -> Result<Option<DecodedBase>, Error> {
         let record_path = self.record_path(sha256);
@@ -143,12 +61,7 @@ impl Store {
             return Ok(Some(DecodedBase { path, record }));
         }
         // Touched since it was decoded: believe its bytes only.
-        let content = FileContent::open(&path).map_err(decode_failed(&path))?;
-        let found = manifest::sha256_of(&content).map_err(failed("cannot read", &path))?;
-        if found != record.image_sha256 {
-            let (what, expected) = (format!("the decoded image {}", path.display()), record.image_sha256);
-            return Err(Error::Mismatch { what, found, expected });
-        }
+        check("the decoded image", &path, &record.image_sha256)?;
         let record = Record { stamp: stamp(&metadata), ..record };
         self.write_record(&record)?;
         Ok(Some(DecodedBase { path, record }))
@@ -162,7 +75,7 @@ impl Store {
         progress: &dyn Fn(u64),
     ) -> Result<DecodedBase, Error> {
         // One build decodes; others that want the same base wait for it, then find it there.
-        let lock_path = self.folder.join("bases/decode.lock");
+        let lock_path = self.folder.join(BASES).join("decode.lock");
         let lock = File::create(&lock_path).map_err(failed("cannot make", &lock_path))?;
         lock.lock().map_err(failed("cannot lock", &lock_path))?;
         if let Some(expected) = expected
@@ -170,7 +83,7 @@ impl Store {
         {
             return Ok(base);
         }
-        let destination = self.folder.join("bases/decoding.img");
+        let destination = self.folder.join(BASES).join("decoding.img");
         let output = AtomicFile::create(&destination, Access::Public).map_err(decode_failed(source))?;
         let decoded = decode_to(source, output.path(), progress).map_err(decode_failed(source))?;
         let sha256 = decoded.source_sha256.to_string();
@@ -202,26 +115,13 @@ impl Store {
         write_whole(&path, yaml::to_string(record).as_bytes())
     }
 
-    fn record_path(&self, sha256: &str) -> PathBuf {
-        self.folder.join("bases").join(format!("{sha256}.yaml"))
+    pub(super) fn record_path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(BASES).join(format!("{sha256}.yaml"))
     }
 
     fn image_path(&self, image_sha256: &str) -> PathBuf {
-        self.folder.join("bases").join(format!("{image_sha256}.img"))
+        self.folder.join(BASES).join(format!("{image_sha256}.img"))
     }
-}
-
-/// Puts a file under its name only once it is whole and on disk.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use io::Write;
-    let fail = |source: imgforge_disk::Error| Error::Io {
-        action: "cannot write",
-        path: path.to_owned(),
-        source: io::Error::other(source),
-    };
-    let output = AtomicFile::create(path, Access::Public).map_err(fail)?;
-    output.file().write_all(bytes).map_err(failed("cannot write", path))?;
-    output.commit().map_err(fail)
 }
 
 /// Decodes the image file `source` into `destination`, on all CPUs.
@@ -236,8 +136,4 @@ pub fn decode_to(
 
 fn decode_failed(source: &Path) -> impl Fn(imgforge_disk::Error) -> Error {
     move |error| Error::Decode { path: source.to_owned(), source: error }
-}
-
-fn stamp(metadata: &fs::Metadata) -> i128 {
-    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
