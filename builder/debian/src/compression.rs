@@ -1,6 +1,6 @@
 //! The compressions Debian uses, decoded as streams with bounded memory.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use crate::error::Result;
 
@@ -33,6 +33,24 @@ impl Compression {
             Compression::Gzip => ".gz",
             Compression::None => "",
         }
+    }
+
+    /// The bytes that every stream starts with: xz-file-format.txt 2.1.1.1, RFC 8878 3.1.1, RFC 1952 2.3.1.
+    fn magic(self) -> &'static [u8] {
+        match self {
+            Compression::Xz => b"\xfd7zXZ\0",
+            Compression::Zstd => b"\x28\xb5\x2f\xfd",
+            Compression::Gzip => b"\x1f\x8b\x08",
+            Compression::None => b"",
+        }
+    }
+
+    /// Tells by the first bytes how a stream is compressed, and gives the whole stream back.
+    pub(crate) fn detect(mut reader: impl Read) -> io::Result<(Self, impl Read)> {
+        let mut start = Vec::new();
+        reader.by_ref().take(6).read_to_end(&mut start)?;
+        let found = Self::ALL.into_iter().find(|compression| start.starts_with(compression.magic()));
+        Ok((found.unwrap_or(Compression::None), io::Cursor::new(start).chain(reader)))
     }
 
     /// Wraps a reader of compressed bytes into one of plain bytes.

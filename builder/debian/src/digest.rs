@@ -4,9 +4,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::error::{Detail, Error};
+use crate::hex::{self, Hex};
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
@@ -19,13 +21,18 @@ enum Kind {
 }
 
 /// A SHA-256 sum, written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
     /// The sum of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Sha256(sha2::Sha256::digest(bytes).into())
+    }
+
+    pub(crate) fn finish(hash: sha2::Sha256) -> Self {
+        Sha256(hash.finalize().into())
     }
 
     /// The sum's bytes.
@@ -40,19 +47,28 @@ impl FromStr for Sha256 {
     /// # Errors
     /// [`Error::Malformed`] unless it is 64 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let digits: Option<Vec<u8>> =
-            text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
-        let bytes = digits.map(|digits| {
-            digits.chunks(2).map(|pair| pair.iter().fold(0, |sum, digit| sum << 4 | digit)).collect()
-        });
-        let sum = bytes.and_then(|bytes: Vec<u8>| bytes.try_into().ok()).filter(|_| text.len() == 64);
-        sum.map(Sha256).ok_or_else(|| Error::Malformed(Detail::new(Kind::Syntax(text.to_owned()))))
+        let sum = hex::decode(text).map(Sha256);
+        sum.ok_or_else(|| Error::Malformed(Detail::new(Kind::Syntax(text.to_owned()))))
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(sum: Sha256) -> Self {
+        sum.to_string()
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -81,7 +97,7 @@ impl<R: Read> Checked<R> {
     }
 
     fn check_end(&self) -> Result<(), Kind> {
-        let sum = Sha256(self.hash.clone().finalize().into());
+        let sum = Sha256::finish(self.hash.clone());
         let &Checked { read, size, expected, .. } = self;
         if read == size && sum == expected {
             Ok(())

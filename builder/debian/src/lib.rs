@@ -37,6 +37,8 @@ mod dependency;
 mod digest;
 mod elf;
 mod error;
+mod escape;
+mod hex;
 mod identity;
 mod path;
 mod repository;
@@ -45,7 +47,7 @@ mod tree;
 mod unpack;
 mod version;
 
-pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package};
+pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package, read_tarball};
 pub use assessment::{Assessment, Effect, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
@@ -57,9 +59,10 @@ pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
 pub use repository::{
-    Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, Trust, read_packages,
+    Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, SignedBy, Source,
+    Trust, parse_deb822_sources, parse_source_list, read_packages,
 };
 pub use resolve::Resolver;
-pub use tree::{Node, Tree};
+pub use tree::{Node, Tree, read_resolved};
 pub use unpack::{Action, Attributes, Operation, Plan, plan_unpack};
 pub use version::Version;

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::error::{Detail, Error, Result};
+use crate::escape;
 
 /// As the kernel limits one component and a whole path (bytes).
 const NAME_MAX: usize = 255;
@@ -106,6 +110,18 @@ impl TreePath {
 fn fail(path: &[u8], why: &'static str) -> Error {
     let shown = String::from_utf8_lossy(path.get(..200).unwrap_or(path)).into_owned();
     Error::Malformed(Detail::new(Kind { path: shown, why }))
+}
+
+impl Serialize for TreePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        escape::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TreePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        TreePath::from_absolute(&escape::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 impl fmt::Display for TreePath {

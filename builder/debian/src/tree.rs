@@ -71,8 +71,11 @@ pub(crate) fn resolve(path: &TreePath, node: impl Fn(&TreePath) -> Result<Option
     Ok(resolved)
 }
 
-/// Reads the file that `path` leads to.
-pub(crate) fn read_resolved(tree: &dyn Tree, path: &TreePath) -> Result<Option<Vec<u8>>> {
+/// Reads the file that `path` leads to, by whatever symbolic links; `None` where there is none.
+///
+/// # Errors
+/// [`Error::Io`] if the base cannot be read, [`Error::Malformed`] if its links lead round in a circle.
+pub fn read_resolved(tree: &dyn Tree, path: &TreePath) -> Result<Option<Vec<u8>>> {
     tree.read(&resolve(path, |path| tree.node(path))?)
 }
 

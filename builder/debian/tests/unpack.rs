@@ -158,6 +158,15 @@ fn links_to_directories_stay() {
     ]);
 }
 
+/// Images made small lack directories that their packages list: `/usr/share/man`.
+#[test]
+fn a_listed_directory_that_was_taken_away_is_made_again() {
+    let scenario = Scenario::new(&BASE);
+    scenario.prepare("rm -r usr/share/watched");
+    let script = "mkdir -p usr/share/watched; echo w > usr/share/watched/f";
+    scenario.compare(&[Recipe { name: "again", architecture: "all", fields: "", script }]);
+}
+
 #[test]
 fn triggers_are_left_pending_and_awaited() {
     let native = native();

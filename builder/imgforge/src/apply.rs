@@ -7,10 +7,10 @@ use imgforge_disk::{
     fat::Fat,
     partition::{SECTOR, Table},
 };
-use imgforge_ext4::{Attributes, Content, Editor};
+use imgforge_ext4::{Content, Editor};
 
 use crate::{
-    change::{Access, Action, Change, Volume},
+    change::{Action, Attributes, Change, Volume},
     image::Partitions,
     image_path::ImagePath,
 };
@@ -116,8 +116,9 @@ fn open_root(disk: &mut Disk, range: Range<u64>, epoch: i64) -> Result<Editor<Wi
 /// An upper bound of the bytes `changes` take: whole blocks, and two more for each for the extent tree and the directory.
 fn needed(changes: &[Change], block_size: u64) -> u64 {
     let cost = |change: &Change| match &change.action {
-        Action::File { content, .. } => content.len().div_ceil(block_size).saturating_add(2),
+        Action::File { bytes, .. } => bytes.content.len().div_ceil(block_size).saturating_add(2),
         Action::Directory { .. } | Action::Symlink { .. } => 2,
+        Action::HardLink { .. } => 1,
         Action::Remove => 0,
     };
     let blocks =
@@ -160,15 +161,15 @@ fn change_boot(
         let path = change.path.to_string();
         let path = path.trim_start_matches('/');
         let done = match &change.action {
-            Action::File { content, .. } => {
-                let mut bytes = vec![0; content.len() as usize];
-                content.read_at(0, &mut bytes).map_err(Error::Window)?;
-                fat.write(path, &bytes)
+            Action::File { bytes, .. } => {
+                let mut plain = vec![0; bytes.content.len() as usize];
+                bytes.content.read_at(0, &mut plain).map_err(Error::Window)?;
+                fat.write(path, &plain)
             }
             Action::Directory { .. } => fat.make_directory(path),
             Action::Remove => fat.remove(path),
             // A plan never has links on FAT: `Draft` puts them in the root file system only.
-            Action::Symlink { .. } => Ok(()),
+            Action::Symlink { .. } | Action::HardLink { .. } => Ok(()),
         };
         done.map_err(|source| Error::Boot { path: change.path.clone(), source })?;
     }
@@ -186,7 +187,9 @@ fn change_root<D: imgforge_ext4::Device>(editor: &mut Editor<D>, changes: &[Chan
     for change in changes().filter(|change| matches!(change.action, Action::Remove)) {
         editor.remove_all(change.path.as_bytes()).map_err(failed(change))?;
     }
-    for change in changes() {
+    // Links last: their files are then there.
+    let is_link = |change: &&Change| matches!(change.action, Action::HardLink { .. });
+    for change in changes().filter(|change| !is_link(change)).chain(changes().filter(is_link)) {
         change_path(editor, change).map_err(failed(change))?;
     }
     Ok(())
@@ -199,17 +202,27 @@ fn change_path<D: imgforge_ext4::Device>(
     let path = change.path.as_bytes();
     match &change.action {
         Action::Remove => Ok(()),
-        Action::Directory { access } => editor.make_directory(path, &attributes(Some(access))),
-        Action::File { content, access } => {
-            let content: Arc<dyn Content> = Arc::clone(content);
+        Action::Directory { attributes } => editor.make_directory(path, &of_inode(attributes)),
+        Action::File { bytes, attributes } => {
+            let content: Arc<dyn Content> = Arc::clone(&bytes.content);
             make_way(editor, path, imgforge_ext4::FileType::Regular)?;
-            editor.write_file(path, &content, &attributes(Some(access)))
+            editor.write_file(path, &content, &of_inode(attributes))
         }
-        Action::Symlink { target } => {
+        Action::Symlink { target, attributes } => {
             if editor.metadata(path)?.is_some() {
                 editor.remove(path)?;
             }
-            editor.make_symlink(path, target, &attributes(None))
+            editor.make_symlink(
+                path,
+                target,
+                &imgforge_ext4::Attributes { mode: None, ..of_inode(attributes) },
+            )
+        }
+        Action::HardLink { target } => {
+            if editor.metadata(path)?.is_some() {
+                editor.remove(path)?;
+            }
+            editor.make_hard_link(target.as_bytes(), path)
         }
     }
 }
@@ -226,11 +239,15 @@ fn make_way<D: imgforge_ext4::Device>(
     }
 }
 
-fn attributes(access: Option<&Access>) -> Attributes {
-    Attributes {
-        mode: access.map(|access| access.mode),
-        uid: access.map(|access| access.uid),
-        gid: access.map(|access| access.gid),
-        ..Attributes::default()
+/// Without attributes of its own, what is replaced keeps the vendor's.
+fn of_inode(attributes: &Attributes) -> imgforge_ext4::Attributes {
+    let Attributes { access, mtime, xattrs } = attributes;
+    imgforge_ext4::Attributes {
+        mode: Some(access.mode),
+        uid: Some(access.uid),
+        gid: Some(access.gid),
+        mtime: *mtime,
+        xattrs: (!xattrs.is_empty())
+            .then(|| xattrs.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect()),
     }
 }

@@ -5,18 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
+    checksum_file,
     console::Console,
     download::{self, Downloader, Pinned},
     host_file::HostFile,
+    lock::{self, Lock},
     manifest::sha256_of,
-    profile::{BaseImage, Profile, Signer, is_sha256},
+    profile::{BaseImage, Profile, is_sha256},
     settings::Settings,
     signature::{self, Verifier},
     store::{self, DecodedBase, Store},
-    yaml,
+    vendor::Signer,
 };
 
 /// Where a base comes from and whether the network may be used for it.
@@ -24,24 +24,20 @@ use crate::{
 pub struct Source<'a> {
     /// The board's profile.
     pub profile: &'a Profile,
-    /// The file the profile was read from; its lock lies beside it.
+    /// The file the profile was read from.
     pub profile_path: &'a Path,
     /// Whose signatures on the vendor's images count.
     pub signers: &'a [Signer],
+    /// The lock, which pins what the profile leaves open.
+    pub lock_path: &'a Path,
     /// A local image in place of the profile's.
     pub file: Option<&'a Path>,
     /// Never use the network.
     pub offline: bool,
+    /// Never change the lock.
+    pub locked: bool,
     /// Mirrors.
     pub settings: &'a Settings,
-}
-
-/// The lock beside a profile: what the profile leaves open, pinned.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Lock {
-    /// The base image, with the hash that the vendor's own checksum file gave.
-    pub base: BaseImage,
 }
 
 /// A base at hand.
@@ -53,8 +49,6 @@ pub struct Base {
     pub published: PathBuf,
     /// Where it came from, for the manifest: the vendor's URL, or the file's name.
     pub origin: String,
-    /// Where it lies: nothing is taken out of the store while this lives.
-    pub store: Store,
 }
 
 /// Why there is no base.
@@ -71,10 +65,16 @@ pub enum Error {
     Signature(#[from] signature::Error),
     /// The lock.
     #[error(transparent)]
-    Lock(#[from] yaml::Error),
+    Lock(#[from] lock::Error),
     /// The lock does not say what it is there for.
     #[error("{} has no SHA-256 of the base", path.display())]
     BrokenLock {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The lock has nothing on the base, and must not be changed.
+    #[error("{} does not pin the base, and --locked forbids to change it", path.display())]
+    NotLocked {
         /// The lock.
         path: PathBuf,
     },
@@ -156,7 +156,7 @@ impl Source<'_> {
         let text = fs::read_to_string(&checksums)
             .map_err(|source| Error::Read { path: checksums.clone(), source })?;
         let name = file_name(path);
-        let sha256 = download::parse_checksum(&text, &name).map(str::to_owned);
+        let sha256 = checksum_file::find(&text, &name).map(str::to_owned);
         let sha256 = sha256
             .ok_or_else(|| download::Error::NoChecksum { url: checksums.display().to_string(), name })?;
         Ok(BaseImage { sha256: Some(sha256), ..base.clone() })
@@ -168,19 +168,19 @@ impl Source<'_> {
         if base.sha256.is_some() {
             return Ok(base.clone());
         }
-        let lock_path = self.profile_path.with_extension("lock.yaml");
-        if lock_path.is_file() {
-            let lock: Lock = yaml::read(&lock_path)?;
-            if lock.base.url == base.url {
-                // Only the hash is the lock's; what the profile says since then counts.
-                let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
-                let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: lock_path.clone() })?;
-                return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
-            }
+        let lock = Lock::read(self.lock_path)?.unwrap_or_default();
+        if lock.base.url == base.url {
+            // Only the hash is the lock's; what the profile says since then counts.
+            let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
+            let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: self.lock_path.to_owned() })?;
+            return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
+        }
+        if self.locked {
+            return Err(Error::NotLocked { path: self.lock_path.to_owned() });
         }
         let pinned = self.pin(store, console)?;
-        store::write_whole(&lock_path, yaml::to_string(&Lock { base: pinned.clone() }).as_bytes())?;
-        console.note(&format!("pinned it in {}", lock_path.display()));
+        Lock { base: pinned.clone(), ..lock }.write(self.lock_path)?;
+        console.note(&format!("pinned it in {}", self.lock_path.display()));
         Ok(pinned)
     }
 
@@ -259,7 +259,7 @@ impl Source<'_> {
         if self.file.is_some() {
             console.note(&format!("the base is {origin}, SHA-256 {}", record.sha256));
         }
-        Ok(Base { decoded, published, origin, store: store.clone() })
+        Ok(Base { decoded, published, origin })
     }
 }
 

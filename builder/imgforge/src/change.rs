@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use imgforge_ext4::Content;
 use serde::{Deserialize, Serialize};
 
-use crate::image_path::ImagePath;
+use crate::{image_path::ImagePath, manifest::sha256_of};
 
 /// Which file system of the image a change goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,25 +50,71 @@ impl fmt::Display for Access {
     }
 }
 
+/// What a file, directory or link has besides its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// Mode and owner.
+    pub access: Access,
+    /// Time of modification, seconds since 1970; `None` is the time of the build.
+    pub mtime: Option<i64>,
+    /// Extended attributes by name, such as `security.capability`.
+    pub xattrs: Vec<(String, Vec<u8>)>,
+}
+
+impl From<Access> for Attributes {
+    fn from(access: Access) -> Self {
+        Self { access, mtime: None, xattrs: Vec::new() }
+    }
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone)]
+pub struct Bytes {
+    /// All of them.
+    pub content: Arc<dyn Content>,
+    /// Their SHA-256, lower-case hexadecimal, where it is known already. The read-back holds the image to it.
+    pub sha256: Option<String>,
+}
+
+impl Bytes {
+    /// The SHA-256, computed if it is not known.
+    pub fn sha256(&self) -> std::io::Result<String> {
+        self.sha256.clone().map_or_else(|| sha256_of(&*self.content), Ok)
+    }
+}
+
+impl From<Arc<dyn Content>> for Bytes {
+    fn from(content: Arc<dyn Content>) -> Self {
+        Self { content, sha256: None }
+    }
+}
+
 /// What is at a path once the change is made.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// A regular file with this content, created or replaced.
+    /// A regular file, created or replaced.
     File {
-        /// All of its bytes.
-        content: Arc<dyn Content>,
-        /// Mode and owner.
-        access: Access,
+        /// Its bytes.
+        bytes: Bytes,
+        /// Mode, owner, time.
+        attributes: Attributes,
     },
     /// A directory; one that exists keeps what is in it.
     Directory {
-        /// Mode and owner.
-        access: Access,
+        /// Mode, owner, time.
+        attributes: Attributes,
     },
     /// A symbolic link.
     Symlink {
         /// Where it points, as it is written.
         target: Vec<u8>,
+        /// Owner and time; a link's mode has no meaning.
+        attributes: Attributes,
+    },
+    /// One more name of a file.
+    HardLink {
+        /// The file; no link itself.
+        target: ImagePath,
     },
     /// Nothing: the file, or the directory with all in it, is gone.
     Remove,
@@ -81,6 +127,7 @@ impl Action {
             Action::File { .. } => "file",
             Action::Directory { .. } => "directory",
             Action::Symlink { .. } => "symlink",
+            Action::HardLink { .. } => "hardlink",
             Action::Remove => "remove",
         }
     }
@@ -97,6 +144,12 @@ pub enum Origin {
     Vendor(String),
     /// The board's profile.
     Board(String),
+    /// A package: name, version and architecture.
+    Package(String),
+    /// What dpkg keeps of the packages.
+    PackageDatabase,
+    /// A pinned file or tarball: its URL.
+    Artifact(String),
 }
 
 impl fmt::Display for Origin {
@@ -106,6 +159,9 @@ impl fmt::Display for Origin {
             Origin::Node(setting) => write!(f, "node {setting}"),
             Origin::Vendor(name) => write!(f, "vendor {name}"),
             Origin::Board(name) => write!(f, "board {name}"),
+            Origin::Package(identity) => write!(f, "package {identity}"),
+            Origin::PackageDatabase => f.write_str("package database"),
+            Origin::Artifact(url) => write!(f, "artifact {url}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::node::Role;
+use crate::{node::Role, pin::Rules};
 
 /// Patches a vendor's SD-card image into a Kubernetes node, without root, reproducibly.
 #[derive(Debug, Parser)]
@@ -32,6 +32,10 @@ SOURCE_DATE_EPOCH sets the time that is written into the image; the default is t
 pub enum Command {
     /// Builds a flashable image.
     Build(BuildArgs),
+    /// Pins what builds take: packages from signed repositories, files, the base.
+    Lock(LockArgs),
+    /// Fetches all that a build needs, so that it can be made offline.
+    Fetch(FetchArgs),
     /// Shows every change a build would make, and makes none.
     Plan(PlanArgs),
     /// Shows what is in an image: partitions, file systems, operating system.
@@ -74,9 +78,18 @@ pub struct TargetArgs {
     /// A local image in place of the profile's.
     #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
-    /// Never use the network.
+    /// The lock [default: BOARD.lock.yaml beside the profile].
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Never change the lock: fail if it is missing or does not fit.
+    #[arg(long)]
+    pub locked: bool,
+    /// Never use the network: take what the store has.
     #[arg(long)]
     pub offline: bool,
+    /// The same as --locked and --offline together.
+    #[arg(long)]
+    pub frozen: bool,
     /// The folder that keeps downloads and decoded images.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
     pub store: Option<PathBuf>,
@@ -86,6 +99,14 @@ pub struct TargetArgs {
     /// The folder with the overlays [default: `overlays` beside the profiles].
     #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
     pub overlays: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    /// What may be done to have a lock.
+    pub fn rules(&self) -> Rules {
+        let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
+        Rules { locked, offline, allow_expired: false }
+    }
 }
 
 /// `imgforge build`.
@@ -128,6 +149,28 @@ impl Format {
             Format::Gz => ".img.gz",
         }
     }
+}
+
+/// `imgforge lock`.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// What to pin.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Take newer packages: all, or only those named.
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    pub update: Option<Vec<String>>,
+    /// Take a repository whose release is past its Valid-Until date all the same.
+    #[arg(long)]
+    pub allow_expired: bool,
+}
+
+/// `imgforge fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// What to fetch for.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `imgforge plan`.

@@ -16,7 +16,7 @@ use reqwest::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    profile::is_sha256,
+    checksum_file,
     store::{self, Store},
 };
 
@@ -75,6 +75,13 @@ pub enum Error {
         /// The file it should be for.
         name: String,
     },
+}
+
+impl Error {
+    /// Whether the servers have no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. })
+    }
 }
 
 /// Why one attempt failed.
@@ -203,40 +210,44 @@ impl Downloader {
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
     }
 
-    /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
-    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
-        let name = url.rsplit('/').next().unwrap_or_default();
-        let (from, text) = self.small_file(url, candidates, suffix)?;
-        let found = parse_checksum(&String::from_utf8_lossy(&text), name).map(str::to_owned);
-        found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
+    /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
+    pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
+        self.first(candidates, limit).map(|(_, bytes)| bytes)
     }
 
-    /// A file of at most 1 MiB, whose name is that of `url` and `suffix`: where it came from, and its bytes.
-    pub fn small_file(
-        &self,
-        url: &str,
-        candidates: &[String],
-        suffix: &str,
-    ) -> Result<(String, Vec<u8>), Error> {
+    /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
+    pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
+        let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
+        self.first(&urls, MOST_SMALL)
+    }
+
+    fn first(&self, candidates: &[String], limit: u64) -> Result<(String, Vec<u8>), Error> {
         let mut last = None;
-        for candidate in candidates {
-            let url = format!("{candidate}{suffix}");
-            match with_retries(&url, || self.read_small(&url)) {
-                Ok(bytes) => return Ok((url, bytes)),
+        for url in candidates {
+            match with_retries(url, || self.whole(url, limit)) {
+                Ok(bytes) => return Ok((url.clone(), bytes)),
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| Error::Offline { url: url.to_owned() }))
+        Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
     }
 
-    fn read_small(&self, url: &str) -> Result<Vec<u8>, Attempt> {
+    fn whole(&self, url: &str, limit: u64) -> Result<Vec<u8>, Attempt> {
         let response = accepted(self.client.get(url).send()?)?;
         let mut bytes = Vec::new();
-        response.take(MOST_SMALL + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
-        if bytes.len() as u64 > MOST_SMALL {
-            return Err(Attempt::Long { expected: MOST_SMALL });
+        response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
+        if bytes.len() as u64 > limit {
+            return Err(Attempt::Long { expected: limit });
         }
         Ok(bytes)
+    }
+
+    /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
+    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        let (from, text) = self.beside(candidates, suffix)?;
+        let found = checksum_file::find(&String::from_utf8_lossy(&text), name).map(str::to_owned);
+        found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
     }
 
     fn fetch_from(
@@ -362,30 +373,5 @@ fn sha256(file: &mut File) -> io::Result<String> {
             0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             length => hasher.update(piece.get(..length).unwrap_or_default()),
         }
-    }
-}
-
-/// The hash for `name` in a checksum file: `<hash>`, or lines `<hash> [*]<name>` as sha256sum writes them.
-pub fn parse_checksum<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let hash = words.next().filter(|word| is_sha256(word))?;
-        let file =
-            words.next().map(|word| word.trim_start_matches('*').rsplit('/').next().unwrap_or_default());
-        file.is_none_or(|file| file == name).then_some(hash)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksum_files_come_in_two_forms() {
-        let hash = "0123456789abcdef".repeat(4);
-        assert_eq!(parse_checksum(&format!("{hash}\n"), "a.img.xz"), Some(hash.as_str()));
-        assert_eq!(parse_checksum(&format!("{hash} *./a.img.xz\n"), "a.img.xz"), Some(hash.as_str()));
-        assert_eq!(parse_checksum(&format!("{hash}  b.img.xz\n"), "a.img.xz"), None);
-        assert_eq!(parse_checksum("<html>not found</html>", "a.img.xz"), None);
     }
 }

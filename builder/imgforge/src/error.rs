@@ -4,7 +4,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use crate::{
-    apply, base, download, image, image_path, node, output, plan, profile, read, signature, store, yaml,
+    apply, base, download, image, image_path, node, output, pin, plan, profile, read, signature, store, yaml,
 };
 
 /// An error of a command.
@@ -31,6 +31,9 @@ pub enum Error {
     /// A file system of an image.
     #[error(transparent)]
     Read(#[from] read::Error),
+    /// The lock, and what it pins.
+    #[error(transparent)]
+    Pin(#[from] pin::Error),
     /// The plan.
     #[error(transparent)]
     Plan(#[from] plan::Error),

@@ -4,9 +4,12 @@
 //! the planned changes in a disk over the base; [`read_back`] checks them with other code; [`output`] writes the files.
 
 pub mod apply;
+pub mod artifact;
 pub mod base;
 pub mod change;
+pub mod checksum_file;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod console;
 pub mod download;
@@ -14,16 +17,23 @@ pub mod error;
 pub mod host_file;
 pub mod image;
 pub mod image_path;
+pub mod kubernetes;
+pub mod lock;
 pub mod manifest;
 pub mod node;
 pub mod open_image;
 pub mod output;
+pub mod pin;
 pub mod plan;
 pub mod prepare;
 pub mod profile;
 pub mod read;
 pub mod read_back;
+pub mod repositories;
+pub mod resolve;
 pub mod settings;
 pub mod signature;
 pub mod store;
+pub mod unpack;
+pub mod vendor;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! The manifest: what an image is made of, in a file beside it. The same inputs give the same manifest.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -8,7 +10,7 @@ use crate::{
     image::Partitions,
     image_path::ImagePath,
     node::Role,
-    prepare::Prepared,
+    prepare::{Inputs, Prepared},
     store::Record,
 };
 
@@ -115,6 +117,9 @@ pub enum State {
         mode: String,
         /// `uid:gid`.
         owner: String,
+        /// Extended attributes, in hexadecimal digits.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        xattrs: BTreeMap<String, String>,
     },
     /// A directory.
     Directory {
@@ -126,6 +131,11 @@ pub enum State {
     /// A symbolic link.
     Symlink {
         /// Where it points.
+        target: String,
+    },
+    /// One more name of a file.
+    HardLink {
+        /// The file.
         target: String,
     },
     /// Nothing any more.
@@ -148,16 +158,20 @@ impl ChangeEntry {
         let owner = |access: &crate::change::Access| format!("{}:{}", access.uid, access.gid);
         let mode = |access: &crate::change::Access| format!("{:04o}", access.mode);
         let state = match &change.action {
-            Action::File { content, access } => State::File {
-                size: content.len(),
-                sha256: sha256_of(&**content)?,
-                mode: mode(access),
-                owner: owner(access),
+            Action::File { bytes, attributes } => State::File {
+                size: bytes.content.len(),
+                sha256: bytes.sha256()?,
+                mode: mode(&attributes.access),
+                owner: owner(&attributes.access),
+                xattrs: attributes.xattrs.iter().map(|(name, value)| (name.clone(), hex(value))).collect(),
             },
-            Action::Directory { access } => State::Directory { mode: mode(access), owner: owner(access) },
-            Action::Symlink { target } => {
+            Action::Directory { attributes } => {
+                State::Directory { mode: mode(&attributes.access), owner: owner(&attributes.access) }
+            }
+            Action::Symlink { target, .. } => {
                 State::Symlink { target: String::from_utf8_lossy(target).into_owned() }
             }
+            Action::HardLink { target } => State::HardLink { target: target.to_string() },
             Action::Remove => State::Absent,
         };
         let origins = change.origins.iter().map(ToString::to_string).collect();
@@ -193,7 +207,7 @@ pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String
 impl Manifest {
     /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
     pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
-        let Prepared { request, base, .. } = prepared;
+        let Inputs { request, base, .. } = &prepared.inputs;
         Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -222,7 +236,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Access, Origin};
+    use crate::change::{Access, Bytes, Origin};
     use std::sync::Arc;
 
     #[test]
@@ -230,7 +244,10 @@ mod tests {
         let change = Change {
             volume: Volume::Root,
             path: ImagePath::new("/etc/hostname").unwrap(),
-            action: Action::File { content: Arc::new(b"abc".to_vec()), access: Access::root(0o640) },
+            action: Action::File {
+                bytes: Bytes { content: Arc::new(b"abc".to_vec()), sha256: None },
+                attributes: Access::root(0o640).into(),
+            },
             origins: vec![Origin::Node("hostname")],
         };
         let entry = ChangeEntry::new(&change).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{image_path::ImagePath, yaml};
+use crate::{image_path::ImagePath, kubernetes::Choice, yaml};
 
 /// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
@@ -54,6 +54,12 @@ pub struct Node {
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub kernel_arguments: Vec<String>,
+    /// Packages the node has besides those of its role, as relations in a `Depends` field.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// The Kubernetes it gets, in place of the board's.
+    #[serde(default)]
+    pub kubernetes: Option<Choice>,
 }
 
 /// Somebody who may log in.

@@ -17,18 +17,29 @@ use crate::{
     console::Console,
     error::Error,
     image::{self, Partitions, Trees},
+    kubernetes::{self, Release},
+    lock::Lock,
     node::Node,
+    pin::Pin,
     plan::{self, Request},
-    profile::{Catalogue, Layout},
+    profile::{BaseImage, Catalogue, Layout},
     settings::Settings,
     store::Store,
 };
 
-/// A build that has been thought through, and nothing done.
+/// All that a build starts from, at hand: what is asked for, and the base, open.
 #[derive(Debug)]
-pub struct Prepared {
-    /// What is asked for.
+pub struct Inputs {
+    /// What is asked for. Its epoch is the base's own time until a lock says otherwise.
     pub request: Request,
+    /// What packages, repositories and artifacts that takes.
+    pub additions_wanted: kubernetes::Content,
+    /// The search path of profiles, keys and releases.
+    pub folders: Vec<PathBuf>,
+    /// The lock, which may not be there yet.
+    pub lock_path: PathBuf,
+    /// The store; nothing is taken out of it while this lives.
+    pub store: Store,
     /// What it is made from.
     pub base: Base,
     /// The base's image.
@@ -37,35 +48,121 @@ pub struct Prepared {
     pub table: Table,
     /// The partitions to work on.
     pub partitions: Partitions,
+    /// When the base was last written, in seconds since 1970.
+    pub written: i64,
+    /// Its file systems.
+    pub trees: Trees,
+}
+
+/// A build that has been thought through, and nothing done.
+#[derive(Debug)]
+pub struct Prepared {
+    /// All it starts from.
+    pub inputs: Inputs,
+    /// What is pinned; `None` where nothing is added to the base.
+    pub lock: Option<Lock>,
     /// What will be done.
     pub changes: Vec<Change>,
 }
 
-/// Finds profile, settings, overlays and base, and makes the plan.
+/// Finds profile, settings, overlays and base, pins and fetches what is added, and makes the plan.
 pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> Result<Prepared, Error> {
-    let folders = settings.profile_folders(target.profiles.as_deref());
-    let catalogue = Catalogue::load(&folders)?;
-    let (profile_path, profile) = catalogue.find(&target.board)?;
-    let vendor = catalogue.vendor(profile, &folders)?;
-    let node = node_settings(target)?;
-    let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
-    let (signers, file) = (vendor.image_signers.as_slice(), target.base.as_deref());
-    let source = Source { profile, profile_path, signers, file, offline: target.offline, settings };
-    let base = source.obtain(&store, console)?;
-    let path = &base.decoded.path;
-    let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
-    let image: Arc<dyn Content> = Arc::new(content);
-    let opened = Opened::open(&image, &profile.layout);
-    let Opened { table, partitions, written, trees } =
-        opened.map_err(|error| error.of_image(&base.origin))?;
-    let epoch = epoch_from_environment()?.unwrap_or(written);
-    let overlays = overlays_folder(target, profile_path, &folders);
-    let request = Request { profile: profile.clone(), vendor, role: target.role, node, overlays, epoch };
-    let changes = plan::plan(&request, &trees.root, trees.boot()).map_err(|error| match error {
-        plan::Error::Base(error) => Error::from(error).of_image(&base.origin),
+    let mut inputs = Inputs::gather(target, settings, console)?;
+    let pin = Pin { inputs: &inputs, settings, console, rules: target.rules() };
+    let lock = pin.lock()?;
+    let additions = lock.as_ref().map(|lock| pin.additions(lock)).transpose()?.unwrap_or_default();
+    let locked = lock.as_ref().and_then(|lock| lock.epoch);
+    inputs.request.epoch = epoch_from_environment()?.or(locked).unwrap_or(inputs.written);
+    let trees = &inputs.trees;
+    let changes = plan::plan(&inputs.request, &additions, &trees.root, trees.boot());
+    let changes = changes.map_err(|error| match error {
+        plan::Error::Base(error) => Error::from(error).of_image(&inputs.base.origin),
         error => error.into(),
     })?;
-    Ok(Prepared { request, base, image, table, partitions, changes })
+    Ok(Prepared { inputs, lock, changes })
+}
+
+impl Inputs {
+    /// Finds profile, settings and overlays, and gets hold of the base.
+    pub fn gather(target: &TargetArgs, settings: &Settings, console: &Console) -> Result<Self, Error> {
+        let folders = settings.profile_folders(target.profiles.as_deref());
+        let catalogue = Catalogue::load(&folders)?;
+        let (profile_path, profile) = catalogue.find(&target.board)?;
+        let vendor = catalogue.vendor(profile, &folders)?;
+        let node = node_settings(target)?;
+        let kubernetes = node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
+        let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
+        let overlays = overlays_folder(target, profile_path, &folders);
+        let mut request = Request {
+            profile: profile.clone(),
+            vendor,
+            role: target.role,
+            node,
+            kubernetes,
+            overlays,
+            epoch: 0,
+        };
+        let additions_wanted = wanted(&request, &folders)?;
+        let lock_path = target.lock.clone().unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
+        let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
+        let source = Source {
+            profile,
+            profile_path,
+            signers: &request.vendor.image_signers,
+            lock_path: &lock_path,
+            file: target.base.as_deref(),
+            offline: target.rules().offline,
+            locked: target.rules().locked,
+            settings,
+        };
+        let base = source.obtain(&store, console)?;
+        let path = &base.decoded.path;
+        let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        let image: Arc<dyn Content> = Arc::new(content);
+        let opened = Opened::open(&image, &profile.layout);
+        let Opened { table, partitions, written, trees } =
+            opened.map_err(|error| error.of_image(&base.origin))?;
+        request.epoch = written;
+        Ok(Self {
+            request,
+            additions_wanted,
+            folders,
+            lock_path,
+            store,
+            base,
+            image,
+            table,
+            partitions,
+            written,
+            trees,
+        })
+    }
+
+    /// How the lock names the base: by its URL, or the file it was.
+    pub fn base_pin(&self) -> BaseImage {
+        let profile = &self.request.profile.base;
+        let is_profiles = profile.url.as_ref() == Some(&self.base.origin);
+        if is_profiles {
+            BaseImage { url: profile.url.clone(), ..BaseImage::default() }
+        } else {
+            BaseImage { file: Some(self.base.origin.clone().into()), ..BaseImage::default() }
+        }
+    }
+}
+
+/// The packages of overlays and node, and what the release of Kubernetes brings.
+fn wanted(request: &Request, folders: &[PathBuf]) -> Result<kubernetes::Content, Error> {
+    let mut wanted = kubernetes::Content::default();
+    if let Some(choice) = &request.kubernetes {
+        let release = Release::find(&choice.release, folders)?;
+        wanted = release.content(request.profile.architecture, choice.from)?;
+    }
+    for package in plan::packages_wanted(request)? {
+        if !wanted.packages.contains(&package) {
+            wanted.packages.push(package);
+        }
+    }
+    Ok(wanted)
 }
 
 /// What is in a base.

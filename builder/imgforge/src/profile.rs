@@ -1,19 +1,18 @@
 //! Board profiles and vendor descriptions: what imgforge knows of boards, as data.
 //!
-//! `board-profiles/<board>.yaml` describes a board, `board-profiles/vendors/<vendor>.yaml` what all images of a vendor
-//! have in common. Both are found by a search path, so that a person's own files come first.
+//! `board-profiles/<board>.yaml` describes a board, `board-profiles/vendors/<vendor>.yaml` what all images of a
+//! [`Vendor`] have in common. Both are found by a search path, so that a person's own files come first.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
-use imgforge_debian::Fingerprint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{image_path::ImagePath, yaml};
+use crate::{image_path::ImagePath, kubernetes, vendor::Vendor, yaml};
 
 /// A board: its hardware, the vendor's image for it and how that image is laid out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,6 +43,9 @@ pub struct Profile {
     /// Words added to the kernel's command line on this board.
     #[serde(default)]
     pub kernel_arguments: Vec<String>,
+    /// The Kubernetes its masters and workers get; without it, they bring none.
+    #[serde(default)]
+    pub kubernetes: Option<kubernetes::Choice>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -54,7 +56,7 @@ fn default_reserve() -> u32 {
 }
 
 /// Instruction sets of the boards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// 64-bit, ARMv8-A or newer.
@@ -63,6 +65,23 @@ pub enum Architecture {
     Armv7,
     /// 32-bit ARMv6 with VFPv2: Raspberry Pi 1 and Zero. No Kubernetes runs there.
     Armv6,
+}
+
+impl Architecture {
+    /// The name used in profiles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Arm64 => "arm64",
+            Architecture::Armv7 => "armv7",
+            Architecture::Armv6 => "armv6",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Where the vendor's image is and what it must be. The two hashes are of two different things: the file that is
@@ -136,79 +155,6 @@ pub struct BootPartition {
     pub mount: ImagePath,
 }
 
-/// What all images of a vendor have in common.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Vendor {
-    /// Name used in profiles; the file's name without `.yaml`.
-    pub vendor: String,
-    /// Full name.
-    pub name: String,
-    /// Where the kernel's command line is written.
-    pub command_line: CommandLine,
-    /// Words added to it where the node runs Kubernetes.
-    #[serde(default)]
-    pub kubernetes_kernel_arguments: Vec<String>,
-    /// Whose signatures on images count.
-    #[serde(default)]
-    pub image_signers: Vec<Signer>,
-}
-
-/// Somebody whose signature on an image counts.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Signer {
-    /// Who it is.
-    pub name: String,
-    /// The primary key's fingerprint: 40 hexadecimal digits. It alone decides; where the key comes from does not matter.
-    #[serde(deserialize_with = "fingerprint")]
-    #[schemars(with = "String")]
-    pub fingerprint: Fingerprint,
-    /// Where the key can be had, unless it lies in `keys/` beside the profiles.
-    #[serde(default)]
-    pub key_url: Option<String>,
-}
-
-/// A file that holds the kernel's command line.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CommandLine {
-    /// The file system it is in.
-    pub volume: BootVolume,
-    /// Its path; the last component may hold `*` for "each file that fits".
-    pub file: String,
-    /// How the words stand in it.
-    pub form: CommandLineForm,
-}
-
-/// The file system a boot file is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BootVolume {
-    /// The FAT boot partition.
-    Boot,
-    /// The root file system.
-    Root,
-}
-
-/// How the words of the command line stand in their file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum CommandLineForm {
-    /// The file is the command line, on one line: Raspberry Pi's `cmdline.txt`.
-    Line,
-    /// The value of a key, `key=words`: `extraargs` in Armbian's `armbianEnv.txt`.
-    Assignment {
-        /// The key.
-        key: String,
-    },
-    /// The rest of a line that begins with a word, as `options` in a boot loader entry.
-    Field {
-        /// The word.
-        key: String,
-    },
-}
-
 /// Why a board's description cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -235,6 +181,26 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         message: String,
+    },
+    /// There is no such release of Kubernetes.
+    #[error("no release of Kubernetes is called `{asked}`")]
+    UnknownRelease {
+        /// The name asked for.
+        asked: String,
+        /// All known names.
+        known: Vec<String>,
+    },
+    /// A release has nothing for a board.
+    #[error("Kubernetes {release} has no {} for {architecture}", way.name())]
+    NotForBoard {
+        /// The release.
+        release: String,
+        /// The board's instruction set.
+        architecture: Architecture,
+        /// Where it was to come from.
+        way: kubernetes::Way,
+        /// Where it can be had instead.
+        other: Option<kubernetes::Way>,
     },
     /// A file cannot be read as what it should be.
     #[error(transparent)]
@@ -351,9 +317,9 @@ fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
     Ok(hash)
 }
 
-/// Reads the fingerprint of a key.
-fn fingerprint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+/// Reads a SHA-256 that must be there.
+pub fn required_sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    sha256(deserializer)?.ok_or_else(|| de::Error::custom("a SHA-256 is missing"))
 }
 
 /// Whether `text` is a SHA-256 as sha256sum writes it: 64 lower-case hexadecimal digits.

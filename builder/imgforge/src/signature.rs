@@ -7,19 +7,22 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use imgforge_debian::{Fingerprint, Keyring, Trust};
 
 use crate::{
+    clock,
     download::{self, Downloader},
-    profile::Signer,
     settings::Settings,
+    vendor::Signer,
 };
 
 /// Endings of files with keys, armoured or binary.
 const KEY_FILES: [&str; 3] = ["asc", "gpg", "pgp"];
+
+/// A file of keys is far below this many bytes, however many people have signed them.
+const LARGEST_KEYRING: u64 = 1 << 20;
 
 /// Why a signature does not vouch for an image.
 #[derive(Debug, thiserror::Error)]
@@ -96,13 +99,14 @@ impl Verifier<'_> {
     /// The signer whose signature, in a file beside `url` whose name has `suffix` appended, is of `image`. Keys and
     /// signature must be valid today.
     pub fn verify(&self, image: &Path, url: &str, suffix: &str) -> Result<Fingerprint, Error> {
-        let found = self.downloader.small_file(url, &self.settings.candidates(url), suffix);
+        let found = self.downloader.beside(&self.settings.candidates(url), suffix);
         let (signature, bytes) = found.map_err(|source| Error::Unsigned { image: url.to_owned(), source })?;
         let pinned: Vec<_> = self.signers.iter().map(|signer| signer.fingerprint).collect();
         let keyring = self.keyring(url)?;
         let unreadable = |source| Error::Read { path: image.to_owned(), source };
         let mut content = File::open(image).map_err(unreadable)?;
-        let trust = Trust { keyring: &keyring, pinned: &pinned, now: now() };
+        // Where the clock is of no use, nothing that ever ends is valid.
+        let trust = Trust { keyring: &keyring, pinned: &pinned, now: clock::now().unwrap_or(u64::MAX) };
         trust.verify_detached_stream(&mut content, &bytes).map_err(|error| match error {
             imgforge_debian::Error::Io(source) => unreadable(source),
             source => Error::Untrusted { signature, image: url.to_owned(), source },
@@ -116,8 +120,8 @@ impl Verifier<'_> {
         for signer in self.signers {
             let Some(url) = signer.key_url.as_deref().filter(|_| !holds(&keyring, signer)) else { continue };
             // A server may be down and another signer have signed; what a server sends need not even be a key.
-            match self.downloader.small_file(url, &self.settings.candidates(url), "") {
-                Ok((_, bytes)) => keyring.merge(Keyring::parse(&bytes).unwrap_or_default()),
+            match self.downloader.bytes(&self.settings.candidates(url), LARGEST_KEYRING) {
+                Ok(bytes) => keyring.extend(Keyring::parse(&bytes).unwrap_or_default()),
                 Err(error) => failure = Some(error),
             }
         }
@@ -151,15 +155,7 @@ fn own_keys(folder: &Path) -> Result<Keyring, Error> {
     paths.sort();
     for path in paths {
         let bytes = fs::read(&path).map_err(unreadable(&path))?;
-        keyring.merge(Keyring::parse(&bytes).map_err(|source| Error::Key { path, source })?);
+        keyring.extend(Keyring::parse(&bytes).map_err(|source| Error::Key { path, source })?);
     }
     Ok(keyring)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether a key has expired is a question of today; no output depends on it"
-)]
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

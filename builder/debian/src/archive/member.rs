@@ -5,9 +5,11 @@
 
 use std::io::Read;
 
+use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
 use super::Kind;
+use crate::digest::Sha256;
 use crate::error::Result;
 use crate::path::TreePath;
 
@@ -19,7 +21,8 @@ const EXTENDED_LIMIT: u64 = 1 << 20;
 const MODE_MASK: u32 = 0o7777;
 
 /// What a member creates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum MemberKind {
     /// A regular file.
     File {
@@ -33,6 +36,7 @@ pub enum MemberKind {
     /// A symbolic link.
     Symlink {
         /// Its target, as it stands.
+        #[serde(with = "crate::escape")]
         target: Vec<u8>,
     },
     /// One more name for an earlier file of the package.
@@ -43,7 +47,8 @@ pub enum MemberKind {
 }
 
 /// A user or group as the archive states it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Owner {
     /// The number.
     pub id: u32,
@@ -52,7 +57,8 @@ pub struct Owner {
 }
 
 /// One member of the data archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
     /// Where it goes, before any symbolic link of the target is followed.
     pub path: TreePath,
@@ -67,8 +73,13 @@ pub struct Member {
     /// Modification time (seconds since 1970).
     pub mtime: u64,
     /// Extended attributes such as `security.capability`, by name, in their order.
+    #[serde(with = "crate::escape::pairs", default, skip_serializing_if = "Vec::is_empty")]
     pub xattrs: Vec<(String, Vec<u8>)>,
-    /// The sum of a file's content, if the package brings no `md5sums`.
+    /// The sum of a file's content, also by its hard links; not known yet while the content is visited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// The MD5 sum of the same, if the package brings no `md5sums`.
+    #[serde(with = "crate::hex::optional", default, skip_serializing_if = "Option::is_none")]
     pub md5: Option<[u8; 16]>,
 }
 
@@ -139,6 +150,7 @@ fn member(header: &tar::Header, extension: Extension, offset: u64) -> Result<Mem
         group: owner(header.gid()?, header.groupname_bytes(), &path)?,
         mtime: header.mtime()?,
         xattrs: extension.xattrs,
+        sha256: None,
         md5: None,
         path,
     })

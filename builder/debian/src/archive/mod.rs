@@ -1,16 +1,23 @@
-//! Binary packages: the `.deb` format 2.0, read once from front to back and never unpacked to disk.
+//! Binary packages: the `.deb` format 2.0, read once from front to back and never unpacked to disk; and plain tarballs.
 //!
 //! <https://manpages.debian.org/bookworm/dpkg-dev/deb.5>: `debian-binary`, `control.tar[.xz|.zst|.gz]`, `data.tar[…]`.
 
 mod ar;
-mod md5sums;
 mod member;
+mod members;
+mod stored;
+mod sums;
+mod tarball;
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
+
+use serde::{Deserialize, Serialize};
 
 use self::ar::{Ar, Header};
 pub use self::member::{Member, MemberKind, Owner};
+use self::members::Members;
+use self::stored::Stored;
+pub use self::tarball::read_tarball;
 use crate::compression::Compression;
 use crate::control::Paragraph;
 use crate::error::{Detail, Error, Result};
@@ -47,6 +54,12 @@ enum Kind {
     HardLink { path: TreePath, target: TreePath },
     #[error("{0}: not allowed in the control archive")]
     ControlMember(TreePath),
+    #[error("{0:?} appears twice among the control files, or is no name of one")]
+    ControlName(String),
+    #[error("{0}: its content does not start where that of the file before it ends")]
+    Offset(TreePath),
+    #[error("an archive without members")]
+    Empty,
     #[error("no control file")]
     NoControl,
     #[error("bytes after the data member")]
@@ -78,7 +91,8 @@ impl Default for Limits {
 }
 
 /// One file of the control archive other than `control`: `postinst`, `conffiles`, `md5sums`, …
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ControlFile {
     /// A plain name without slash.
     pub name: String,
@@ -87,11 +101,15 @@ pub struct ControlFile {
     /// Modification time (seconds since 1970).
     pub mtime: u64,
     /// Its content.
+    #[serde(with = "crate::escape")]
     pub content: Vec<u8>,
 }
 
 /// A package as its archive describes it, without the contents of its files.
-#[derive(Clone, Debug)]
+///
+/// It can be kept in any [`serde`] format, and is held to the same rules when it is read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct Package {
     /// Name, version, architecture.
     pub identity: Identity,
@@ -124,30 +142,20 @@ impl Package {
     pub fn read(
         deb: impl Read,
         limits: &Limits,
-        mut visit: impl FnMut(&Member, &mut dyn Read) -> io::Result<()>,
+        visit: impl FnMut(&Member, &mut dyn Read) -> io::Result<()>,
     ) -> Result<Self> {
         let mut ar = Ar::new(deb)?;
         check_format(&mut ar)?;
         let (control, control_files) = read_control(&mut ar, limits)?;
-        let mut members = Members::default();
         let brings_sums = control_files.iter().any(|file| file.name == "md5sums");
         let (header, compression) = expect_archive(&mut ar, "data.tar")?;
         let plain = compression.decode(ar.content(&header))?;
-        walk_whole(plain, limits.data, limits.members, |mut member, content| {
-            members.check(&member)?;
-            if brings_sums {
-                visit(&member, content).map_err(Error::Io)?;
-            } else {
-                member.md5 = md5sums::pass(&member, &members, content, &mut visit)?;
-            }
-            members.push(member);
-            Ok(())
-        })?;
+        let members = members::read(plain, limits, !brings_sums, visit)?;
         if ar.next_header()?.is_some() {
             return Err(Kind::Trailing.into());
         }
         let identity = Identity::from_paragraph(&control)?;
-        Ok(Package { identity, control, control_files, members: members.list })
+        Ok(Package { identity, control, control_files, members })
     }
 
     /// The content of a control file.
@@ -236,52 +244,6 @@ fn read_control<R: Read>(ar: &mut Ar<R>, limits: &Limits) -> Result<(Paragraph, 
 fn is_control_name(name: &str) -> bool {
     // dpkg writes `list` itself and lets no package bring one.
     name != "list" && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte))
-}
-
-/// The members seen so far, with the rules that span members.
-#[derive(Default)]
-struct Members {
-    list: Vec<Member>,
-    by_path: BTreeMap<TreePath, usize>,
-}
-
-impl Members {
-    fn get(&self, path: &TreePath) -> Option<&Member> {
-        self.by_path.get(path).and_then(|&index| self.list.get(index))
-    }
-
-    fn kind(&self, path: &TreePath) -> Option<&MemberKind> {
-        self.get(path).map(|member| &member.kind)
-    }
-
-    fn check(&self, member: &Member) -> Result<()> {
-        let path = || member.path.clone();
-        if self.by_path.contains_key(&member.path) {
-            return Err(Kind::Duplicate(path()).into());
-        }
-        let is_blocked = |above: &TreePath| !matches!(self.kind(above), None | Some(MemberKind::Directory));
-        if let Some(above) = member.path.ancestors().find(is_blocked) {
-            return Err(Kind::BelowFile { path: path(), above }.into());
-        }
-        match &member.kind {
-            MemberKind::HardLink { target }
-                if !matches!(self.kind(target), Some(MemberKind::File { .. })) =>
-            {
-                Err(Kind::HardLink { path: path(), target: target.clone() }.into())
-            }
-            MemberKind::File { .. } | MemberKind::Symlink { .. } | MemberKind::HardLink { .. }
-                if member.path.is_root() =>
-            {
-                Err(Kind::BelowFile { path: path(), above: path() }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn push(&mut self, member: Member) {
-        self.by_path.insert(member.path.clone(), self.list.len());
-        self.list.push(member);
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Packages no tool would make, built byte by byte in memory. What real tools make is read in `tests/archive.rs`.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::digest::Sha256;
 
 const CONTROL: &[u8] = b"Package: x\nVersion: 1\nArchitecture: all\n";
 
@@ -196,5 +199,94 @@ fn every_truncation_is_an_error() {
     assert!(read(&whole).is_ok());
     for length in 0..whole.len() {
         assert!(read(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+    }
+}
+
+#[test]
+fn files_and_their_hard_links_have_sums() {
+    let data = tar(|tar| {
+        file(tar, "./a", b"abc");
+        add(tar, tar::EntryType::Link, "./b", "./a", b"");
+        add(tar, tar::EntryType::Symlink, "./c", "a", b"");
+    });
+    let sums: Vec<_> = read(&deb(&data)).unwrap().members.iter().map(|member| member.sha256).collect();
+    assert_eq!(sums, [Some(Sha256::of(b"abc")), Some(Sha256::of(b"abc")), None]);
+}
+
+fn stored(package: &Package) -> serde_json::Value {
+    serde_json::to_value(package).unwrap()
+}
+
+fn restored(value: serde_json::Value) -> std::result::Result<Package, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_stored_package_is_held_to_the_rules_of_archives() {
+    let whole = stored(
+        &read(&deb(&tar(|tar| {
+            file(tar, "./a", b"abc");
+            file(tar, "./b", b"");
+            add(tar, tar::EntryType::Link, "./c", "./a", b"");
+        })))
+        .unwrap(),
+    );
+    let changed = |pointer: &str, value: serde_json::Value| {
+        let mut package = whole.clone();
+        *package.pointer_mut(pointer).unwrap() = value;
+        restored(package).unwrap_err()
+    };
+    let script = serde_json::json!([{"name": "../x", "mode": 493, "mtime": 0, "content": ""}]);
+    let twice = serde_json::json!([{"name": "control", "mode": 420, "mtime": 0, "content": ""}]);
+    for (pointer, value, reason) in [
+        ("/members/0/path", "/a/../b".into(), "climbs with `..`"),
+        ("/members/0/path", "a".into(), "is not absolute"),
+        ("/members/0/path", r"/\xfg".into(), "broken escape"),
+        ("/members/1/path", "/a".into(), "/a appears twice"),
+        ("/members/1/path", "/a/b".into(), "lies below /a"),
+        ("/members/1/kind/file/offset", 2.into(), "does not start where"),
+        ("/members/2/kind/hard_link/target", "/c".into(), "no earlier file"),
+        ("/members/0/sha256", "abc".into(), "is no SHA-256 sum"),
+        ("/members/0/md5", "abc".into(), "is not 32 digits"),
+        ("/control", "Package: ../x\nVersion: 1\nArchitecture: all\n".into(), "is not acceptable"),
+        ("/control_files", script, "\"../x\" appears twice among the control files, or is no name"),
+        ("/control_files", twice, "\"control\" appears twice"),
+    ] {
+        let told = changed(pointer, value);
+        assert!(told.contains(reason), "{pointer}: {told}");
+    }
+}
+
+/// What the members of a made-up package are.
+fn any_member() -> impl Strategy<Value = (tar::EntryType, Vec<u8>, Vec<u8>)> {
+    use tar::EntryType::{Directory, Regular, Symlink};
+    let name =
+        prop::collection::vec(any::<u8>().prop_filter("separates", |byte| !b"\0\n/.".contains(byte)), 1..9);
+    let content = prop::collection::vec(1_u8.., 1..20);
+    (prop::sample::select(vec![Regular, Directory, Symlink]), name, content)
+}
+
+proptest! {
+    #[test]
+    fn a_stored_package_is_read_again_as_it_was(
+        members in prop::collection::vec(any_member(), 0..5),
+        script in prop::collection::vec(any::<u8>(), 0..30),
+    ) {
+        let data = tar(|tar| {
+            for (index, (kind, name, content)) in members.iter().enumerate() {
+                let path = [format!("./{index}").as_bytes(), name].concat();
+                let attribute: (&str, &[u8]) = ("SCHILY.xattr.user.x", content);
+                tar.append_pax_extensions([("path", path.as_slice()), ("linkpath", content), attribute]).unwrap();
+                add(tar, *kind, "./name", "", if *kind == tar::EntryType::Regular { content } else { b"" });
+            }
+        });
+        let control = tar(|tar| {
+            file(tar, "./control", CONTROL);
+            file(tar, "./postinst", &script);
+        });
+        let bytes = ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)]);
+        let package = read(&bytes).unwrap();
+        prop_assert_eq!(package.members.len(), members.len());
+        prop_assert_eq!(restored(stored(&package)), Ok(package));
     }
 }

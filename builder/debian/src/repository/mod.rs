@@ -7,10 +7,12 @@ mod date;
 mod packages;
 mod release;
 mod signature;
+mod sources;
 
 pub use self::packages::{Candidate, read_packages};
 pub use self::release::{FileSum, Release};
 pub use self::signature::{Fingerprint, Keyring, Signed, Trust};
+pub use self::sources::{SignedBy, Source, parse_deb822_sources, parse_source_list};
 use crate::compression::Compression;
 
 /// How a repository is laid out below its address.
@@ -94,6 +96,12 @@ impl Layout {
         };
         Index { files: Compression::ALL.into_iter().filter_map(file).collect() }
     }
+}
+
+/// Whether a path that somebody else wrote leads to a place below the repository's address, whatever the scheme.
+fn stays_below(path: &str) -> bool {
+    let climbs = path.starts_with('/') || path.split('/').any(|part| part == "..");
+    !climbs && !path.contains(|c: char| c.is_control() || c.is_whitespace() || "?#".contains(c))
 }
 
 #[cfg(test)]

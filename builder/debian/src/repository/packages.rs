@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::FileSum;
+use super::{FileSum, stays_below};
 use crate::control::{Paragraph, Paragraphs};
 use crate::error::{Detail, Error, Result};
 use crate::identity::Identity;
@@ -58,8 +58,7 @@ impl Candidate {
             Error::Malformed(Detail::new(kind))
         };
         let filename = paragraph.require("Filename")?;
-        let climbs = filename.starts_with('/') || filename.split('/').any(|part| part == "..");
-        if climbs || filename.contains(|c: char| c.is_control() || c.is_whitespace() || "?#".contains(c)) {
+        if !stays_below(filename) {
             return Err(fail("Filename", filename));
         }
         let size = paragraph.require("Size")?;

@@ -16,6 +16,7 @@ use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, VerifyingKey};
 
 use crate::error::{Detail, Error, Result};
+use crate::hex;
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
@@ -41,15 +42,9 @@ impl FromStr for Fingerprint {
     /// # Errors
     /// [`Error::Malformed`] for anything else.
     fn from_str(text: &str) -> Result<Self> {
-        let digits: Option<Vec<u32>> =
-            text.chars().filter(|digit| !digit.is_whitespace()).map(|digit| digit.to_digit(16)).collect();
-        let bytes = digits.filter(|digits| digits.len() == 40).map(|digits| {
-            digits.chunks(2).map(|pair| pair.iter().fold(0, |sum, digit| sum << 4 | *digit as u8)).collect()
-        });
-        let bytes = bytes.and_then(|bytes: Vec<u8>| bytes.try_into().ok());
-        bytes
-            .map(Fingerprint)
-            .ok_or_else(|| Error::Malformed(Detail::new(Kind::Fingerprint(text.to_owned()))))
+        let digits: String = text.split_whitespace().collect();
+        let name = hex::decode(&digits).map(Fingerprint);
+        name.ok_or_else(|| Error::Malformed(Detail::new(Kind::Fingerprint(text.to_owned()))))
     }
 }
 
@@ -86,8 +81,8 @@ impl Keyring {
         }
     }
 
-    /// Takes in the keys of another ring. Of a key that is in both, either copy may vouch for a signature.
-    pub fn merge(&mut self, other: Keyring) {
+    /// Adds the keys of another. Of a key that is in both, either copy may vouch for a signature.
+    pub fn extend(&mut self, other: Keyring) {
         self.keys.extend(other.keys);
     }
 

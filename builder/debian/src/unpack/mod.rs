@@ -12,6 +12,7 @@ use crate::assessment::{Effect, Preinst};
 use crate::control::Paragraph;
 use crate::database::{Conffile, Database, DatabaseFile, Stanza, State};
 use crate::error::{Detail, Error, Result};
+use crate::hex::Hex;
 use crate::identity::Identity;
 use crate::path::TreePath;
 use crate::tree::Tree;
@@ -190,6 +191,8 @@ impl Unpacking<'_> {
             triggers.activate_path(database, &target);
             let claim = if placement.keeps(&target, &member.kind)? {
                 Claim::Free
+            } else if placement.is_new_directory(&target, &member.kind)? {
+                owners.take_over(&member.path)
             } else {
                 owners.claim(database, self.package, &member.path)?
             };
@@ -273,7 +276,7 @@ fn encode_list(members: &[&Member]) -> Vec<u8> {
 /// `info/NAME.md5sums`: a line `SUM  PATH` for each file, the path without its leading slash.
 fn encode_md5sums(members: &[&Member]) -> Vec<u8> {
     let line = |member: &&Member| {
-        let sum: String = member.md5?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = Hex(&member.md5?).to_string();
         Some([sum.as_bytes(), b"  ", member.path.as_bytes().get(1..)?, b"\n"].concat())
     };
     members.iter().filter_map(line).flatten().collect()

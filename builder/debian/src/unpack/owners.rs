@@ -40,6 +40,14 @@ impl Owners {
         }
     }
 
+    /// Claims a path from all who have it, asking nobody.
+    pub(super) fn take_over(&self, path: &TreePath) -> Claim {
+        match self.by_path.get(path.as_bytes()) {
+            Some(others) if !others.is_empty() => Claim::Takes(others.clone()),
+            _ => Claim::Free,
+        }
+    }
+
     /// Decides over a path that is not an existing directory.
     pub(super) fn claim(&self, database: &Database, package: &Package, path: &TreePath) -> Result<Claim> {
         let mut taken = Vec::new();

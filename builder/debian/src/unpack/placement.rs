@@ -41,6 +41,12 @@ impl<'a> Placement<'a> {
         }
     }
 
+    /// Whether a directory is new here. Where another package lists it, dpkg takes for granted that it was a directory, too,
+    /// which somebody took away, as images made small do with documentation; it is the new package's alone then.
+    pub(super) fn is_new_directory(&self, path: &TreePath, kind: &MemberKind) -> Result<bool> {
+        Ok(*kind == MemberKind::Directory && self.node(&self.locate(path)?)?.is_none())
+    }
+
     /// Adds the operation of one member, unless what is there already stays.
     pub(super) fn place(
         &mut self,

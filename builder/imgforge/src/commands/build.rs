@@ -12,7 +12,7 @@ use crate::{
     image::{Partitions, Trees},
     manifest::{ChangeEntry, Manifest},
     output::{self, Output, Written},
-    prepare::{Prepared, prepare},
+    prepare::{Inputs, Prepared, prepare},
     read_back,
     settings::Settings,
 };
@@ -21,17 +21,17 @@ use crate::{
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let prepared = prepare(&args.target, settings, console)?;
     let (path, format) = destination(args, &prepared);
-    output::check_destination(&path, &prepared.base.published)?;
+    output::check_destination(&path, &prepared.inputs.base.published)?;
     let entries = ChangeEntry::all(&prepared.changes);
     let entries =
         entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
-    let patched = patch(&prepared).map_err(|error| error.of_image(&prepared.base.origin));
+    let patched = patch(&prepared).map_err(|error| error.of_image(&prepared.inputs.base.origin));
     let (disk, applied) = patched?;
-    let partitions = Partitions::find(&applied.table, &prepared.request.profile.layout)?;
+    let partitions = Partitions::find(&applied.table, &prepared.inputs.request.profile.layout)?;
     report(console, &prepared, &applied);
     let manifest = Manifest::new(&prepared, &partitions, entries);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let output = Output { path: &path, format, threads, base: &prepared.base, free: &applied.free };
+    let output = Output { path: &path, format, threads, base: &prepared.inputs.base, free: &applied.free };
     let written = output.write(&disk, manifest, console)?;
     read_back(&written, &applied, &partitions)?;
     let manifest = written.commit()?;
@@ -54,7 +54,7 @@ fn read_back(written: &Written, applied: &Applied, partitions: &Partitions) -> R
 
 /// Makes the changes in a disk over the base.
 fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Applied), Error> {
-    let Prepared { request, image, table, partitions, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, image, table, partitions, .. }, changes, .. } = prepared;
     let mut disk = Disk::new(Arc::clone(image));
     let reserve = u64::from(request.profile.reserve) << 20;
     let applied = apply::apply(&mut disk, table.clone(), partitions, changes, reserve, request.epoch)?;
@@ -62,7 +62,7 @@ fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Applied), Error> {
 }
 
 fn report(console: &Console, prepared: &Prepared, applied: &Applied) {
-    if prepared.request.node.users.is_empty() {
+    if prepared.inputs.request.node.users.is_empty() {
         console.note("no users are given (--node), so only the base's own can log in, if it has any");
     }
     let free: u64 = applied.free.iter().map(|range| range.end - range.start).sum();
@@ -83,6 +83,6 @@ fn destination(args: &BuildArgs, prepared: &Prepared) -> (PathBuf, Format) {
             .find(|f| name.ends_with(f.ending().trim_start_matches(".img")))
     };
     let format = args.format.or_else(|| args.output.as_ref().and_then(by_ending)).unwrap_or(Format::Img);
-    let default = || PathBuf::from(format!("{}{}", prepared.request.hostname(), format.ending()));
+    let default = || PathBuf::from(format!("{}{}", prepared.inputs.request.hostname(), format.ending()));
     (args.output.clone().unwrap_or_else(default), format)
 }

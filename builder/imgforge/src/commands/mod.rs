@@ -3,7 +3,9 @@
 mod boards;
 mod build;
 mod diff;
+mod fetch;
 mod inspect;
+mod lock;
 mod plan;
 mod schema;
 mod store;
@@ -28,6 +30,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let settings = || Settings::load(cli.config.as_deref());
     match &cli.command {
         Command::Build(args) => build::run(args, &settings()?, &console),
+        Command::Lock(args) => lock::run(args, &settings()?, &console),
+        Command::Fetch(args) => fetch::run(args, &settings()?, &console),
         Command::Plan(args) => plan::run(args, &settings()?, &console),
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Diff(args) => diff::run(args, &console),

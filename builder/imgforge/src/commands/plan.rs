@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
-    prepare::{Prepared, prepare},
+    prepare::{Inputs, Prepared, prepare},
     settings::Settings,
 };
 
@@ -35,7 +35,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
-    let Prepared { request, base, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
     Ok(Plan {
         board: &request.profile.board,
         role: request.role,
@@ -48,7 +48,7 @@ fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
 }
 
 fn as_text(prepared: &Prepared) -> String {
-    let Prepared { request, base, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
@@ -68,9 +68,10 @@ fn as_text(prepared: &Prepared) -> String {
 
 fn line(change: &Change) -> String {
     let detail = match &change.action {
-        Action::File { content, access } => format!(" {access} {} B", content.len()),
-        Action::Directory { access } => format!(" {access}"),
-        Action::Symlink { target } => format!(" -> {}", String::from_utf8_lossy(target)),
+        Action::File { bytes, attributes } => format!(" {} {} B", attributes.access, bytes.content.len()),
+        Action::Directory { attributes } => format!(" {}", attributes.access),
+        Action::Symlink { target, .. } => format!(" -> {}", String::from_utf8_lossy(target)),
+        Action::HardLink { target } => format!(" = {target}"),
         Action::Remove => String::new(),
     };
     let origins: Vec<String> = change.origins.iter().map(ToString::to_string).collect();

@@ -3,11 +3,7 @@
 use schemars::{Schema, schema_for};
 
 use crate::{
-    cli::SchemaKind,
-    node::Node,
-    plan::Declarations,
-    profile::{Profile, Vendor},
-    settings::Settings,
+    cli::SchemaKind, node::Node, plan::Declarations, profile::Profile, settings::Settings, vendor::Vendor,
 };
 
 /// The schema of `kind`, as text.

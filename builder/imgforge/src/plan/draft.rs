@@ -8,7 +8,6 @@ use super::Error;
 use crate::{
     change::{Access, Action, Change, Origin, Volume},
     image_path::ImagePath,
-    manifest::sha256_of,
     read::{Kind, Tree},
     read_back::sha256_at,
 };
@@ -59,8 +58,8 @@ impl<'a> Draft<'a> {
     pub fn read(&self, volume: Volume, path: &ImagePath) -> Result<Option<Vec<u8>>, Error> {
         let path = self.locate(volume, path)?;
         if let Some(change) = self.changes.get(&(volume, path.clone())) {
-            let Action::File { content, .. } = &change.action else { return Ok(None) };
-            return bytes_of(content, &path).map(Some);
+            let Action::File { bytes, .. } = &change.action else { return Ok(None) };
+            return bytes_of(&bytes.content, &path).map(Some);
         }
         match self.kind_at(volume, &path)? {
             Some(Kind::File) => {
@@ -123,7 +122,7 @@ impl<'a> Draft<'a> {
         access: Access,
         origin: Origin,
     ) -> Result<(), Error> {
-        self.put(volume, path, Action::File { content, access }, origin)
+        self.put(volume, path, Action::File { bytes: content.into(), attributes: access.into() }, origin)
     }
 
     /// Makes the directory `path`, or gives it this access.
@@ -134,7 +133,7 @@ impl<'a> Draft<'a> {
         access: Access,
         origin: Origin,
     ) -> Result<(), Error> {
-        self.put(volume, path, Action::Directory { access }, origin)
+        self.put(volume, path, Action::Directory { attributes: access.into() }, origin)
     }
 
     /// Makes the directory `path` where there is none.
@@ -152,7 +151,8 @@ impl<'a> Draft<'a> {
         target: impl Into<Vec<u8>>,
         origin: Origin,
     ) -> Result<(), Error> {
-        self.put(Volume::Root, path, Action::Symlink { target: target.into() }, origin)
+        let attributes = Access::root(0o777).into();
+        self.put(Volume::Root, path, Action::Symlink { target: target.into(), attributes }, origin)
     }
 
     /// Takes `path` away, with all in it. Nothing there is fine.
@@ -171,13 +171,22 @@ impl<'a> Draft<'a> {
     fn access(&self, volume: Volume, path: &ImagePath) -> Result<Option<Access>, Error> {
         let path = self.locate(volume, path)?;
         match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
-            Some(Action::File { access, .. } | Action::Directory { access }) => Ok(Some(*access)),
+            Some(Action::File { attributes, .. } | Action::Directory { attributes }) => {
+                Ok(Some(attributes.access))
+            }
             Some(_) => Ok(None),
             None => Ok(self.base_entry(volume, &path)?.filter(|e| e.kind == Kind::File).map(|e| e.access)),
         }
     }
 
-    fn put(&mut self, volume: Volume, path: &ImagePath, action: Action, origin: Origin) -> Result<(), Error> {
+    /// Puts what `action` says at `path`, with the directories above that are missing.
+    pub fn put(
+        &mut self,
+        volume: Volume,
+        path: &ImagePath,
+        action: Action,
+        origin: Origin,
+    ) -> Result<(), Error> {
         let path = self.locate(volume, path)?;
         for parent in path.ancestors() {
             match self.kind_at(volume, &parent)? {
@@ -186,7 +195,7 @@ impl<'a> Draft<'a> {
                 None => self.record(
                     volume,
                     parent,
-                    Action::Directory { access: Access::root(0o755) },
+                    Action::Directory { attributes: Access::root(0o755).into() },
                     origin.clone(),
                 ),
             }
@@ -208,14 +217,20 @@ impl<'a> Draft<'a> {
         let tree = self.tree(volume)?;
         let failed = |source| Error::Content { path: path.clone(), source };
         Ok(match action {
-            Action::File { content, access } => {
-                let alike = there.kind == Kind::File && there.size == content.len();
-                let same_access = volume == Volume::Boot || there.access == *access;
-                alike && same_access && sha256_at(tree, path)? == sha256_of(&**content).map_err(failed)?
+            Action::File { bytes, attributes } => {
+                let alike = there.kind == Kind::File && there.size == bytes.content.len();
+                let same_access = volume == Volume::Boot || there.access == attributes.access;
+                let is_plain = attributes.xattrs.is_empty();
+                alike
+                    && same_access
+                    && is_plain
+                    && sha256_at(tree, path)? == bytes.sha256().map_err(failed)?
             }
-            Action::Directory { access } => there.kind == Kind::Directory && there.access == *access,
-            Action::Symlink { target } => there.kind == Kind::Symlink && tree.target(path)? == *target,
-            Action::Remove => false,
+            Action::Directory { attributes } => {
+                there.kind == Kind::Directory && there.access == attributes.access
+            }
+            Action::Symlink { target, .. } => there.kind == Kind::Symlink && tree.target(path)? == *target,
+            Action::HardLink { .. } | Action::Remove => false,
         })
     }
 
@@ -259,14 +274,14 @@ impl<'a> Draft<'a> {
 
     fn target_at(&self, volume: Volume, path: &ImagePath) -> Result<Vec<u8>, Error> {
         match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
-            Some(Action::Symlink { target }) => Ok(target.clone()),
+            Some(Action::Symlink { target, .. }) => Ok(target.clone()),
             _ => Ok(self.tree(volume)?.target(path)?),
         }
     }
 
     fn kind_at(&self, volume: Volume, path: &ImagePath) -> Result<Option<Kind>, Error> {
         match self.changes.get(&(volume, path.clone())).map(|change| &change.action) {
-            Some(Action::File { .. }) => Ok(Some(Kind::File)),
+            Some(Action::File { .. } | Action::HardLink { .. }) => Ok(Some(Kind::File)),
             Some(Action::Directory { .. }) => Ok(Some(Kind::Directory)),
             Some(Action::Symlink { .. }) => Ok(Some(Kind::Symlink)),
             Some(Action::Remove) | None => Ok(self.base_entry(volume, path)?.map(|entry| entry.kind)),

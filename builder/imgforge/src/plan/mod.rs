@@ -1,11 +1,13 @@
 //! From a profile, a node's settings and the overlays to the list of changes: everything a build will do, before it does
 //! anything.
 
+mod architecture;
 mod command_line;
 mod draft;
 mod fstab;
 mod identity;
 mod overlay;
+mod packages;
 mod template;
 mod units;
 mod users;
@@ -15,14 +17,16 @@ use std::{io, path::PathBuf};
 use crate::{
     change::{Action, Change, Origin},
     image_path::{ImagePath, InvalidPath},
+    kubernetes,
     node::{Node, Role},
-    profile::{Profile, Vendor},
-    read::{self, Kind, Tree},
+    profile::{Architecture, Profile},
+    read::{self, Kind, Remembered, Tree},
+    vendor::Vendor,
     yaml,
 };
-use draft::Draft;
-
+pub use draft::Draft;
 pub use overlay::Declarations;
+pub use packages::Additions;
 
 /// What is to be built: the inputs of a plan besides the base itself.
 #[derive(Debug, Clone)]
@@ -35,6 +39,8 @@ pub struct Request {
     pub role: Role,
     /// The node's settings, checked, with a host name.
     pub node: Node,
+    /// The Kubernetes it gets, if any.
+    pub kubernetes: Option<kubernetes::Choice>,
     /// Folder with the overlays.
     pub overlays: PathBuf,
     /// Seconds since 1970 that stand for "now" in everything the build writes.
@@ -56,6 +62,19 @@ impl Request {
         };
         changes.iter().any(is_secret) || self.node.users.iter().any(|user| user.password_hash.is_some())
     }
+}
+
+/// The packages that overlays and node ask for, in order, each once.
+pub fn packages_wanted(request: &Request) -> Result<Vec<String>, Error> {
+    let mut wanted: Vec<String> = Vec::new();
+    let overlays = overlay::applying(request)?;
+    let asked = overlays.iter().flat_map(overlay::Overlay::packages).chain(&request.node.packages);
+    for package in asked {
+        if !wanted.contains(package) {
+            wanted.push(package.clone());
+        }
+    }
+    Ok(wanted)
 }
 
 /// Why no plan can be made.
@@ -167,6 +186,19 @@ pub enum Error {
         /// What for.
         purpose: String,
     },
+    /// The packages cannot be unpacked over the base.
+    #[error("the packages cannot be unpacked")]
+    Packages(#[source] imgforge_debian::Error),
+    /// Programs that the board cannot run.
+    #[error("{board} ({architecture}) cannot run:{}", misfits.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    Architecture {
+        /// The board.
+        board: String,
+        /// Its instruction set.
+        architecture: Architecture,
+        /// Each file with where it comes from and the reason.
+        misfits: Vec<String>,
+    },
     /// A user or mount that clashes with the base.
     #[error("{setting}: {message}")]
     Clash {
@@ -177,9 +209,18 @@ pub enum Error {
     },
 }
 
-/// Makes the plan: the changes that turn the base, seen through `root` and `boot`, into what `request` asks for.
-pub fn plan(request: &Request, root: &dyn Tree, boot: Option<&dyn Tree>) -> Result<Vec<Change>, Error> {
-    let mut draft = Draft::new(root, boot);
+/// Makes the plan: the changes that turn the base, seen through `root` and `boot`, into what `request` asks for, with
+/// `additions` in it.
+pub fn plan(
+    request: &Request,
+    additions: &Additions,
+    root: &dyn Tree,
+    boot: Option<&dyn Tree>,
+) -> Result<Vec<Change>, Error> {
+    let root = Remembered::new(root);
+    let mut draft = Draft::new(&root, boot);
+    packages::unpack(&mut draft, &root, &additions.packages)?;
+    packages::place(&mut draft, additions)?;
     let overlays = overlay::applying(request)?;
     let context = template::Context::new(request);
     for overlay in &overlays {
@@ -193,5 +234,7 @@ pub fn plan(request: &Request, root: &dyn Tree, boot: Option<&dyn Tree>) -> Resu
     for overlay in &overlays {
         overlay.link_units(&mut draft)?;
     }
-    Ok(draft.into_changes())
+    let changes = draft.into_changes();
+    architecture::check(&request.profile, &changes)?;
+    Ok(changes)
 }

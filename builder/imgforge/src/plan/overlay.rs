@@ -1,8 +1,8 @@
 //! Overlays: folders whose files go into an image as they lie there, with a short declaration of everything a folder
 //! cannot say by itself.
 //!
-//! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/roles/<role>` and `overlays/boards/<board>` apply in this
-//! order; each is optional but `common`. In a folder, `root/` is laid over the root file system, `boot/` over the boot
+//! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/kubernetes/<way>`, `overlays/roles/<role>` and
+//! `overlays/boards/<board>` apply in this order; each is optional but `common`. In a folder, `root/` is laid over the root file system, `boot/` over the boot
 //! partition, and `overlay.yaml` holds the [`Declarations`].
 
 use std::{
@@ -45,6 +45,9 @@ pub struct Declarations {
     /// Paths to take away; each component may hold `*`. Nothing there is fine.
     #[serde(default)]
     pub remove: Vec<ImagePath>,
+    /// Packages the node needs, as relations in a `Depends` field.
+    #[serde(default)]
+    pub packages: Vec<String>,
     /// Units to enable by their own `[Install]` section. `?` at the end: only if there is such a unit.
     #[serde(default)]
     pub enable: Vec<String>,
@@ -113,12 +116,11 @@ pub struct Overlay {
 
 /// The overlays that apply to `request`, in order.
 pub fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
-    let names = [
-        "common".to_owned(),
-        format!("vendors/{}", request.vendor.vendor),
-        format!("roles/{}", request.role.name()),
-        format!("boards/{}", request.profile.board),
-    ];
+    let kubernetes = request.kubernetes.as_ref().map(|choice| format!("kubernetes/{}", choice.from.name()));
+    let names = ["common".to_owned(), format!("vendors/{}", request.vendor.vendor)]
+        .into_iter()
+        .chain(kubernetes)
+        .chain([format!("roles/{}", request.role.name()), format!("boards/{}", request.profile.board)]);
     let mut overlays = Vec::new();
     for name in names {
         let folder = request.overlays.join(&name);
@@ -152,6 +154,11 @@ impl Overlay {
             }
         }
         Ok(())
+    }
+
+    /// The packages it asks for.
+    pub fn packages(&self) -> &[String] {
+        &self.declarations.packages
     }
 
     /// Lays files, directories, links, removals and edits over the draft.

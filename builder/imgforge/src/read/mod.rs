@@ -3,12 +3,16 @@
 //! Planning peeks at a base through this room, and read-back judges with it what the editors wrote.
 
 mod boot;
+mod package_tree;
+mod remembered;
 mod root;
 mod slice;
 
 use std::fmt;
 
 pub use boot::BootTree;
+pub use package_tree::PackageTree;
+pub use remembered::Remembered;
 pub use root::RootTree;
 pub use slice::Slice;
 

@@ -7,7 +7,8 @@
 //! blobs/<sha256>.partial    the same file, while it is downloaded
 //! bases/<sha256>.img        a decoded image, by the hash of the image, sparse and read-only
 //! bases/<sha256>.yaml       what came out of the published file with that hash
-//! unpacked/<sha256>.*       what was unpacked from the published file with that hash
+//! unpacked/<sha256>.*       what came out of the package or tarball with that hash
+//! unpinned/<sha256>         a repository's release file, by the hash of its URL, as it was last seen
 //! import.*/                 files that are being imported
 //! ```
 //!
@@ -30,6 +31,7 @@ use std::{
 };
 
 use imgforge_disk::{Access, AtomicFile, FileContent};
+use sha2::{Digest, Sha256};
 
 use self::error::failed;
 pub use self::{
@@ -43,6 +45,7 @@ use crate::manifest;
 const BLOBS: &str = "blobs";
 const BASES: &str = "bases";
 const UNPACKED: &str = "unpacked";
+const UNPINNED: &str = "unpinned";
 
 /// A folder with the store. While a value lives, no other process takes anything out of it.
 #[derive(Debug, Clone)]
@@ -54,7 +57,7 @@ pub struct Store {
 impl Store {
     /// Opens the store in `folder`, which is made where it is missing.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        for part in [BLOBS, BASES] {
+        for part in [BLOBS, BASES, UNPACKED, UNPINNED] {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(failed("cannot make", &path))?;
         }
@@ -63,6 +66,18 @@ impl Store {
         let lock = lock.map_err(failed("cannot make", &path))?;
         lock.lock_shared().map_err(failed("cannot lock", &path))?;
         Ok(Self { folder: folder.to_owned(), lock: Arc::new(lock) })
+    }
+
+    /// Where the list of members of the archive with this hash, and the contents of its files, are or will be.
+    pub fn unpacked(&self, sha256: &str) -> (PathBuf, PathBuf) {
+        let path = |ending| self.folder.join(UNPACKED).join(format!("{sha256}.{ending}"));
+        (path("index"), path("contents"))
+    }
+
+    /// Where what was last seen at `url` is kept.
+    pub fn unpinned(&self, url: &str) -> PathBuf {
+        let name = manifest::hex(Sha256::digest(url));
+        self.folder.join(UNPINNED).join(name)
     }
 
     /// Runs `work` with no other process in the store.

@@ -9,7 +9,7 @@ use imgforge::{
     change::{Access, Action, Change, Volume},
     image_path::ImagePath,
     node::{Node, Role},
-    plan::{self, Request},
+    plan::{self, Additions, Request},
     profile::Catalogue,
     yaml,
 };
@@ -35,6 +35,7 @@ fn request(board: &str, role: Role, node: &str) -> Request {
         vendor,
         role,
         node,
+        kubernetes: None,
         overlays: repository().join("overlays"),
         epoch: EPOCH,
     }
@@ -72,7 +73,7 @@ fn boot() -> MemoryTree {
 fn plan_of(request: &Request) -> Vec<Change> {
     let has_boot = request.profile.layout.boot.is_some();
     let boot = boot();
-    plan::plan(request, &root(), has_boot.then_some(&boot as _)).unwrap()
+    plan::plan(request, &Additions::default(), &root(), has_boot.then_some(&boot as _)).unwrap()
 }
 
 fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
@@ -84,12 +85,12 @@ fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
 }
 
 fn text(changes: &[Change], volume: Volume, path: &str) -> String {
-    let Action::File { content, .. } = &change(changes, volume, path).action else {
+    let Action::File { bytes, .. } = &change(changes, volume, path).action else {
         panic!("{path} is no file")
     };
-    let mut bytes = vec![0; content.len() as usize];
-    content.read_at(0, &mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
+    let mut plain = vec![0; bytes.content.len() as usize];
+    bytes.content.read_at(0, &mut plain).unwrap();
+    String::from_utf8(plain).unwrap()
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn mounts_follow_the_vendors_own() {
 fn a_mount_the_vendor_has_is_refused() {
     let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
     let root = MemoryTree::of(&[("/etc/hosts", ""), ("/etc/fstab", "LABEL=y /data ext4 defaults 0 0\n")]);
-    let error = plan::plan(&request, &root, None).unwrap_err();
+    let error = plan::plan(&request, &Additions::default(), &root, None).unwrap_err();
     assert_eq!(error.to_string(), "mounts: the base's own /etc/fstab already mounts something on /data");
 }
 
@@ -165,13 +166,20 @@ fn a_new_user_gets_the_next_id_a_home_and_keys() {
     assert!(text(&changes, Volume::Root, "/etc/shadow").ends_with("ops:!:20486:0:99999:7:::\n"));
     assert_eq!(text(&changes, Volume::Root, "/home/ops/.ssh/authorized_keys"), format!("{key}\n"));
     assert_eq!(text(&changes, Volume::Root, "/home/ops/.profile"), "# profile\n");
-    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/shadow").action else { panic!() };
-    assert_eq!(access, Access { mode: 0o640, uid: 0, gid: 42 }, "the vendor's mode and owner stay");
-    let Action::File { access, .. } = change(&changes, Volume::Root, "/etc/sudoers.d/imgforge-ops").action
+    let Action::File { attributes, .. } = &change(&changes, Volume::Root, "/etc/shadow").action else {
+        panic!()
+    };
+    assert_eq!(
+        attributes.access,
+        Access { mode: 0o640, uid: 0, gid: 42 },
+        "the vendor's mode and owner stay"
+    );
+    let Action::File { attributes, .. } =
+        &change(&changes, Volume::Root, "/etc/sudoers.d/imgforge-ops").action
     else {
         panic!()
     };
-    assert_eq!(access, Access::root(0o440));
+    assert_eq!(attributes.access, Access::root(0o440));
 }
 
 #[test]
@@ -238,7 +246,7 @@ fn what_is_taken_away_stays_so_when_something_else_is_put_there() {
     fs::write(folder.path().join("common/root/etc/skel/.bashrc"), "# new\n").unwrap();
     let node = "users: [{name: ops}]";
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, node) };
-    let changes = plan::plan(&request, &root(), None).unwrap();
+    let changes = plan::plan(&request, &Additions::default(), &root(), None).unwrap();
     let skel = ImagePath::new("/etc/skel").unwrap();
     let actions: Vec<&str> = changes.iter().filter(|c| c.path == skel).map(|c| c.action.verb()).collect();
     assert_eq!(actions, ["remove", "directory"]);
@@ -261,7 +269,7 @@ fn a_template_with_an_unknown_variable_is_an_error() {
     fs::write(overlay.join("overlay.yaml"), "files: {/etc/x: {template: true}}\n").unwrap();
     fs::write(overlay.join("root/etc/x"), "a\n{{ node.hostnam }}\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &root(), None).unwrap_err().to_string();
+    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
     assert!(error.ends_with("common/root/etc/x: line 2: `node.hostnam` is undefined"), "{error}");
 }
 
@@ -271,7 +279,7 @@ fn a_declaration_without_its_file_is_an_error() {
     fs::create_dir_all(folder.path().join("common")).unwrap();
     fs::write(folder.path().join("common/overlay.yaml"), "files: {/etc/x: {mode: '0600'}}\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &root(), None).unwrap_err().to_string();
+    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
     assert!(error.contains("files: /etc/x is declared"), "{error}");
 }
 
@@ -281,7 +289,7 @@ fn a_unit_that_is_nowhere_cannot_be_enabled() {
     fs::create_dir_all(folder.path().join("common")).unwrap();
     fs::write(folder.path().join("common/overlay.yaml"), "enable: [absent.service]\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &root(), None).unwrap_err();
+    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "overlay common enables absent.service, but neither the overlays nor the base have such a unit"

@@ -106,7 +106,6 @@ fn pruning_takes_out_what_can_be_made_again() {
     let a = place.put(b"a");
     let decoded = place.store.decode(&place.store.blob(&a), None, &no_progress).unwrap();
     let b = place.put(b"b");
-    fs::create_dir(place.path("store/unpacked")).unwrap();
     fs::write(place.path(&format!("store/unpacked/{b}.tar")), "x").unwrap();
     fs::write(place.path(&format!("store/blobs/{}.partial", sha256(b"c"))), "x").unwrap();
     fs::create_dir(place.path("store/import.abc")).unwrap();

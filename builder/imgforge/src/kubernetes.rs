@@ -1,0 +1,151 @@
+//! Releases of Kubernetes: what a node needs to run one, as data.
+//!
+//! `board-profiles/kubernetes/<release>.yaml` names the official binaries for each instruction set, and the packages and
+//! repositories that bring the same. A board's profile says which release and which of the two ways it takes; a node's
+//! settings may say otherwise.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    artifact::Artifact,
+    profile::{Architecture, Error},
+    repositories::Declaration,
+    yaml,
+};
+
+/// Which Kubernetes a node gets, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Choice {
+    /// The release; names a file in `kubernetes/`.
+    pub release: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub from: Way,
+}
+
+/// The two ways to get Kubernetes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// The official binaries.
+    #[default]
+    Artifacts,
+    /// Debian packages.
+    Packages,
+}
+
+impl Way {
+    /// The name used in files and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Artifacts => "artifacts",
+            Way::Packages => "packages",
+        }
+    }
+}
+
+/// A release of Kubernetes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    /// Name used in profiles; the file's name without `.yaml`.
+    pub release: String,
+    /// What it is, for those who choose.
+    pub description: String,
+    /// What whoever takes it should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// The official binaries, by instruction set.
+    #[serde(default)]
+    pub artifacts: BTreeMap<Architecture, Bundle>,
+    /// The packages that bring the same.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Repositories they are in, besides those of the image.
+    #[serde(default)]
+    pub repositories: Vec<Declaration>,
+}
+
+/// The official binaries for one instruction set.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bundle {
+    /// Files and tarballs.
+    pub files: Vec<Artifact>,
+    /// Packages for what is not published as a binary.
+    #[serde(default)]
+    pub packages: Vec<String>,
+}
+
+/// What a release brings to one node.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    /// Packages asked for.
+    pub packages: Vec<String>,
+    /// Repositories besides the image's own.
+    pub repositories: Vec<Declaration>,
+    /// Pinned files.
+    pub artifacts: Vec<Artifact>,
+}
+
+impl Release {
+    /// The release called `name`, from the first of the profile `folders` that has it.
+    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, Error> {
+        let file = Path::new("kubernetes").join(format!("{name}.yaml"));
+        let found = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
+        let path =
+            found.ok_or_else(|| Error::UnknownRelease { asked: name.to_owned(), known: known(folders) })?;
+        let release: Self = yaml::read(&path)?;
+        if release.release != name {
+            let message = format!("describes the release `{}`; name the file {0}.yaml", release.release);
+            return Err(Error::Inconsistent { path, message });
+        }
+        for artifact in release.artifacts.values().flat_map(|bundle| &bundle.files) {
+            if artifact.mode().is_none() {
+                let message = format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url);
+                return Err(Error::Inconsistent { path, message });
+            }
+        }
+        Ok(release)
+    }
+
+    /// What it brings to a board of `architecture`, taken this `way`.
+    pub fn content(self, architecture: Architecture, way: Way) -> Result<Content, Error> {
+        let (release, has_artifacts) = (self.release.clone(), self.artifacts.contains_key(&architecture));
+        let content = match way {
+            Way::Packages => {
+                Content { packages: self.packages, repositories: self.repositories, artifacts: Vec::new() }
+            }
+            Way::Artifacts => {
+                let bundle = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
+                let Bundle { files, packages } = bundle.map(|(_, bundle)| bundle).unwrap_or_default();
+                Content { packages, artifacts: files, repositories: Vec::new() }
+            }
+        };
+        if content.packages.is_empty() && content.artifacts.is_empty() {
+            let other = (way == Way::Packages && has_artifacts).then_some(Way::Artifacts);
+            return Err(Error::NotForBoard { release, architecture, way, other });
+        }
+        Ok(content)
+    }
+}
+
+/// The names of all releases.
+fn known(folders: &[PathBuf]) -> Vec<String> {
+    let entries = folders.iter().filter_map(|folder| folder.join("kubernetes").read_dir().ok());
+    let paths = entries.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut names: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,272 @@
+//! The stage that makes a build repeatable: everything it adds to the base is pinned in the lock, and at hand in the store.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use imgforge_disk::{Content, FileContent};
+
+use crate::{
+    artifact::Artifact,
+    change::Bytes,
+    clock,
+    console::Console,
+    download::{self, Downloader, Pinned},
+    lock::{self, Lock, Set},
+    plan::Additions,
+    prepare::Inputs,
+    profile::BaseImage,
+    read::PackageTree,
+    repositories::{self, Freshness, Metadata, Repository},
+    resolve::{self, Resolve, Update, Wanted},
+    settings::Settings,
+    unpack,
+};
+
+/// What may be done to have a lock.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The lock must be there and fit.
+    pub locked: bool,
+    /// The network must not be used.
+    pub offline: bool,
+    /// Releases of repositories whose time has passed are taken all the same.
+    pub allow_expired: bool,
+}
+
+/// Why what is wanted cannot be pinned, or is not at hand.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
+    /// The lock does not fit what is wanted, and must not be changed.
+    #[error("{} must be changed ({reason}), and --locked forbids it", path.display())]
+    Outdated {
+        /// The lock.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The choice of packages.
+    #[error(transparent)]
+    Resolve(#[from] resolve::Error),
+    /// The repositories.
+    #[error(transparent)]
+    Repositories(#[from] repositories::Error),
+    /// A download.
+    #[error(transparent)]
+    Download(#[from] download::Error),
+    /// An archive.
+    #[error(transparent)]
+    Unpack(#[from] unpack::Error),
+    /// A file of the store.
+    #[error("cannot read {} in the store", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// The clock of this machine is before 1970.
+    #[error("the clock of this machine is wrong")]
+    Clock,
+}
+
+/// Makes the lock fit, fetches and unpacks.
+#[derive(Debug)]
+pub struct Pin<'a> {
+    /// What is asked for, and the base.
+    pub inputs: &'a Inputs,
+    /// Mirrors.
+    pub settings: &'a Settings,
+    /// Progress.
+    pub console: &'a Console,
+    /// What may be done.
+    pub rules: Rules,
+}
+
+impl Pin<'_> {
+    /// The lock, changed first where it does not fit. `None` where nothing is added to the base.
+    pub fn lock(&self) -> Result<Option<Lock>, Error> {
+        let Inputs { lock_path, additions_wanted: wanted, .. } = self.inputs;
+        if wanted.packages.is_empty() && wanted.artifacts.is_empty() {
+            return Ok(None);
+        }
+        let lock = Lock::read(lock_path)?;
+        let Some(reason) = self.misfit(lock.as_ref()) else { return Ok(lock) };
+        if self.rules.locked {
+            return Err(Error::Outdated { path: lock_path.clone(), reason });
+        }
+        self.console.note(&format!("locking first: {reason}"));
+        self.renew(lock.unwrap_or_default(), &Update::Nothing).map(Some)
+    }
+
+    /// Why `lock` does not do.
+    fn misfit(&self, lock: Option<&Lock>) -> Option<String> {
+        let Inputs { request, base, additions_wanted: wanted, .. } = self.inputs;
+        let role = request.role.name();
+        let Some(lock) = lock else { return Some("there is no lock yet".into()) };
+        let Some(set) = lock.sets.get(role) else {
+            return Some(format!("nothing is locked for the role {role}"));
+        };
+        if lock.base.image_sha256.as_ref() != Some(&base.decoded.record.image_sha256) {
+            return Some("the base is another than the lock was made for".into());
+        }
+        let urls: Vec<&String> = wanted.artifacts.iter().map(|artifact| &artifact.url).collect();
+        let same = |artifact: &Artifact| {
+            let locked =
+                lock.artifact(&artifact.url).map(|locked| Artifact { size: artifact.size, ..locked.clone() });
+            locked.as_ref() == Some(artifact)
+        };
+        if set.wanted != wanted.packages {
+            return Some(format!("the role {role} wants other packages than are locked"));
+        }
+        if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
+            return Some(format!("the role {role} wants other artifacts than are locked"));
+        }
+        None
+    }
+
+    /// Makes the lock anew from `lock`, keeping its pins but for those of `update`, and writes it.
+    pub fn renew(&self, mut lock: Lock, update: &Update) -> Result<Lock, Error> {
+        let Inputs { request, base, lock_path, additions_wanted: wanted, .. } = self.inputs;
+        let mut all: BTreeMap<String, Wanted> = lock
+            .sets
+            .iter()
+            .map(|(name, set)| (name.clone(), Wanted { packages: set.wanted.clone() }))
+            .collect();
+        let role = request.role.name();
+        all.insert(role.into(), Wanted { packages: wanted.packages.clone() });
+        let artifacts_of_others: BTreeMap<String, Vec<String>> =
+            lock.sets.iter().map(|(name, set)| (name.clone(), set.artifacts.clone())).collect();
+        let downloader = self.downloader()?;
+        let metadata = self.metadata(downloader.as_ref())?;
+        if all.values().any(|wanted| !wanted.packages.is_empty()) {
+            let repositories = self.repositories(&metadata)?;
+            let architecture = repositories::debian_architecture(request.profile.architecture);
+            let root = PackageTree(&self.inputs.trees.root);
+            let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
+            resolve.packages(&mut lock, &all, update)?;
+        } else {
+            lock.packages.clear();
+            lock.sets = all.keys().map(|name| (name.clone(), Set::default())).collect();
+        }
+        for (name, set) in &mut lock.sets {
+            set.artifacts = artifacts_of_others.get(name).cloned().unwrap_or_default();
+        }
+        self.pin_artifacts(&mut lock, role, downloader.as_ref())?;
+        let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
+        let newest = newest.and_then(|date| i64::try_from(date).ok());
+        lock.epoch = Some(self.inputs.written.max(newest.unwrap_or(i64::MIN)));
+        let record = &base.decoded.record;
+        lock.base = BaseImage {
+            sha256: Some(record.sha256.clone()),
+            size: Some(record.size),
+            image_sha256: Some(record.image_sha256.clone()),
+            image_size: Some(record.image_size),
+            made_by: None,
+            ..self.inputs.base_pin()
+        };
+        lock.tidy();
+        lock.write(lock_path)?;
+        let set = lock.sets.get(role).map_or(0, |set| set.packages.len());
+        self.console.note(&format!("locked {set} packages for the role {role} in {}", lock_path.display()));
+        Ok(lock)
+    }
+
+    /// The packages and artifacts of the role, fetched where they are missing, and unpacked.
+    pub fn additions(&self, lock: &Lock) -> Result<Additions, Error> {
+        let Inputs { request, store, .. } = self.inputs;
+        let role = request.role.name();
+        self.fetch(lock)?;
+        let packages = unpack::packages(store, &lock.packages_of(role))?;
+        let mut additions = Additions { packages, ..Additions::default() };
+        for artifact in lock.artifacts_of(role) {
+            if artifact.unpack {
+                let tarball = unpack::tarball(store, artifact)?;
+                additions.tarballs.push((artifact.clone(), tarball));
+            } else {
+                let path = store.blob(&artifact.sha256);
+                let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
+                let content: Arc<dyn Content> = Arc::new(content);
+                let bytes = Bytes { content, sha256: Some(artifact.sha256.clone()) };
+                additions.files.push((artifact.clone(), bytes));
+            }
+        }
+        Ok(additions)
+    }
+
+    /// Puts all that the role's set names into the store.
+    pub fn fetch(&self, lock: &Lock) -> Result<(), Error> {
+        let role = self.inputs.request.role.name();
+        let packages: Vec<_> = lock.packages_of(role).into_iter().cloned().collect();
+        let downloader = self.downloader()?;
+        let metadata = self.metadata(downloader.as_ref())?;
+        resolve::fetch_packages(&metadata, &packages)?;
+        for artifact in lock.artifacts_of(role) {
+            self.fetch_artifact(artifact, downloader.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn fetch_artifact(&self, artifact: &Artifact, downloader: Option<&Downloader>) -> Result<u64, Error> {
+        let store = &self.inputs.store;
+        let kept = store.verified_blob(&artifact.sha256).map_err(download::Error::from)?;
+        if kept.is_none() {
+            let offline = || download::Error::Offline { url: artifact.url.clone() };
+            let name = artifact.url.rsplit('/').next().unwrap_or_default();
+            let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
+            let file = Pinned {
+                url: &artifact.url,
+                candidates: &self.settings.candidates(&artifact.url),
+                sha256: &artifact.sha256,
+                size: artifact.size,
+            };
+            downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?;
+        }
+        let path = store.blob(&artifact.sha256);
+        let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
+        Ok(content.len())
+    }
+
+    fn pin_artifacts(
+        &self,
+        lock: &mut Lock,
+        role: &str,
+        downloader: Option<&Downloader>,
+    ) -> Result<(), Error> {
+        let wanted = &self.inputs.additions_wanted.artifacts;
+        if let Some(set) = lock.sets.get_mut(role) {
+            set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();
+        }
+        for artifact in wanted {
+            let size = self.fetch_artifact(artifact, downloader)?;
+            lock.artifacts.retain(|known| known.url != artifact.url);
+            lock.artifacts.push(Artifact { size: Some(size), ..artifact.clone() });
+        }
+        Ok(())
+    }
+
+    /// The image's own repositories, then those that the release of Kubernetes declares.
+    fn repositories(&self, metadata: &Metadata<'_>) -> Result<Vec<Repository>, Error> {
+        let Inputs { request, folders, trees, additions_wanted, .. } = self.inputs;
+        let architecture = repositories::debian_architecture(request.profile.architecture);
+        let pinned = repositories::archive_keys(folders)?;
+        let mut all = repositories::of_image(&trees.root, architecture, &pinned, self.console)?;
+        for declaration in &additions_wanted.repositories {
+            let key = metadata.unpinned(&declaration.key)?;
+            all.push(declaration.repository(&key)?);
+        }
+        Ok(all)
+    }
+
+    fn downloader(&self) -> Result<Option<Downloader>, Error> {
+        Ok(if self.rules.offline { None } else { Some(Downloader::new()?) })
+    }
+
+    fn metadata<'b>(&'b self, downloader: Option<&'b Downloader>) -> Result<Metadata<'b>, Error> {
+        let freshness =
+            Freshness { now: clock::now().ok_or(Error::Clock)?, allow_expired: self.rules.allow_expired };
+        let (store, settings, console) = (&self.inputs.store, self.settings, self.console);
+        Ok(Metadata { store, settings, downloader, freshness, console })
+    }
+}

@@ -1,0 +1,167 @@
+//! What repositories offer: their signed releases and the package indexes those vouch for.
+
+use std::{fs::File, io::BufReader, path::Path};
+
+use imgforge_debian::{Candidate, Index, IndexFile, Layout, Release, Sha256, Trust, read_packages};
+
+use super::{Error, Repository};
+use crate::{
+    console::Console,
+    download::{self, Downloader, Pinned},
+    lock::LockedRepository,
+    settings::Settings,
+    store::Store,
+};
+
+/// Release files list a few thousand sums; more bytes are something else.
+const MOST_RELEASE: u64 = 16 << 20;
+
+/// What is taken as current.
+#[derive(Debug, Clone, Copy)]
+pub struct Freshness {
+    /// Seconds since 1970 at which keys, signatures and releases have to be valid.
+    pub now: u64,
+    /// Whether a release whose time has passed is taken all the same.
+    pub allow_expired: bool,
+}
+
+/// Fetches and verifies what repositories say of themselves.
+#[derive(Debug)]
+pub struct Metadata<'a> {
+    /// Keeps indexes by their sums, and the last release of each repository.
+    pub store: &'a Store,
+    /// Mirrors.
+    pub settings: &'a Settings,
+    /// The network; `None` where it may not be used.
+    pub downloader: Option<&'a Downloader>,
+    /// What counts as current.
+    pub freshness: Freshness,
+    /// Progress.
+    pub console: &'a Console,
+}
+
+/// What one repository offers.
+#[derive(Debug)]
+pub struct Offer {
+    /// The repository, as a lock records it.
+    pub repository: LockedRepository,
+    /// Its address.
+    pub uri: String,
+    /// Its packages for the architecture.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Metadata<'_> {
+    /// Fetches what `repository` offers for `architecture`.
+    pub fn offer(&self, repository: &Repository, architecture: &str) -> Result<Offer, Error> {
+        let (release, locked) = self.release(repository)?;
+        let indexes = repository.layout.indexes(&release, architecture);
+        if indexes.is_empty() {
+            let (repository, architecture) = (repository.name(), architecture.to_owned());
+            return Err(Error::NoIndex { repository, architecture });
+        }
+        let mut candidates = Vec::new();
+        for index in &indexes {
+            candidates.extend(self.candidates(repository, index)?);
+        }
+        // A flat repository has one index for all architectures.
+        candidates.retain(|package| [architecture, "all"].contains(&package.identity.architecture.as_str()));
+        Ok(Offer { repository: locked, uri: repository.uri.clone(), candidates })
+    }
+
+    /// The file at `url`, unpinned: what it says counts only once a signature holds. Without network, as it was last seen.
+    pub fn unpinned(&self, url: &str) -> Result<Vec<u8>, download::Error> {
+        let kept = self.store.unpinned(url);
+        match self.downloader {
+            Some(downloader) => {
+                let bytes = downloader.bytes(&self.settings.candidates(url), MOST_RELEASE)?;
+                // Only a convenience for --offline: a failure to keep it is none to use it.
+                let _ = crate::store::write_whole(&kept, &bytes);
+                Ok(bytes)
+            }
+            None => std::fs::read(&kept).map_err(|_| download::Error::Offline { url: url.to_owned() }),
+        }
+    }
+
+    /// The release of `repository`, its signature and time checked.
+    fn release(&self, repository: &Repository) -> Result<(Release, LockedRepository), Error> {
+        let directory = format!("{}{}", repository.uri, repository.layout.release_directory());
+        let trust =
+            Trust { keyring: &repository.keyring, pinned: &repository.trusted, now: self.freshness.now };
+        let url = format!("{directory}InRelease");
+        let refused = |source| Error::Refused { url: url.clone(), source };
+        let (file, text, signer) = match self.unpinned(&url) {
+            Ok(file) => {
+                let signed = trust.verify_clear_signed(&file).map_err(refused)?;
+                (file, signed.text, signed.signer)
+            }
+            Err(error) if error.is_not_found() => {
+                let file = self.unpinned(&format!("{directory}Release"))?;
+                let signature = self.unpinned(&format!("{directory}Release.gpg"))?;
+                let signer = trust.verify_detached(&file, &signature).map_err(refused)?;
+                (file.clone(), file, signer)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let release = Release::parse(&text).map_err(refused)?;
+        if !self.freshness.allow_expired {
+            release.check_time(self.freshness.now).map_err(refused)?;
+        }
+        let locked = LockedRepository {
+            name: repository.name(),
+            release_sha256: Sha256::of(&file).to_string(),
+            date: release.date,
+            signer: signer.to_string(),
+        };
+        Ok((release, locked))
+    }
+
+    /// The packages of `index`, in the first form that can be had.
+    fn candidates(&self, repository: &Repository, index: &Index) -> Result<Vec<Candidate>, Error> {
+        let mut last = None;
+        for form in &index.files {
+            match self.index_file(repository, form) {
+                Ok(path) => return read_index(&path, form),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.map_or_else(
+            || Error::NoIndex { repository: repository.name(), architecture: String::new() },
+            Error::from,
+        ))
+    }
+
+    fn index_file(
+        &self,
+        repository: &Repository,
+        form: &IndexFile,
+    ) -> Result<std::path::PathBuf, download::Error> {
+        let sha256 = form.sum.sha256.to_string();
+        let urls: Vec<String> = form.paths.iter().map(|path| format!("{}{path}", repository.uri)).collect();
+        let url = urls.first().cloned().unwrap_or_default();
+        let kept = self.store.blob(&sha256);
+        if kept.is_file() {
+            return Ok(kept);
+        }
+        let Some(downloader) = self.downloader else { return Err(download::Error::Offline { url }) };
+        let candidates: Vec<String> = urls.iter().flat_map(|url| self.settings.candidates(url)).collect();
+        let what = match &repository.layout {
+            Layout::Suite { suite, .. } => suite.clone(),
+            Layout::Flat { .. } => repository.uri.clone(),
+        };
+        let bar = self.console.progress(&format!("fetching the packages of {what}"), Some(form.sum.size));
+        let file = Pinned { url: &url, candidates: &candidates, sha256: &sha256, size: Some(form.sum.size) };
+        downloader.fetch(self.store, file, &|at, all| bar.set(at, all))
+    }
+}
+
+fn read_index(path: &Path, form: &IndexFile) -> Result<Vec<Candidate>, Error> {
+    let refused = |source| Error::Refused { url: path.display().to_string(), source };
+    let open = |source| {
+        Error::Store(crate::store::Error::Io { action: "cannot read", path: path.to_owned(), source })
+    };
+    let file = File::open(path).map_err(open)?;
+    let checked = imgforge_debian::Checked::new(file, form.sum.size, form.sum.sha256);
+    let plain = form.compression.decode(checked).map_err(refused)?;
+    read_packages(BufReader::with_capacity(1 << 20, plain)).collect::<Result<_, _>>().map_err(refused)
+}
