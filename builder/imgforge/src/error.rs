@@ -262,7 +262,7 @@ fn store_hint(error: &store::Error) -> Option<String> {
         },
         store::Error::Mismatch { .. } => "delete the file and build again",
         store::Error::NoReferences { .. } => "give a lock file, or a profile with the `sha256` of its base",
-        store::Error::Missing { .. } => "build once with these locks, and everything is there",
+        store::Error::Missing { .. } => "`imgforge fetch` gets what a board's lock names",
         store::Error::InUse { .. } => "wait until it has ended",
         store::Error::Archive { .. } => "export the store again, and copy the whole file",
         store::Error::Io { .. } | store::Error::Record(_) => return None,

@@ -128,7 +128,7 @@ fn a_store_that_lacks_what_a_lock_names_is_not_exported() {
         &[
             "error: the store does not have",
             &format!("  runc 1 ({absent})"),
-            "hint: build once with these locks, and everything is there",
+            "hint: `imgforge fetch` gets what a board's lock names",
         ],
     );
 }

@@ -32,8 +32,8 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::BaseImage => "base image",
-            Kind::Blob => "file",
-            Kind::DecodedBase => "decoded image",
+            Kind::Blob => "blob",
+            Kind::DecodedBase => "decoded base",
             Kind::Unpacked => "unpacked",
             Kind::Unfinished => "unfinished",
         })
