@@ -21,6 +21,7 @@ mounts:
   - { source: LABEL=raid, target: /mnt/root }
 storage:
   - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
+packages: [openssh-server, nfs-kernel-server]
 ";
 
 /// Sends a shell command and waits for its output to hold `answer`.
@@ -40,7 +41,7 @@ fn a_master_boots_with_its_name_its_disks_and_its_stages_on_the_console() {
     succeeds(Command::new("mke2fs").args(["-q", "-t", "ext4", "-L", "raid"]).arg(&disk).arg("64M"));
 
     let mut guest = Guest::boot_with_disk(&image, &disk);
-    for stage in ["grow", "clock", "storage", "kernel"] {
+    for stage in ["grow", "clock", "storage", "packages", "kernel"] {
         guest.wait_for(&format!("imgforge: [{stage}]"), FIRST_BOOT);
     }
     let time = guest.wait_for("imgforge: first boot finished: k8s-master-1 (master)", FIRST_BOOT);
@@ -54,7 +55,27 @@ fn a_master_boots_with_its_name_its_disks_and_its_stages_on_the_console() {
     // The console repeats what is typed, so what is waited for must not stand in the command.
     ask(&mut guest, "findmnt -no SOURCE /var/lib/etcd | tr a-z A-Z", "/DEV/VDB[/VAR/LIB/ETCD]");
     ask(&mut guest, "echo state=$(systemctl is-system-running)", "state=running");
+    // Packages that the image held unpacked are configured, their services run, and apt goes on from there.
     ask(&mut guest, "sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
+    ask(
+        &mut guest,
+        "echo unconfigured=$(dpkg-query -Wf '${db:Status-Status}\\n' | grep -cv '^installed')",
+        "unconfigured=0",
+    );
+    for service in ["containerd", "ssh", "nfs-server"] {
+        ask(
+            &mut guest,
+            &format!("echo {service}=$(systemctl is-active {service})"),
+            &format!("{service}=active"),
+        );
+        ask(
+            &mut guest,
+            &format!("echo {service}:$(systemctl is-enabled {service})"),
+            &format!("{service}:enabled"),
+        );
+    }
+    ask(&mut guest, "sudo ctr version > /dev/null && echo ctr=$((40 + 2))", "ctr=42");
+    ask(&mut guest, "apt-get --simulate install hello | grep -c ^Inst.hello; echo apt=$?", "apt=0");
     ask(&mut guest, "imgforge-status; echo status=$?", "status=0");
     guest.send("sudo poweroff\n");
     guest.wait_for_power_off(ANSWER);

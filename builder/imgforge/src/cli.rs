@@ -288,6 +288,10 @@ pub enum SchemaKind {
     Vendor,
     /// A node's settings.
     Node,
+    /// A release of Kubernetes.
+    Kubernetes,
+    /// The pinned keys of package repositories.
+    Keys,
     /// An overlay's declarations.
     Overlay,
     /// The user's configuration.

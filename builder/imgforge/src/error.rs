@@ -124,6 +124,7 @@ impl Error {
             Error::Base(base::Error::Signature(error)) if error.is_host() => 4,
             Error::Store(error) | Error::Base(base::Error::Store(error)) if error.is_host() => 4,
             Error::Output(error) if error.is_host() => 4,
+            Error::Pin(error) if error.is_host() => 4,
             Error::Unusable { source, .. } => source.exit_code(),
             _ => 1,
         }
@@ -138,6 +139,10 @@ impl Error {
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
             Error::Base(error) => base_hint(error),
             Error::Store(error) => store_hint(error),
+            Error::Pin(error) => error.hint(),
+            Error::Plan(plan::Error::Architecture { .. }) => {
+                Some("take packages and binaries for this board, or a board that runs them".into())
+            }
             Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
             Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
             Error::Unusable { source, .. } => source.hint(),
@@ -205,6 +210,13 @@ fn profile_hint(error: &profile::Error) -> Option<String> {
             Some(format!("did you mean `{suggestion}`?"))
         }
         profile::Error::UnknownBoard { known, .. } => Some(format!("known boards: {}", known.join(", "))),
+        profile::Error::UnknownRelease { known, .. } => Some(format!("known releases: {}", known.join(", "))),
+        profile::Error::NotForBoard { other: Some(way), .. } => {
+            Some(format!("`from: {}` has it for this board", way.name()))
+        }
+        profile::Error::NotForBoard { .. } => {
+            Some("choose another release with `kubernetes:` in --node FILE, or --role base".into())
+        }
         profile::Error::NoProfiles { .. } => Some("name the folder with --profiles".into()),
         profile::Error::Yaml(error) => yaml_hint(error),
         _ => None,

@@ -31,6 +31,7 @@ pub mod read;
 pub mod read_back;
 pub mod repositories;
 pub mod resolve;
+pub mod sbom;
 pub mod settings;
 pub mod signature;
 pub mod store;

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    artifact::Artifact,
     change::{Action, Change, Volume},
     image::Partitions,
     image_path::ImagePath,
+    lock::{LockedPackage, LockedRepository},
     node::Role,
     prepare::{Inputs, Prepared},
     store::Record,
@@ -39,6 +41,15 @@ pub struct Manifest {
     pub base: BaseEntry,
     /// What came out.
     pub image: ImageEntry,
+    /// Where the packages come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<LockedRepository>,
+    /// The packages that were added, in the order in which they were unpacked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<LockedPackage>,
+    /// The files and tarballs that were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
     /// Every path that differs from the base, in order.
     pub changes: Vec<ChangeEntry>,
 }
@@ -208,6 +219,11 @@ impl Manifest {
     /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
     pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
         let Inputs { request, base, .. } = &prepared.inputs;
+        let lock = prepared.lock.clone().unwrap_or_default();
+        let role = request.role.name();
+        let packages: Vec<_> = lock.packages_of(role).into_iter().cloned().collect();
+        let is_source =
+            |repository: &LockedRepository| packages.iter().any(|p| p.repository == repository.name);
         Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -223,6 +239,9 @@ impl Manifest {
                 root_partition: partitions.root.number,
                 boot_partition: partitions.boot.as_ref().map(|boot| boot.number),
             },
+            repositories: lock.repositories.iter().filter(|r| is_source(r)).cloned().collect(),
+            artifacts: lock.artifacts_of(role).into_iter().cloned().collect(),
+            packages,
             changes,
         }
     }

@@ -1,4 +1,4 @@
-//! The last stage: image, block map, checksum and manifest, each under its final name only when it is whole and on disk.
+//! The last stage: image, block map, checksum, manifest and bill of materials, each under its final name only when it is whole and on disk.
 
 use std::{
     fs,
@@ -17,7 +17,14 @@ use imgforge_disk::{
 };
 use tempfile::NamedTempFile;
 
-use crate::{base::Base, cli::Format, console::Console, manifest::Manifest, store};
+use crate::{
+    base::Base,
+    cli::Format,
+    console::Console,
+    manifest::Manifest,
+    sbom::{self, Installed},
+    store,
+};
 
 /// Block size of a compressed image where the base gives none: the one `xz -6` takes.
 const XZ_BLOCK: u64 = 24 << 20;
@@ -30,8 +37,10 @@ const GZIP_LEVEL: i32 = 6;
 const MAP: &str = ".bmap";
 /// its checksum,
 const CHECKSUM: &str = ".sha256";
-/// and the manifest.
+/// the manifest,
 const MANIFEST: &str = ".manifest.json";
+/// and the bill of materials.
+const MATERIALS: &str = ".spdx.json";
 
 /// What to write, and how.
 #[derive(Debug)]
@@ -46,6 +55,8 @@ pub struct Output<'a> {
     pub base: &'a Base,
     /// The bytes of the image that no file system uses.
     pub free: &'a [Range<u64>],
+    /// The packages of the base.
+    pub installed: &'a [Installed],
 }
 
 /// Why the outputs could not be written.
@@ -131,7 +142,7 @@ pub fn check_destination(path: &Path, base: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
         return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
     }
-    for path in ["", MAP, CHECKSUM, MANIFEST].map(|suffix| beside(path, suffix)) {
+    for path in ["", MAP, CHECKSUM, MANIFEST, MATERIALS].map(|suffix| beside(path, suffix)) {
         match fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => return Err(Error::NotAFile { path }),
             Ok(_) if is_same(&path, base).unwrap_or(false) => return Err(Error::OverBase { path }),
@@ -211,7 +222,10 @@ impl Output<'_> {
         let json =
             manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
         let json = self.text(MANIFEST, access, &json)?;
-        let files = vec![map, sums, json, image];
+        let materials = sbom::Document::new(&manifest, self.installed).to_json();
+        let materials = materials.map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
+        let materials = self.text(MATERIALS, access, &materials)?;
+        let files = vec![map, sums, json, materials, image];
         Ok(Written {
             path: self.path.to_owned(),
             manifest,

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use imgforge_debian::Database;
 use imgforge_disk::{Content, Disk, FileContent, partition::Table};
 use imgforge_ext4::Editor;
 
@@ -23,6 +24,8 @@ use crate::{
     pin::Pin,
     plan::{self, Request},
     profile::{BaseImage, Catalogue, Layout},
+    read::PackageTree,
+    sbom::Installed,
     settings::Settings,
     store::Store,
 };
@@ -136,6 +139,22 @@ impl Inputs {
             written,
             trees,
         })
+    }
+
+    /// The packages of the base, by name.
+    pub fn installed(&self) -> Result<Vec<Installed>, Error> {
+        let database = Database::load(&PackageTree(&self.trees.root));
+        let database = database.map_err(|error| plan::Error::Packages(error))?;
+        let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
+        let mut installed: Vec<Installed> = present
+            .map(|identity| Installed {
+                name: identity.name.clone(),
+                version: identity.version.as_str().to_owned(),
+                architecture: identity.architecture.clone(),
+            })
+            .collect();
+        installed.sort();
+        Ok(installed)
     }
 
     /// How the lock names the base: by its URL, or the file it was.

@@ -31,7 +31,14 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     report(console, &prepared, &applied);
     let manifest = Manifest::new(&prepared, &partitions, entries);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let output = Output { path: &path, format, threads, base: &prepared.inputs.base, free: &applied.free };
+    let output = Output {
+        path: &path,
+        format,
+        threads,
+        base: &prepared.inputs.base,
+        free: &applied.free,
+        installed: &prepared.inputs.installed()?,
+    };
     let written = output.write(&disk, manifest, console)?;
     read_back(&written, &applied, &partitions)?;
     let manifest = written.commit()?;

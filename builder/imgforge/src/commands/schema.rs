@@ -3,7 +3,8 @@
 use schemars::{Schema, schema_for};
 
 use crate::{
-    cli::SchemaKind, node::Node, plan::Declarations, profile::Profile, settings::Settings, vendor::Vendor,
+    cli::SchemaKind, kubernetes::Release, node::Node, plan::Declarations, profile::Profile,
+    repositories::ArchiveKey, settings::Settings, vendor::Vendor,
 };
 
 /// The schema of `kind`, as text.
@@ -12,6 +13,8 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Profile => schema_for!(Profile),
         SchemaKind::Vendor => schema_for!(Vendor),
         SchemaKind::Node => schema_for!(Node),
+        SchemaKind::Kubernetes => schema_for!(Release),
+        SchemaKind::Keys => schema_for!(Vec<ArchiveKey>),
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),
     };

@@ -1,6 +1,8 @@
 //! The stage that makes a build repeatable: everything it adds to the base is pinned in the lock, and at hand in the store.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+mod error;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use imgforge_disk::{Content, FileContent};
 
@@ -10,7 +12,7 @@ use crate::{
     clock,
     console::Console,
     download::{self, Downloader, Pinned},
-    lock::{self, Lock, Set},
+    lock::{Lock, Set},
     plan::Additions,
     prepare::Inputs,
     profile::BaseImage,
@@ -21,6 +23,8 @@ use crate::{
     unpack,
 };
 
+pub use error::Error;
+
 /// What may be done to have a lock.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
@@ -30,45 +34,6 @@ pub struct Rules {
     pub offline: bool,
     /// Releases of repositories whose time has passed are taken all the same.
     pub allow_expired: bool,
-}
-
-/// Why what is wanted cannot be pinned, or is not at hand.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The lock.
-    #[error(transparent)]
-    Lock(#[from] lock::Error),
-    /// The lock does not fit what is wanted, and must not be changed.
-    #[error("{} must be changed ({reason}), and --locked forbids it", path.display())]
-    Outdated {
-        /// The lock.
-        path: PathBuf,
-        /// What does not fit.
-        reason: String,
-    },
-    /// The choice of packages.
-    #[error(transparent)]
-    Resolve(#[from] resolve::Error),
-    /// The repositories.
-    #[error(transparent)]
-    Repositories(#[from] repositories::Error),
-    /// A download.
-    #[error(transparent)]
-    Download(#[from] download::Error),
-    /// An archive.
-    #[error(transparent)]
-    Unpack(#[from] unpack::Error),
-    /// A file of the store.
-    #[error("cannot read {} in the store", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: imgforge_disk::Error,
-    },
-    /// The clock of this machine is before 1970.
-    #[error("the clock of this machine is wrong")]
-    Clock,
 }
 
 /// Makes the lock fit, fetches and unpacks.
