@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::{Base, Home, Partition, Tool, VendorServer, partitions, repository};
+use crate::{Base, Gnupg, Home, Partition, Tool, VendorServer, partitions, repository};
 
 /// A home with a vendor's server in reach: what a user has who builds for a board.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Workbench {
                 .expect("a file");
             server.add(&format!("{path}.sha"), &checksums);
         }
+        sign(&home, &server, &profiles);
         let config = format!(
             "mirrors:\n  https://dl.armbian.com/: ['{}']\n  https://downloads.raspberrypi.com/: ['{}']\n",
             server.url("/dl.armbian.com/"),
@@ -87,6 +88,40 @@ impl Workbench {
 impl Default for Workbench {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The vendor whose images are pinned by signature signs with a key of the tests, which lies where a user's keys do.
+fn sign(home: &Home, server: &VendorServer, profiles: &Path) {
+    const VENDORS_KEY: &str = "DF00FAF1C577104B50BF1D0093D6889F9F0E78D5";
+    let signed = Signed::get();
+    let vendor = profiles.join("vendors/armbian.yaml");
+    let text = fs::read_to_string(&vendor).expect("the vendor's description");
+    fs::write(&vendor, text.replace(VENDORS_KEY, &signed.fingerprint)).expect("the description");
+    fs::create_dir(profiles.join("keys")).expect("a folder");
+    fs::write(profiles.join("keys/vendor.asc"), &signed.key).expect("the key");
+    let signature = home.path().join("signature.asc");
+    fs::write(&signature, &signed.signature).expect("the signature");
+    let path = Base::RenegadeLike.vendor_path().expect("it has a vendor");
+    server.add(&format!("{path}.asc"), &signature);
+}
+
+/// A key, and its signature on the base that is pinned by one; made once.
+struct Signed {
+    fingerprint: String,
+    key: String,
+    signature: Vec<u8>,
+}
+
+impl Signed {
+    fn get() -> &'static Self {
+        static SIGNED: OnceLock<Signed> = OnceLock::new();
+        SIGNED.get_or_init(|| {
+            let gnupg = Gnupg::new();
+            let fingerprint = gnupg.key("vendor", "never");
+            let signature = gnupg.sign("vendor", &Base::RenegadeLike.compressed());
+            Self { fingerprint, key: gnupg.public_key("vendor"), signature }
+        })
     }
 }
 

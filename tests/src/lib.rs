@@ -5,6 +5,7 @@
 
 mod base;
 mod build;
+mod gnupg;
 mod guest;
 mod oracle;
 mod program;
@@ -12,6 +13,7 @@ mod vendor_server;
 
 pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, succeeds};
+pub use gnupg::Gnupg;
 pub use guest::Guest;
 pub use oracle::{Partition, Tool, partitions};
 pub use program::{Home, repository};

@@ -94,6 +94,27 @@ fn expired_and_revoked_keys_do_not_count() {
 }
 
 #[test]
+fn a_file_is_read_as_a_stream_from_its_start() {
+    let gnupg = Gnupg::new();
+    let key = gnupg.key("a", "ed25519", "sign,cert", "never");
+    let signature = gnupg.sign(&["--detach-sign"], "a");
+    // A ring without keys, which gets them.
+    let mut keyring = Keyring::default();
+    let trust = |keyring: &Keyring, file: &mut std::fs::File| {
+        Trust { keyring, pinned: &[key], now: MADE }.verify_detached_stream(file, &signature)
+    };
+    let mut file = std::fs::File::open(gnupg.path("text")).unwrap();
+    assert!(matches!(trust(&keyring, &mut file), Err(Error::Untrusted(_))));
+    keyring.extend(gnupg.keyring());
+    for _ in 0..2 {
+        // The second time, the file is at its end.
+        assert_eq!(trust(&keyring, &mut file).unwrap(), key);
+    }
+    let mut unreadable = std::fs::File::open(gnupg.home.path()).unwrap();
+    assert!(matches!(trust(&keyring, &mut unreadable), Err(Error::Io(_))));
+}
+
+#[test]
 fn subkeys_sign_for_their_primary_key() {
     let gnupg = Gnupg::new();
     let key = gnupg.key("a", "ed25519", "cert", "never");

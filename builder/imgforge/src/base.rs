@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    checksum_file,
     console::Console,
     download::{self, Downloader, Pinned},
     host_file::HostFile,
@@ -13,7 +14,9 @@ use crate::{
     manifest::sha256_of,
     profile::{BaseImage, Profile, is_sha256},
     settings::Settings,
+    signature::{self, Verifier},
     store::{self, DecodedBase, Store},
+    vendor::Signer,
 };
 
 /// Where a base comes from and whether the network may be used for it.
@@ -23,6 +26,8 @@ pub struct Source<'a> {
     pub profile: &'a Profile,
     /// The file the profile was read from.
     pub profile_path: &'a Path,
+    /// Whose signatures on the vendor's images count.
+    pub signers: &'a [Signer],
     /// The lock, which pins what the profile leaves open.
     pub lock_path: &'a Path,
     /// A local image in place of the profile's.
@@ -55,6 +60,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Download(#[from] download::Error),
+    /// The vendor's signature.
+    #[error(transparent)]
+    Signature(#[from] signature::Error),
     /// The lock.
     #[error(transparent)]
     Lock(#[from] lock::Error),
@@ -120,7 +128,7 @@ impl Source<'_> {
                 self.decode(store, console, path, file_name(file), &pinned)
             }
             (None, None) => {
-                let pinned = self.pinned(console)?;
+                let pinned = self.pinned(store, console)?;
                 let url = pinned.url.clone().unwrap_or_default();
                 let published = self.fetch(store, console, &url, &pinned)?;
                 self.decode(store, console, published, url, &pinned)
@@ -148,14 +156,14 @@ impl Source<'_> {
         let text = fs::read_to_string(&checksums)
             .map_err(|source| Error::Read { path: checksums.clone(), source })?;
         let name = file_name(path);
-        let sha256 = download::parse_checksum(&text, &name).map(str::to_owned);
+        let sha256 = checksum_file::find(&text, &name).map(str::to_owned);
         let sha256 = sha256
             .ok_or_else(|| download::Error::NoChecksum { url: checksums.display().to_string(), name })?;
         Ok(BaseImage { sha256: Some(sha256), ..base.clone() })
     }
 
     /// The profile's base with its hash: the profile's own, the lock's, or, once, the vendor's checksum file's.
-    fn pinned(&self, console: &Console) -> Result<BaseImage, Error> {
+    fn pinned(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
         let base = &self.profile.base;
         if base.sha256.is_some() {
             return Ok(base.clone());
@@ -170,17 +178,32 @@ impl Source<'_> {
         if self.locked {
             return Err(Error::NotLocked { path: self.lock_path.to_owned() });
         }
+        let pinned = self.pin(store, console)?;
+        Lock { base: pinned.clone(), ..lock }.write(self.lock_path)?;
+        console.note(&format!("pinned it in {}", self.lock_path.display()));
+        Ok(pinned)
+    }
+
+    /// Finds out what the vendor's image is, and whether the vendor signed it. The image is in the store then.
+    fn pin(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
+        let base = &self.profile.base;
         let url = base.url.clone().unwrap_or_default();
         if self.offline {
             return Err(download::Error::Offline { url }.into());
         }
+        let downloader = Downloader::new()?;
         let suffix = base.checksum_file.as_deref().unwrap_or_default();
-        let sha256 = Downloader::new()?.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
+        let sha256 = downloader.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
         console.note(&format!("{url} is not pinned yet; its checksum file says {sha256}"));
         let pinned = BaseImage { sha256: Some(sha256), made_by: None, ..base.clone() };
-        Lock { base: pinned.clone(), ..lock }.write(self.lock_path)?;
-        console.note(&format!("pinned it in {}", self.lock_path.display()));
-        Ok(pinned)
+        let image = self.fetch(store, console, &url, &pinned)?;
+        let Some(suffix) = &base.signature_file else { return Ok(pinned) };
+        let keys = self.profile_path.with_file_name("keys");
+        let verifier =
+            Verifier { signers: self.signers, keys: &keys, downloader: &downloader, settings: self.settings };
+        let signer = verifier.verify(&image, &url, suffix)?.to_string();
+        console.note(&format!("it is signed by {signer}"));
+        Ok(BaseImage { signer: Some(signer), ..pinned })
     }
 
     fn fetch(
@@ -191,8 +214,7 @@ impl Source<'_> {
         pinned: &BaseImage,
     ) -> Result<PathBuf, Error> {
         let sha256 = pinned.sha256.as_deref().unwrap_or_default();
-        let published = store.blob(sha256);
-        if published.is_file() {
+        if let Some(published) = store.verified_blob(sha256)? {
             return Ok(published);
         }
         if self.offline {

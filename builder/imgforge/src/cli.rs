@@ -46,6 +46,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Lists the boards.
     Boards(BoardsArgs),
+    /// Looks after the store: what is kept of downloads and decoded images.
+    Store(StoreArgs),
     /// Prints the JSON Schema of a kind of file.
     Schema(SchemaArgs),
     /// Prints completions for a shell.
@@ -220,6 +222,53 @@ pub struct BoardsArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `imgforge store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+    /// The folder of the store.
+    #[arg(long, global = true, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+}
+
+/// What can be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Lists what is in it.
+    List {
+        /// Say what this lock file calls things; may be given several times.
+        #[arg(long = "lock", value_name = "LOCK")]
+        locks: Vec<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes out what can be made again (decoded images, unpacked packages) and unfinished downloads.
+    Prune {
+        /// Take out published files, too, unless this lock file names them; may be given several times.
+        #[arg(long = "keep", value_name = "LOCK")]
+        keep: Vec<PathBuf>,
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Writes published files into an archive, for a machine without network.
+    Export {
+        /// The archive to write, in tar format.
+        file: PathBuf,
+        /// Only what this lock file names; may be given several times.
+        #[arg(long = "lock", value_name = "LOCK")]
+        locks: Vec<PathBuf>,
+    },
+    /// Takes in an archive that `export` wrote.
+    Import {
+        /// The archive.
+        file: PathBuf,
+    },
 }
 
 /// `imgforge schema`.

@@ -1,7 +1,7 @@
 //! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     thread,
@@ -15,7 +15,10 @@ use reqwest::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{profile::is_sha256, store::Store};
+use crate::{
+    checksum_file,
+    store::{self, Store},
+};
 
 /// Times a server is asked before the next mirror is.
 const ATTEMPTS: u32 = 4;
@@ -23,8 +26,8 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// A server that sends nothing for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Checksum files are one line; more is something else.
-const MOST_TEXT: u64 = 64 << 10;
+/// Checksums, signatures and keys are far below this many bytes; more is something else.
+const MOST_SMALL: u64 = 1 << 20;
 
 /// Why a file could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,9 @@ pub enum Error {
         /// The pinned hash.
         expected: String,
     },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The vendor's checksum file is none.
     #[error("{url} holds no SHA-256 for {name}")]
     NoChecksum {
@@ -95,6 +101,14 @@ pub enum Attempt {
         /// Bytes that should be there.
         expected: u64,
     },
+    /// The server has a file of another size.
+    #[error("the server has {found} bytes, but {expected} are expected")]
+    Size {
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
     /// The server sends more than it should.
     #[error("the server sends more than the expected {expected} bytes")]
     Long {
@@ -122,7 +136,7 @@ impl Attempt {
                             | StatusCode::TOO_MANY_REQUESTS
                     )
             }
-            Attempt::Disk(_) => false,
+            Attempt::Size { .. } | Attempt::Long { .. } | Attempt::Disk(_) => false,
             _ => true,
         }
     }
@@ -168,11 +182,10 @@ impl Downloader {
 
     /// The file, in the store; fetched if it is not there yet.
     pub fn fetch(&self, store: &Store, file: Pinned<'_>, progress: &Progress<'_>) -> Result<PathBuf, Error> {
-        let path = store.blob(file.sha256);
-        if path.is_file() {
+        if let Some(path) = store.verified_blob(file.sha256)? {
             return Ok(path);
         }
-        let partial = path.with_extension("partial");
+        let partial = store.blob(file.sha256).with_extension("partial");
         let failed = |source| Error::Write { path: partial.clone(), source };
         let mut output = OpenOptions::new()
             .read(true)
@@ -183,17 +196,13 @@ impl Downloader {
             .map_err(failed)?;
         // Two builds that want the same file: one fetches, the other waits and finds it.
         output.lock().map_err(failed)?;
-        if path.is_file() {
+        if let Some(path) = store.verified_blob(file.sha256)? {
             return Ok(path);
         }
         let mut last = None;
         for url in file.candidates {
             match self.fetch_from(url, &mut output, file, &partial, progress) {
-                Ok(()) => {
-                    output.sync_all().map_err(failed)?;
-                    fs::rename(&partial, &path).map_err(failed)?;
-                    return Ok(path);
-                }
+                Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
                 Err(error) => last = Some(error),
             }
@@ -203,10 +212,20 @@ impl Downloader {
 
     /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
     pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
+        self.first(candidates, limit).map(|(_, bytes)| bytes)
+    }
+
+    /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
+    pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
+        let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
+        self.first(&urls, MOST_SMALL)
+    }
+
+    fn first(&self, candidates: &[String], limit: u64) -> Result<(String, Vec<u8>), Error> {
         let mut last = None;
         for url in candidates {
             match with_retries(url, || self.whole(url, limit)) {
-                Ok(bytes) => return Ok(bytes),
+                Ok(bytes) => return Ok((url.clone(), bytes)),
                 Err(error) => last = Some(error),
             }
         }
@@ -226,25 +245,9 @@ impl Downloader {
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
     pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
         let name = url.rsplit('/').next().unwrap_or_default();
-        let mut last = None;
-        for candidate in candidates {
-            let url = format!("{candidate}{suffix}");
-            match with_retries(&url, || self.text(&url)) {
-                Ok(text) => {
-                    let found = parse_checksum(&text, name).map(str::to_owned);
-                    return found.ok_or_else(|| Error::NoChecksum { url, name: name.to_owned() });
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| Error::Offline { url: url.to_owned() }))
-    }
-
-    fn text(&self, url: &str) -> Result<String, Attempt> {
-        let response = accepted(self.client.get(url).send()?)?;
-        let mut text = Vec::new();
-        response.take(MOST_TEXT).read_to_end(&mut text).map_err(Attempt::Broken)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        let (from, text) = self.beside(candidates, suffix)?;
+        let found = checksum_file::find(&String::from_utf8_lossy(&text), name).map(str::to_owned);
+        found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
     }
 
     fn fetch_from(
@@ -303,7 +306,14 @@ impl Downloader {
             output.set_len(0).and_then(|()| output.rewind()).map_err(Attempt::Disk)?;
         }
         let mut at = if resumed { have } else { 0 };
-        let expected = size.or_else(|| response.content_length().map(|rest| at.saturating_add(rest)));
+        let promised = response.content_length().map(|rest| at.saturating_add(rest));
+        if let (Some(found), Some(expected)) = (promised, size)
+            && found != expected
+        {
+            output.set_len(0).map_err(Attempt::Disk)?;
+            return Err(Attempt::Size { found, expected });
+        }
+        let expected = size.or(promised);
         let mut piece = vec![0; 256 << 10];
         loop {
             let length = match response.read(&mut piece) {
@@ -363,30 +373,5 @@ fn sha256(file: &mut File) -> io::Result<String> {
             0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             length => hasher.update(piece.get(..length).unwrap_or_default()),
         }
-    }
-}
-
-/// The hash for `name` in a checksum file: `<hash>`, or lines `<hash> [*]<name>` as sha256sum writes them.
-pub fn parse_checksum<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let hash = words.next().filter(|word| is_sha256(word))?;
-        let file =
-            words.next().map(|word| word.trim_start_matches('*').rsplit('/').next().unwrap_or_default());
-        file.is_none_or(|file| file == name).then_some(hash)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksum_files_come_in_two_forms() {
-        let hash = "0123456789abcdef".repeat(4);
-        assert_eq!(parse_checksum(&format!("{hash}\n"), "a.img.xz"), Some(hash.as_str()));
-        assert_eq!(parse_checksum(&format!("{hash} *./a.img.xz\n"), "a.img.xz"), Some(hash.as_str()));
-        assert_eq!(parse_checksum(&format!("{hash}  b.img.xz\n"), "a.img.xz"), None);
-        assert_eq!(parse_checksum("<html>not found</html>", "a.img.xz"), None);
     }
 }

@@ -3,7 +3,9 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use crate::{apply, base, download, image, image_path, node, output, pin, plan, profile, read, store, yaml};
+use crate::{
+    apply, base, download, image, image_path, node, output, pin, plan, profile, read, signature, store, yaml,
+};
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +121,7 @@ impl Error {
         match self {
             Error::Deviates { .. } | Error::Differ => 3,
             Error::Io { .. } | Error::NoStore | Error::Base(base::Error::Download(_)) => 4,
+            Error::Base(base::Error::Signature(error)) if error.is_host() => 4,
             Error::Store(error) | Error::Base(base::Error::Store(error)) if error.is_host() => 4,
             Error::Output(error) if error.is_host() => 4,
             Error::Pin(error) if error.is_host() => 4,
@@ -135,6 +138,7 @@ impl Error {
             | Error::Node(node::Error::Yaml(error))
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
             Error::Base(error) => base_hint(error),
+            Error::Store(error) => store_hint(error),
             Error::Pin(error) => error.hint(),
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
@@ -235,11 +239,26 @@ fn base_hint(error: &base::Error) -> Option<String> {
         base::Error::Download(download::Error::NoChecksum { .. }) => {
             Some("pin the image with `sha256` in the board's profile".into())
         }
-        base::Error::Store(error) => store_hint(error),
+        base::Error::Signature(error) => signature_hint(error),
+        base::Error::Store(error) | base::Error::Download(download::Error::Store(error)) => store_hint(error),
         base::Error::ImageMismatch { .. } => {
             Some("one of the two hashes in the profile is not of this image".into())
         }
         _ => None,
+    }
+}
+
+fn signature_hint(error: &signature::Error) -> Option<String> {
+    const OTHERWISE: &str = "pin the image with `sha256` in the board's profile, or give it with --base FILE";
+    match error {
+        signature::Error::Unsigned { .. } => Some(OTHERWISE.into()),
+        signature::Error::NoKey { .. } => Some(format!("put the key there as NAME.asc; or {OTHERWISE}")),
+        signature::Error::Untrusted { .. } => Some(
+            "do not use the image: ask the vendor who signs it now, and change `image-signers` if that has changed"
+                .into(),
+        ),
+        signature::Error::Key { .. } => Some("take the file away, or export the key again".into()),
+        signature::Error::Read { .. } => None,
     }
 }
 
@@ -254,6 +273,10 @@ fn store_hint(error: &store::Error) -> Option<String> {
             _ => return None,
         },
         store::Error::Mismatch { .. } => "delete the file and build again",
+        store::Error::NoReferences { .. } => "give a lock file, or a profile with the `sha256` of its base",
+        store::Error::Missing { .. } => "`imgforge fetch` gets what a board's lock names",
+        store::Error::InUse { .. } => "wait until it has ended",
+        store::Error::Archive { .. } => "export the store again, and copy the whole file",
         store::Error::Io { .. } | store::Error::Record(_) => return None,
     };
     Some(hint.into())

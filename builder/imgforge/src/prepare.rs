@@ -41,7 +41,7 @@ pub struct Inputs {
     pub folders: Vec<PathBuf>,
     /// The lock, which may not be there yet.
     pub lock_path: PathBuf,
-    /// The store.
+    /// The store; nothing is taken out of it while this lives.
     pub store: Store,
     /// What it is made from.
     pub base: Base,
@@ -111,6 +111,7 @@ impl Inputs {
         let source = Source {
             profile,
             profile_path,
+            signers: &request.vendor.image_signers,
             lock_path: &lock_path,
             file: target.base.as_deref(),
             offline: target.rules().offline,

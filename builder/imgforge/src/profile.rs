@@ -1,7 +1,7 @@
 //! Board profiles and vendor descriptions: what imgforge knows of boards, as data.
 //!
-//! `board-profiles/<board>.yaml` describes a board, `board-profiles/vendors/<vendor>.yaml` what all images of a vendor
-//! have in common. Both are found by a search path, so that a person's own files come first.
+//! `board-profiles/<board>.yaml` describes a board, `board-profiles/vendors/<vendor>.yaml` what all images of a
+//! [`Vendor`] have in common. Both are found by a search path, so that a person's own files come first.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{image_path::ImagePath, kubernetes, yaml};
+use crate::{image_path::ImagePath, kubernetes, vendor::Vendor, yaml};
 
 /// A board: its hardware, the vendor's image for it and how that image is laid out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -107,6 +107,13 @@ pub struct BaseImage {
     /// What is appended to the file's name for the vendor's own checksum file, where the profile has no hash: `.sha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum_file: Option<String>,
+    /// What is appended to the file's name for the vendor's OpenPGP signature of it: `.asc`. It must be by one of the
+    /// vendor's `image-signers` before a hash from the checksum file is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_file: Option<String>,
+    /// In a lock: the fingerprint of the key whose signature was found when the hash was pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Size of the disk image inside, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<u64>,
@@ -146,61 +153,6 @@ pub struct BootPartition {
     pub partition: u32,
     /// Where the running system mounts it.
     pub mount: ImagePath,
-}
-
-/// What all images of a vendor have in common.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Vendor {
-    /// Name used in profiles; the file's name without `.yaml`.
-    pub vendor: String,
-    /// Full name.
-    pub name: String,
-    /// Where the kernel's command line is written.
-    pub command_line: CommandLine,
-    /// Words added to it where the node runs Kubernetes.
-    #[serde(default)]
-    pub kubernetes_kernel_arguments: Vec<String>,
-}
-
-/// A file that holds the kernel's command line.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CommandLine {
-    /// The file system it is in.
-    pub volume: BootVolume,
-    /// Its path; the last component may hold `*` for "each file that fits".
-    pub file: String,
-    /// How the words stand in it.
-    pub form: CommandLineForm,
-}
-
-/// The file system a boot file is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BootVolume {
-    /// The FAT boot partition.
-    Boot,
-    /// The root file system.
-    Root,
-}
-
-/// How the words of the command line stand in their file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum CommandLineForm {
-    /// The file is the command line, on one line: Raspberry Pi's `cmdline.txt`.
-    Line,
-    /// The value of a key, `key=words`: `extraargs` in Armbian's `armbianEnv.txt`.
-    Assignment {
-        /// The key.
-        key: String,
-    },
-    /// The rest of a line that begins with a word, as `options` in a boot loader entry.
-    Field {
-        /// The word.
-        key: String,
-    },
 }
 
 /// Why a board's description cannot be had.
@@ -315,7 +267,12 @@ impl Catalogue {
             path: self.boards.get(&profile.board).map(|(path, _)| path.clone()).unwrap_or_default(),
             message: format!("names the vendor `{}`, but there is no {}", profile.vendor, file.display()),
         })?;
-        Ok(yaml::read(&path)?)
+        let vendor: Vendor = yaml::read(&path)?;
+        if profile.base.signature_file.is_some() && vendor.image_signers.is_empty() {
+            let message = format!("has no `image-signers`, but {} asks for a signature", profile.board);
+            return Err(Error::Inconsistent { path, message });
+        }
+        Ok(vendor)
     }
 
     fn check_names(&self) -> Result<(), Error> {

@@ -1,61 +1,10 @@
 //! Servers that lie, break off, refuse, or have something else.
 
-use std::{path::PathBuf, process::Command};
+use std::fs::{self, File};
 
-use crate::bench::{Bench, PROFILE, sha256};
-use imgforge_tests::{Fault, VendorServer, succeeds};
-
-const IMAGE: &str = "/vendor/tiny.img.xz";
-const ON_MIRROR: &str = "/mirror/tiny.img.xz";
-
-/// A vendor and a mirror of it, which is asked first.
-struct Published {
-    bench: Bench,
-    server: VendorServer,
-    file: PathBuf,
-}
-
-impl Published {
-    /// Both have the base; the profile says what it is.
-    fn new() -> Self {
-        let bench = Bench::new();
-        let xz = Command::new("xz").args(["-0", "-c"]).arg(bench.base()).output().expect("xz can be run");
-        let file = bench.write("tiny.img.xz", &xz.stdout);
-        let server = VendorServer::start();
-        for path in [IMAGE, ON_MIRROR] {
-            server.add(path, &file);
-        }
-        let published = Self { bench, server, file };
-        published.pin(&format!("sha256: {}", sha256(&published.file)));
-        published
-    }
-
-    /// Says in the profile what the published file is.
-    fn pin(&self, pins: &str) {
-        let base = format!("base: {{ url: '{}', {pins} }}", self.server.url(IMAGE));
-        let lines = PROFILE.lines().map(|line| if line.starts_with("base:") { &base } else { line });
-        self.bench.profile(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
-    }
-
-    /// A build that may ask the mirror, too.
-    fn build(&self) -> Command {
-        let command = self.bench.build_published();
-        let (vendor, mirror) = (self.server.url("/vendor/"), self.server.url("/mirror/"));
-        self.bench.write("config.yaml", format!("mirrors: {{ '{vendor}': ['{mirror}'] }}\n").as_bytes());
-        command
-    }
-
-    /// A file of a server that is not what it should be.
-    fn lies(&self, path: &str) {
-        self.server.add(path, &self.bench.write("lie", b"something else"));
-    }
-
-    fn refuses(&self, code: i32, answer: &[&str]) {
-        if let Err(verdict) = self.bench.verdict(self.build(), code, answer) {
-            panic!("{verdict}");
-        }
-    }
-}
+use crate::bench::sha256;
+use crate::published::{IMAGE, ON_MIRROR, Published};
+use imgforge_tests::{Fault, succeeds};
 
 #[test]
 fn after_a_mirror_that_lies_the_next_one_is_asked() {
@@ -97,6 +46,78 @@ fn a_server_that_begins_again_is_followed() {
     let published = Published::new();
     published.server.misbehave(ON_MIRROR, &[Fault::CutAfter(1000), Fault::IgnoreRange]);
     succeeds(&mut published.build());
+}
+
+#[test]
+fn what_a_lying_mirror_began_is_not_gone_on_with() {
+    let published = Published::new();
+    published.lies(ON_MIRROR);
+    // The mirror breaks off each time it is asked; what came from it is no beginning of the right file.
+    published.server.misbehave(ON_MIRROR, &[Fault::CutAfter(4), Fault::CutAfter(4), Fault::CutAfter(4)]);
+    published.server.misbehave(ON_MIRROR, &[Fault::CutAfter(0)]);
+    succeeds(&mut published.build());
+    let asked = published.server.requests();
+    assert_eq!(asked[4..], [format!("GET {IMAGE} bytes=12-"), format!("GET {IMAGE}")]);
+}
+
+#[test]
+fn what_a_killed_build_left_is_gone_on_with_or_thrown_away() {
+    let image = |published: &Published| fs::read(&published.file).expect("the published file");
+    for (left, asked) in [
+        ((|image| image[..1000].to_vec()) as fn(Vec<u8>) -> Vec<u8>, &["bytes=1000-"][..]),
+        (|_| vec![b'x'; 1000], &["bytes=1000-", ""]),
+        (|image| [image, vec![b'x'; 1000]].concat(), &["bytes=", ""]),
+    ] {
+        let published = Published::new();
+        fs::create_dir_all(published.bench.path("store/blobs")).expect("a folder");
+        let partial = format!("store/blobs/{}.partial", sha256(&published.file));
+        published.bench.write(&partial, &left(image(&published)));
+        succeeds(&mut published.build());
+        let requests = published.server.requests();
+        let matches = |(request, range): (&String, &&str)| {
+            request.starts_with(format!("GET {ON_MIRROR} {range}").trim_end())
+        };
+        assert!(requests.len() == asked.len() && requests.iter().zip(asked).all(matches), "{requests:?}");
+    }
+}
+
+#[test]
+fn a_file_of_another_size_than_the_pinned_one_is_refused() {
+    let published = Published::new();
+    let (sha256, size) = (sha256(&published.file), fs::metadata(&published.file).expect("a file").len());
+    let first = format!("error: cannot fetch {}", published.server.url(IMAGE));
+    let hint = "hint: a mirror can be named in config.yaml, or the image given with --base FILE";
+    for pinned in [size - 1, size + 1] {
+        published.pin(&format!("sha256: {sha256}, size: {pinned}"));
+        let reason = format!("  caused by: the server has {size} bytes, but {pinned} are expected");
+        published.refuses(4, &[&first, &reason, hint]);
+    }
+}
+
+#[test]
+fn a_server_that_promises_more_than_it_has_is_asked_again() {
+    let published = Published::new();
+    let size = fs::metadata(&published.file).expect("a file").len();
+    published.server.misbehave(ON_MIRROR, &[Fault::Length(size + 1)]);
+    succeeds(&mut published.build());
+    let asked = published.server.requests();
+    assert_eq!(asked.first(), Some(&format!("GET {ON_MIRROR}")));
+    assert_eq!(asked.last(), Some(&format!("GET {ON_MIRROR}")));
+}
+
+#[test]
+fn a_checksum_file_without_end_is_not_read_to_its_end() {
+    let published = Published::new();
+    published.pin("checksum-file: .sha");
+    let large = published.bench.path("large");
+    File::create(&large).and_then(|file| file.set_len(1 << 40)).expect("a sparse file");
+    for path in [IMAGE, ON_MIRROR] {
+        published.server.add(&format!("{path}.sha"), &large);
+    }
+    let output = published.build().output().expect("imgforge can be run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("the server sends more than the expected 1048576 bytes"), "{said}");
 }
 
 #[test]

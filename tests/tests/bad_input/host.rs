@@ -9,7 +9,7 @@ use imgforge_tests::{fails, succeeds};
 /// the command's own namespace only. What the command leaves in the folder is listed on standard error.
 fn with_little_room(bench: &Bench, folder: &str, size: u32, command: &Command) -> Command {
     const SCRIPT: &str = "mount -t tmpfs -o size=\"$1\" none \"$0\" && cd \"$0\" && shift && \"$@\"; code=$?\n\
-                          find . -type f -printf 'left behind: %p\\n' >&2; exit $code";
+                          find . -type f -printf 'left behind: %p\\n' | sort >&2; exit $code";
     let folder = bench.path(folder);
     fs::create_dir_all(&folder).expect("a folder");
     let mut wrapped = Command::new("unshare");
@@ -56,6 +56,7 @@ fn a_full_disk_of_the_build_machine_is_named() {
                 "  caused by: no space left for `~/store/bases/.decoding.img.imgforge-",
                 "hint: make room there, or keep the store elsewhere with --store DIR",
                 "left behind: ./bases/decode.lock",
+                "left behind: ./lock",
             ],
         },
         Case {

@@ -7,7 +7,10 @@ mod file_systems;
 mod host;
 mod image_files;
 mod partition_tables;
+mod published;
 mod settings;
+mod signatures;
+mod stores;
 
 use bench::Bench;
 use imgforge_tests::{Tool, succeeds};

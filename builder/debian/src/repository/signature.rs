@@ -5,6 +5,7 @@
 //! signature's hash must be of the SHA-2 family.
 
 use std::fmt;
+use std::io::{Cursor, Read, Seek};
 use std::str::FromStr;
 
 use pgp::composed::{
@@ -80,7 +81,7 @@ impl Keyring {
         }
     }
 
-    /// Adds the keys of another.
+    /// Adds the keys of another. Of a key that is in both, either copy may vouch for a signature.
     pub fn extend(&mut self, other: Keyring) {
         self.keys.extend(other.keys);
     }
@@ -121,7 +122,7 @@ impl Trust<'_> {
         let (message, _) = CleartextSignedMessage::from_armor(file)
             .map_err(|error| Error::Malformed(Detail::new(Kind::Message(error.to_string()))))?;
         let signed = message.signed_text();
-        let signer = self.signer(message.signatures(), signed.as_bytes())?;
+        let signer = self.signer(message.signatures(), &mut Cursor::new(&signed))?;
         Ok(Signed { text: signed.replace("\r\n", "\n").into_bytes(), signer })
     }
 
@@ -131,6 +132,18 @@ impl Trust<'_> {
     /// # Errors
     /// [`Error::Untrusted`] unless a pinned key signed it; [`Error::Malformed`] if the signatures cannot be read.
     pub fn verify_detached(&self, file: &[u8], signatures: &[u8]) -> Result<Fingerprint> {
+        self.verify_detached_stream(&mut Cursor::new(file), signatures)
+    }
+
+    /// The same for a file too large for memory: it is read from its start, once for each signature of a pinned key.
+    ///
+    /// # Errors
+    /// As [`verify_detached`](Self::verify_detached); [`Error::Io`] if the file cannot be read.
+    pub fn verify_detached_stream(
+        &self,
+        file: &mut (impl Read + Seek),
+        signatures: &[u8],
+    ) -> Result<Fingerprint> {
         let signatures = DetachedSignature::from_reader_many(signatures)
             .and_then(|(list, _)| {
                 list.map(|entry| Ok(entry?.signature)).collect::<pgp::errors::Result<Vec<_>>>()
@@ -140,7 +153,7 @@ impl Trust<'_> {
     }
 
     /// The first pinned key with a valid signature.
-    fn signer(&self, signatures: &[Signature], text: &[u8]) -> Result<Fingerprint> {
+    fn signer(&self, signatures: &[Signature], text: &mut (impl Read + Seek)) -> Result<Fingerprint> {
         let mut reasons = Vec::new();
         for key in &self.keyring.keys {
             let Some(name) = fingerprint(key).filter(|name| self.pinned.contains(name)) else { continue };
@@ -148,6 +161,7 @@ impl Trust<'_> {
                 match self.check(key, signature, text) {
                     Ok(()) => return Ok(name),
                     Err(Refusal::OtherKey) => {}
+                    Err(Refusal::Unreadable(error)) => return Err(Error::Io(error)),
                     Err(reason) => reasons.push(format!("{name}: {reason}")),
                 }
             }
@@ -159,7 +173,12 @@ impl Trust<'_> {
         Err(Error::Untrusted(Detail::new(Kind::NoSigner(reasons.join("; ")))))
     }
 
-    fn check(&self, key: &SignedPublicKey, signature: &Signature, text: &[u8]) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        key: &SignedPublicKey,
+        signature: &Signature,
+        text: &mut (impl Read + Seek),
+    ) -> Result<(), Refusal> {
         let subkey = key.public_subkeys.iter().find(|subkey| is_issued_by(signature, &subkey.key));
         if subkey.is_none() && !is_issued_by(signature, key) {
             return Err(Refusal::OtherKey);
@@ -176,6 +195,7 @@ impl Trust<'_> {
             return Err(Refusal::SignatureExpired);
         }
         self.check_primary(key)?;
+        text.rewind().map_err(Refusal::Unreadable)?;
         match subkey {
             Some(subkey) => {
                 self.check_subkey(key, subkey)?;
@@ -183,7 +203,10 @@ impl Trust<'_> {
             }
             None => signature.verify(key, text),
         }
-        .map_err(|_| Refusal::Invalid)
+        .map_err(|error| match error {
+            pgp::errors::Error::IO { source, .. } => Refusal::Unreadable(source),
+            _ => Refusal::Invalid,
+        })
     }
 
     /// The primary key must be bound to a user, not revoked, and within the life that its newest binding gives it.
@@ -263,6 +286,8 @@ enum Refusal {
     NotForSigning,
     #[error("signature invalid")]
     Invalid,
+    #[error("what is signed cannot be read")]
+    Unreadable(#[source] std::io::Error),
 }
 
 fn created(signature: &Signature) -> u32 {

@@ -43,17 +43,5 @@ pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<
     }
     let rows =
         boards.iter().map(|board| [board.board.to_owned(), board.name.to_owned(), board.aliases.join(", ")]);
-    super::print(console, &table(rows.collect()))
-}
-
-/// Rows in columns, each as wide as its widest cell.
-fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    super::print(console, &super::table(rows.collect()))
 }

@@ -8,6 +8,7 @@ mod inspect;
 mod lock;
 mod plan;
 mod schema;
+mod store;
 mod verify;
 
 use std::io;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Diff(args) => diff::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
+        Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {
             let mut text = Vec::new();
@@ -61,4 +63,16 @@ fn print_json(console: &Console, value: &impl serde::Serialize) -> Result<(), Er
 
 fn output_failed(source: io::Error) -> Error {
     Error::Io { what: "write to standard output".into(), source }
+}
+
+/// Rows in columns, each as wide as its widest cell.
+fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }

@@ -3,13 +3,8 @@
 use schemars::{Schema, schema_for};
 
 use crate::{
-    cli::SchemaKind,
-    kubernetes::Release,
-    node::Node,
-    plan::Declarations,
-    profile::{Profile, Vendor},
-    repositories::ArchiveKey,
-    settings::Settings,
+    cli::SchemaKind, kubernetes::Release, node::Node, plan::Declarations, profile::Profile,
+    repositories::ArchiveKey, settings::Settings, vendor::Vendor,
 };
 
 /// The schema of `kind`, as text.

@@ -2,17 +2,14 @@
 
 mod error;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use imgforge_disk::{Content, FileContent};
 
 use crate::{
     artifact::Artifact,
     change::Bytes,
+    clock,
     console::Console,
     download::{self, Downloader, Pinned},
     lock::{Lock, Set},
@@ -178,8 +175,8 @@ impl Pin<'_> {
 
     fn fetch_artifact(&self, artifact: &Artifact, downloader: Option<&Downloader>) -> Result<u64, Error> {
         let store = &self.inputs.store;
-        let path = store.blob(&artifact.sha256);
-        if !path.is_file() {
+        let kept = store.verified_blob(&artifact.sha256).map_err(download::Error::from)?;
+        if kept.is_none() {
             let offline = || download::Error::Offline { url: artifact.url.clone() };
             let name = artifact.url.rsplit('/').next().unwrap_or_default();
             let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
@@ -191,6 +188,7 @@ impl Pin<'_> {
             };
             downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?;
         }
+        let path = store.blob(&artifact.sha256);
         let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
         Ok(content.len())
     }
@@ -231,14 +229,9 @@ impl Pin<'_> {
     }
 
     fn metadata<'b>(&'b self, downloader: Option<&'b Downloader>) -> Result<Metadata<'b>, Error> {
-        let freshness = Freshness { now: now()?, allow_expired: self.rules.allow_expired };
+        let freshness =
+            Freshness { now: clock::now().ok_or(Error::Clock)?, allow_expired: self.rules.allow_expired };
         let (store, settings, console) = (&self.inputs.store, self.settings, self.console);
         Ok(Metadata { store, settings, downloader, freshness, console })
     }
-}
-
-/// Seconds since 1970. Only whether keys and releases are in force depends on it, when a lock is made; no output does.
-#[allow(clippy::disallowed_methods, reason = "a signature is valid at a time")]
-fn now() -> Result<u64, Error> {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| Error::Clock)
 }

@@ -4,7 +4,7 @@ use super::{Draft, Error, Request};
 use crate::{
     change::{Origin, Volume},
     image_path::ImagePath,
-    profile::{BootVolume, CommandLineForm},
+    vendor::{BootVolume, CommandLineForm},
 };
 
 /// Adds the words that the vendor, the board and the node ask for and that are not there yet.

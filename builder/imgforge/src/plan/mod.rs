@@ -19,8 +19,9 @@ use crate::{
     image_path::{ImagePath, InvalidPath},
     kubernetes,
     node::{Node, Role},
-    profile::{Architecture, Profile, Vendor},
+    profile::{Architecture, Profile},
     read::{self, Kind, Remembered, Tree},
+    vendor::Vendor,
     yaml,
 };
 pub use draft::Draft;

@@ -5,4 +5,5 @@
 mod fuzz;
 mod generated;
 mod plan;
+mod store;
 mod tree;

@@ -1,0 +1,79 @@
+//! `imgforge store`: what is kept of downloads and decoded images.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::BinaryBytes;
+use serde::Serialize;
+
+use crate::{
+    cli::{StoreArgs, StoreCommand},
+    console::Console,
+    error::Error,
+    settings::Settings,
+    store::{Entry, Kind, References, Store},
+};
+
+/// Runs the command.
+pub fn run(args: &StoreArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
+    match &args.command {
+        StoreCommand::List { locks, json } => {
+            show(console, &store.entries()?, &References::read(locks)?, *json)
+        }
+        StoreCommand::Prune { keep, dry_run } => prune(console, &store, keep, *dry_run),
+        StoreCommand::Export { file, locks } => export(console, &store, file, locks),
+        StoreCommand::Import { file } => {
+            let bar = console.progress(&format!("importing {}", file.display()), None);
+            let count = store.import(file, &|at| bar.set(at, None))?;
+            super::print(console, &format!("{count} files imported\n"))
+        }
+    }
+}
+
+/// Something in the store as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row<'a> {
+    kind: Kind,
+    sha256: &'a str,
+    /// Space on disk, in bytes.
+    size: u64,
+    /// What the locks call it.
+    names: Vec<&'a str>,
+}
+
+/// Prints what is in the store, or has been taken out.
+fn show(console: &Console, entries: &[Entry], references: &References, json: bool) -> Result<(), Error> {
+    let rows = entries.iter().map(|entry| Row {
+        kind: entry.kind,
+        sha256: &entry.sha256,
+        size: entry.size,
+        names: references.names(&entry.sha256).collect(),
+    });
+    if json {
+        return super::print_json(console, &rows.collect::<Vec<_>>());
+    }
+    let cells = rows.map(|row| {
+        let size = BinaryBytes(row.size).to_string();
+        [row.kind.to_string(), size, row.sha256.to_owned(), row.names.join(", ")]
+    });
+    let total = entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
+    let total = ["total".to_owned(), BinaryBytes(total).to_string(), String::new(), String::new()];
+    super::print(console, &super::table(cells.chain([total]).collect()))
+}
+
+fn prune(console: &Console, store: &Store, keep: &[PathBuf], dry_run: bool) -> Result<(), Error> {
+    let references = References::read(keep)?;
+    let keep = (!keep.is_empty()).then_some(&references);
+    let entries = store.prune(keep, !dry_run)?;
+    console.note(if dry_run { "would go:" } else { "taken out:" });
+    show(console, &entries, &references, false)
+}
+
+fn export(console: &Console, store: &Store, file: &Path, locks: &[PathBuf]) -> Result<(), Error> {
+    let references = References::read(locks)?;
+    let only = (!locks.is_empty()).then_some(&references);
+    let bar = console.progress(&format!("exporting to {}", file.display()), None);
+    let count = store.export(file, only, &|at| bar.set(at, None))?;
+    super::print(console, &format!("{count} files exported\n"))
+}

@@ -1,0 +1,83 @@
+//! Vendors: what all images of one have in common, as data.
+
+use imgforge_debian::Fingerprint;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+
+/// What all images of a vendor have in common.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Vendor {
+    /// Name used in profiles; the file's name without `.yaml`.
+    pub vendor: String,
+    /// Full name.
+    pub name: String,
+    /// Where the kernel's command line is written.
+    pub command_line: CommandLine,
+    /// Words added to it where the node runs Kubernetes.
+    #[serde(default)]
+    pub kubernetes_kernel_arguments: Vec<String>,
+    /// Whose signatures on images count.
+    #[serde(default)]
+    pub image_signers: Vec<Signer>,
+}
+
+/// Somebody whose signature on an image counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Signer {
+    /// Who it is.
+    pub name: String,
+    /// The primary key's fingerprint: 40 hexadecimal digits. It alone decides; where the key comes from does not matter.
+    #[serde(deserialize_with = "fingerprint")]
+    #[schemars(with = "String")]
+    pub fingerprint: Fingerprint,
+    /// Where the key can be had, unless it lies in `keys/` beside the profiles.
+    #[serde(default)]
+    pub key_url: Option<String>,
+}
+
+/// A file that holds the kernel's command line.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CommandLine {
+    /// The file system it is in.
+    pub volume: BootVolume,
+    /// Its path; the last component may hold `*` for "each file that fits".
+    pub file: String,
+    /// How the words stand in it.
+    pub form: CommandLineForm,
+}
+
+/// The file system a boot file is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootVolume {
+    /// The FAT boot partition.
+    Boot,
+    /// The root file system.
+    Root,
+}
+
+/// How the words of the command line stand in their file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum CommandLineForm {
+    /// The file is the command line, on one line: Raspberry Pi's `cmdline.txt`.
+    Line,
+    /// The value of a key, `key=words`: `extraargs` in Armbian's `armbianEnv.txt`.
+    Assignment {
+        /// The key.
+        key: String,
+    },
+    /// The rest of a line that begins with a word, as `options` in a boot loader entry.
+    Field {
+        /// The word.
+        key: String,
+    },
+}
+
+/// Reads the fingerprint of a key.
+fn fingerprint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
