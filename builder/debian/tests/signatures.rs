@@ -4,7 +4,7 @@
 
 mod support;
 
-use imgforge_debian::{Error, Fingerprint, Result, Signed, Trust};
+use imgforge_debian::{Error, Fingerprint, Keyring, Result, Signed, Trust};
 use support::gnupg::{Gnupg, MADE};
 
 const TEXT: &str = "Suite: stable\n- a line that looks escaped\nTrailing blanks:  \nSHA256:\n";
@@ -110,7 +110,7 @@ fn a_file_is_read_as_a_stream_from_its_start() {
         // The second time, the file is at its end.
         assert_eq!(trust(&keyring, &mut file).unwrap(), key);
     }
-    let mut unreadable = std::fs::File::open(gnupg.home.path()).unwrap();
+    let mut unreadable = std::fs::File::open(gnupg.path("")).unwrap();
     assert!(matches!(trust(&keyring, &mut unreadable), Err(Error::Io(_))));
 }
 

@@ -30,6 +30,9 @@ pub enum Error {
     /// An archive.
     #[error(transparent)]
     Unpack(#[from] unpack::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// A file of the store.
     #[error("cannot read {} in the store", path.display())]
     Open {
@@ -87,6 +90,7 @@ impl Error {
                 Cause::Download(error)
             }
             Error::Lock(lock::Error::Write(error))
+            | Error::Store(error)
             | Error::Unpack(unpack::Error::Store(error))
             | Error::Resolve(resolve::Error::Unpack(unpack::Error::Store(error)))
             | Error::Repositories(repositories::Error::Store(error))

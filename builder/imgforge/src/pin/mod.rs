@@ -173,22 +173,24 @@ impl Pin<'_> {
         Ok(())
     }
 
+    /// Puts an artifact into the store, if it is not there; returns its size in bytes.
     fn fetch_artifact(&self, artifact: &Artifact, downloader: Option<&Downloader>) -> Result<u64, Error> {
         let store = &self.inputs.store;
-        let kept = store.verified_blob(&artifact.sha256).map_err(download::Error::from)?;
-        if kept.is_none() {
-            let offline = || download::Error::Offline { url: artifact.url.clone() };
-            let name = artifact.url.rsplit('/').next().unwrap_or_default();
-            let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
-            let file = Pinned {
-                url: &artifact.url,
-                candidates: &self.settings.candidates(&artifact.url),
-                sha256: &artifact.sha256,
-                size: artifact.size,
-            };
-            downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?;
-        }
-        let path = store.blob(&artifact.sha256);
+        let path = match store.verified_blob(&artifact.sha256)? {
+            Some(path) => path,
+            None => {
+                let offline = || download::Error::Offline { url: artifact.url.clone() };
+                let name = artifact.url.rsplit('/').next().unwrap_or_default();
+                let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
+                let file = Pinned {
+                    url: &artifact.url,
+                    candidates: &self.settings.candidates(&artifact.url),
+                    sha256: &artifact.sha256,
+                    size: artifact.size,
+                };
+                downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?
+            }
+        };
         let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
         Ok(content.len())
     }
