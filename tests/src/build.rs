@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use crate::{Base, Gnupg, Home, Partition, Tool, VendorServer, partitions, repository};
 
@@ -98,7 +99,7 @@ fn sign(home: &Home, server: &VendorServer, profiles: &Path) {
     let vendor = profiles.join("vendors/armbian.yaml");
     let text = fs::read_to_string(&vendor).expect("the vendor's description");
     fs::write(&vendor, text.replace(VENDORS_KEY, &signed.fingerprint)).expect("the description");
-    fs::create_dir(profiles.join("keys")).expect("a folder");
+    fs::create_dir_all(profiles.join("keys")).expect("a folder");
     fs::write(profiles.join("keys/vendor.asc"), &signed.key).expect("the key");
     let signature = home.path().join("signature.asc");
     fs::write(&signature, &signed.signature).expect("the signature");
