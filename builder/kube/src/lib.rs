@@ -1,4 +1,14 @@
-//! What a node needs to become part of a Kubernetes cluster: cluster file, kubeadm documents, PKI, add-ons.
+//! What a node needs to become part of a Kubernetes cluster, as values: nothing here reads a file, a clock or the network.
 //!
-//! Nothing is here yet. Until it is, the first boot runs whatever kubeadm configuration it finds in the image
-//! (`docs/first-boot.md`).
+//! - [`cluster`]: the cluster file and its nodes; [`check`]: what is wrong with it.
+//! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.
+//! - [`kubeadm`]: kubeadm's documents and the patches of its static pods.
+//! - [`pki`]: certificate authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
+//! - [`node_files`]: all of it as the files of one node.
+
+pub mod board;
+pub mod check;
+pub mod cluster;
+pub mod performance;
+mod text;
+pub mod version;
