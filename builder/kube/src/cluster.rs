@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
 
-use crate::version::Version;
+use crate::{kubeadm::GoDuration, version::Version};
 
 /// A cluster and its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -29,7 +29,8 @@ pub struct Cluster {
     pub add_ons: AddOns,
     /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
     /// a node may be added years later. A duration as Go writes it: `720h`.
-    pub join_window: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub join_window: Option<GoDuration>,
     /// Lines for `authorized_keys` of every user of every node.
     pub ssh_keys: Vec<String>,
     /// People (and machines) who may log in to every node.

@@ -9,6 +9,10 @@
 pub mod board;
 pub mod check;
 pub mod cluster;
+pub mod kubeadm;
+mod kubelet;
+pub mod member;
+pub mod patches;
 pub mod performance;
 mod text;
 pub mod version;

@@ -52,6 +52,8 @@ pub struct Patience {
     pub start: u32,
     /// Without an answer from a running component, until it is started anew.
     pub hang: u32,
+    /// Between two probes of a component.
+    pub probe_period: u32,
     /// For one answer to a probe.
     pub answer: u32,
     /// Until the kubelet is healthy.
@@ -72,6 +74,7 @@ pub struct Patience {
 const FAST: Patience = Patience {
     start: 240,
     hang: 80,
+    probe_period: 10,
     answer: 15,
     kubelet: 240,
     api_call: 60,
@@ -84,6 +87,7 @@ const FAST: Patience = Patience {
 const MODEST: Patience = Patience {
     start: 600,
     hang: 160,
+    probe_period: 10,
     answer: 15,
     kubelet: 300,
     api_call: 120,
@@ -98,6 +102,7 @@ const MODEST: Patience = Patience {
 const SLOW: Patience = Patience {
     start: 1200,
     hang: 400,
+    probe_period: 20,
     answer: 30,
     kubelet: 600,
     api_call: 300,

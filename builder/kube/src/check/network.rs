@@ -20,7 +20,6 @@ pub fn check(cluster: &Cluster) -> Vec<Finding> {
         findings.push(Finding::error("kubernetes", Refusal::UnknownVersion { version: cluster.kubernetes }));
     }
     findings.extend(check_subnets(cluster));
-    findings.extend(check_window(cluster));
     findings.extend(check_masters(cluster));
     findings.extend(check_load_balancer(cluster));
     findings
@@ -68,25 +67,6 @@ fn host_bits(path: &str, subnet: &Cidr) -> Option<Finding> {
         Finding::error(path, format!("{subnet} is an address in a network, not a network"))
             .suggest(format!("write {network}"))
     })
-}
-
-fn check_window(cluster: &Cluster) -> Option<Finding> {
-    let window = cluster.join_window.as_ref()?;
-    let message = format!("`{window}` is no duration of hours, minutes and seconds, such as 720h or 1h30m");
-    (!is_duration(window)).then(|| Finding::error("join-window", message))
-}
-
-/// Hours, minutes and seconds as Go's time.ParseDuration reads them, each at most once and in that order.
-fn is_duration(text: &str) -> bool {
-    let mut rest = text;
-    for unit in ['h', 'm', 's'] {
-        if let Some((number, after)) = rest.split_once(unit)
-            && number.parse::<u32>().is_ok()
-        {
-            rest = after;
-        }
-    }
-    rest.is_empty() && !text.is_empty()
 }
 
 fn check_masters(cluster: &Cluster) -> Vec<Finding> {
@@ -186,19 +166,4 @@ pub fn frozen(version: Version) -> Option<Finding> {
         let message = format!("Kubernetes {version} gets no fixes any more; it is the line of 32-bit Arm");
         Finding::notice("kubernetes", message).suggest("with 64-bit boards only, take a current release")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_gos() {
-        for good in ["720h", "1h30m", "90s", "0s", "1h5s"] {
-            assert!(is_duration(good), "{good}");
-        }
-        for bad in ["", "1d", "h", "30m1h", "1h1h", "5", "-1h"] {
-            assert!(!is_duration(bad), "{bad}");
-        }
-    }
 }
