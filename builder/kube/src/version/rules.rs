@@ -54,6 +54,12 @@ impl Version {
         self.minor >= 38
     }
 
+    /// The group of administrators that kubeadm gives its rights by a rule, so that they can be taken away again; before
+    /// 1.29 there was only the one that stands above all rules (kubernetes#121305).
+    pub fn admin_group(self) -> &'static str {
+        if self.minor >= 29 { "kubeadm:cluster-admins" } else { "system:masters" }
+    }
+
     /// Whether pods leave swap alone on a node that has some: <https://github.com/kubernetes/enhancements/issues/2400>.
     pub fn tolerates_swap(self) -> bool {
         self.minor >= 30

@@ -6,6 +6,7 @@ use imgforge_kube::{
     board::{Architecture, BoardFacts},
     cluster::Cluster,
 };
+use sha2::{Digest, Sha256};
 
 /// The cluster file that users are shown.
 pub const HOME: &str = include_str!("../../../../examples/home.yaml");
@@ -27,4 +28,16 @@ pub fn boards(name: &str) -> Option<BoardFacts> {
 /// Reads a cluster file.
 pub fn cluster(text: &str) -> Cluster {
     serde_yaml::from_str(text).unwrap()
+}
+
+/// Bytes that look random and are the same for the same seed.
+pub fn random(seed: u64) -> impl FnMut(&mut [u8]) {
+    let mut counter = 0u64;
+    move |buffer| {
+        for chunk in buffer.chunks_mut(32) {
+            counter += 1;
+            let block = Sha256::digest([seed.to_le_bytes(), counter.to_le_bytes()].concat());
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
 }
