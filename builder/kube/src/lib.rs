@@ -6,13 +6,17 @@
 //! - [`pki`]: certificate authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
 //! - [`node_files`]: all of it as the files of one node.
 
+pub mod add_ons;
 pub mod board;
 pub mod check;
 pub mod cluster;
+pub mod containerd;
+pub mod kube_vip;
 pub mod kubeadm;
 pub mod kubeconfig;
 mod kubelet;
 pub mod member;
+pub mod node_files;
 pub mod patches;
 pub mod performance;
 pub mod pki;

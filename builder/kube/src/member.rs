@@ -4,7 +4,7 @@ use crate::{
     board::BoardFacts,
     cluster::{Cluster, Endpoint, Node, Role},
     performance::{EtcdTiming, Patience, Performance},
-    version::{Limits, Version},
+    version::{Limits, Overruled, Version},
 };
 
 /// A node of a cluster, on its board.
@@ -18,6 +18,8 @@ pub struct Member<'a> {
     pub board: BoardFacts,
     /// Where the control plane is reached.
     pub endpoint: Endpoint,
+    /// The image of every pod's first container.
+    pub pause_image: String,
     /// How fast the node is.
     pub performance: Performance,
     /// How fast the slowest master is.
@@ -77,7 +79,8 @@ impl<'a> Member<'a> {
         let no_master = || Error::NoMaster { cluster: cluster.name.clone() };
         let endpoint = cluster.control_plane_endpoint().ok_or_else(no_master)?;
         let version = cluster.version_of(node);
-        version.line().ok_or_else(|| Error::UnknownVersion { hostname: hostname.to_owned(), version })?;
+        let unknown_version = || Error::UnknownVersion { hostname: hostname.to_owned(), version };
+        let pause_image = version.pause_image().ok_or_else(unknown_version)?;
         let speeds =
             cluster.nodes.iter().map(|node| Ok((node.role, Performance::of(node, &board_of(node, boards)?))));
         let speeds = speeds.collect::<Result<Vec<_>, Error>>()?;
@@ -89,6 +92,7 @@ impl<'a> Member<'a> {
             node,
             board: board_of(node, boards)?,
             endpoint,
+            pause_image,
             performance: Performance::of(node, &board_of(node, boards)?),
             slowest_master: slowest(&|role| role == Role::Master).ok_or_else(no_master)?,
             slowest_node: slowest(&|role| role != Role::Base).ok_or_else(no_master)?,
@@ -104,6 +108,19 @@ impl<'a> Member<'a> {
     /// What the board cannot do, or does although kubeadm would object.
     pub fn limits(&self) -> Limits {
         Limits::of(&self.board, self.node.role, self.version())
+    }
+
+    /// Objections of kubeadm that are overruled on this node, to be said aloud wherever it is shown.
+    pub fn overruled(&self) -> Vec<Overruled> {
+        let mut overruled = self.limits().overruled;
+        if self.is_master() && !self.is_first_master() && self.endpoint.is_virtual {
+            overruled.push(Overruled {
+                check: "DirAvailable--etc-kubernetes-manifests",
+                reason: "kube-vip's static pod lies in /etc/kubernetes/manifests before kubeadm joins: the check that it is empty is ignored"
+                    .into(),
+            });
+        }
+        overruled
     }
 
     /// Whether the node makes the cluster.

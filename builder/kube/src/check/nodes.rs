@@ -7,6 +7,10 @@ use crate::{
     version::{Limits, Version, skew},
 };
 
+/// Where imgforge puts its own files, and kubeadm.
+const OURS: [&str; 4] =
+    ["/etc/imgforge", "/etc/kubernetes", "/etc/containerd/config.toml", "/etc/crictl.yaml"];
+
 pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Vec<Finding> {
     let mut findings: Vec<_> = network::frozen(cluster.kubernetes).into_iter().collect();
     for (index, node) in cluster.nodes.iter().enumerate() {
@@ -187,11 +191,19 @@ fn check_paths(node: &Node, at: &At) -> Vec<Finding> {
     let files = node.files.iter().enumerate().map(|(i, f)| (format!("files[{i}].path"), &f.path));
     let is_plain = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
     let bad_paths = mounts.chain(binds).chain(files).filter(|(_, path)| !is_plain(path));
+    let taken = node.files.iter().enumerate().filter(|(_, file)| {
+        let is_below = |ours: &str| file.path == ours || file.path.starts_with(&format!("{ours}/"));
+        OURS.iter().any(|ours| is_below(ours))
+    });
     let bad_modes = node.files.iter().enumerate().filter(|(_, file)| file.permissions().is_none());
     bad_paths
         .map(|(setting, path)| {
             Finding::error(at.path(&setting), format!("`{path}` must begin with / and not climb with .."))
         })
+        .chain(taken.map(|(i, file)| {
+            let message = format!("`{}` is written by imgforge itself", file.path);
+            Finding::error(at.path(&format!("files[{i}].path")), message)
+        }))
         .chain(bad_modes.map(|(i, file)| {
             let message = format!("`{}` is no mode in octal digits, such as 0644", file.mode);
             Finding::error(at.path(&format!("files[{i}].mode")), message)

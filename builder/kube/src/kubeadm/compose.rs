@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cluster::{Endpoint, ProxyMode},
-    kubelet,
+    containerd, kubelet,
     member::Member,
     performance::{Patience, Performance},
     version::KubeadmApi,
@@ -169,7 +169,7 @@ fn registration(member: &Member<'_>, api: KubeadmApi) -> NodeRegistration {
         cri_socket: cri_socket(api).into(),
         taints: member.node.taints.clone(),
         kubelet_extra_args: Args::new(api, kubelet::options(member)),
-        ignore_preflight_errors: member.limits().overruled.iter().map(|o| o.check.into()).collect(),
+        ignore_preflight_errors: member.overruled().iter().map(|o| o.check.into()).collect(),
     }
 }
 
@@ -177,7 +177,7 @@ fn registration(member: &Member<'_>, api: KubeadmApi) -> NodeRegistration {
 fn cri_socket(api: KubeadmApi) -> &'static str {
     match api {
         KubeadmApi::V1beta2 => "/run/containerd/containerd.sock",
-        KubeadmApi::V1beta3 | KubeadmApi::V1beta4 => "unix:///run/containerd/containerd.sock",
+        KubeadmApi::V1beta3 | KubeadmApi::V1beta4 => containerd::SOCKET,
     }
 }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use std::{env, fs, path::Path};
+
 use imgforge_kube::{
     board::{Architecture, BoardFacts},
     cluster::Cluster,
@@ -40,4 +42,17 @@ pub fn random(seed: u64) -> impl FnMut(&mut [u8]) {
             chunk.copy_from_slice(&block[..chunk.len()]);
         }
     }
+}
+
+/// Compares `text` with the file `name` in `tests/golden`; `IMGFORGE_WRITE_GOLDEN=1` writes it anew.
+pub fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if env::var_os("IMGFORGE_WRITE_GOLDEN").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text, golden,
+        "{name} differs; if it should, run with IMGFORGE_WRITE_GOLDEN=1 and read the difference"
+    );
 }
