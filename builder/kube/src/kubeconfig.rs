@@ -5,7 +5,10 @@
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
-use crate::pki::{Identity, Secret};
+use crate::{
+    cluster::Cluster,
+    pki::{Identity, Secret, Secrets},
+};
 
 /// A kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -120,6 +123,19 @@ impl Kubeconfig {
             }],
             current_context: context,
         }
+    }
+
+    /// The administrator's kubeconfig for the workstation: `kubectl` works with it and without ever logging in to a node. Nothing
+    /// where the cluster has no master.
+    pub fn admin(cluster: &Cluster, secrets: &Secrets) -> Option<Self> {
+        let authority = cluster.control_plane_endpoint()?.authority();
+        Some(Self::new(
+            &cluster.name,
+            &authority,
+            &secrets.ca.certificate,
+            "kubernetes-admin",
+            &secrets.admin,
+        ))
     }
 
     /// The file's text: a secret, because of the user's key.

@@ -113,10 +113,11 @@ impl<'a> Member<'a> {
     /// Objections of kubeadm that are overruled on this node, to be said aloud wherever it is shown.
     pub fn overruled(&self) -> Vec<Overruled> {
         let mut overruled = self.limits().overruled;
-        if self.is_master() && !self.is_first_master() && self.endpoint.is_virtual {
+        let has_static_pod = self.is_master() && self.endpoint.is_virtual;
+        if has_static_pod && !self.is_first_master() && self.version().joins_without_static_pods_only() {
             overruled.push(Overruled {
                 check: "DirAvailable--etc-kubernetes-manifests",
-                reason: "kube-vip's static pod lies in /etc/kubernetes/manifests before kubeadm joins: the check that it is empty is ignored"
+                reason: "kubeadm before 1.23 wants no static pod where it joins, and kube-vip is one: the check is ignored"
                     .into(),
             });
         }

@@ -122,6 +122,15 @@ nodes: [{hostname: a, board: cubieboard, role: master}]";
 }
 
 #[test]
+fn add_ons_without_images_for_a_node_are_errors() {
+    let text = "
+kubernetes: 1.26.15
+add-ons: { network: calico }
+nodes: [{hostname: a, board: rpi4, role: master}, {hostname: b, board: bananapi}]";
+    assert_eq!(errors(text), ["add-ons: calico has no images for armv7 (b); flannel and metallb have"]);
+}
+
+#[test]
 fn a_lagging_worker_is_possible_within_the_skew() {
     let with = |release: &str| {
         format!(

@@ -158,15 +158,16 @@ fn kube_vip_needs_no_file_that_kubeadm_makes() {
 }
 
 #[test]
-fn a_further_master_overrules_the_check_that_kube_vip_trips() {
-    let ha = cluster(HA);
-    let checks = |hostname| {
-        let overruled = Member::new(&ha, hostname, &boards).unwrap().overruled();
+fn old_releases_overrule_the_check_that_kube_vip_trips() {
+    let checks = |release: &str, hostname| {
+        let cluster = cluster(&format!("kubernetes: {release}{HA}"));
+        let overruled = Member::new(&cluster, hostname, &boards).unwrap().overruled();
         overruled.into_iter().map(|o| o.check).collect::<Vec<_>>()
     };
-    assert_eq!(checks("m1"), [""; 0]);
-    assert_eq!(checks("m2"), ["DirAvailable--etc-kubernetes-manifests"]);
-    assert_eq!(checks("w1"), [""; 0]);
+    assert_eq!(checks("1.22.17", "m1"), [""; 0]);
+    assert_eq!(checks("1.22.17", "m2"), ["DirAvailable--etc-kubernetes-manifests"]);
+    assert_eq!(checks("1.22.17", "w1"), [""; 0]);
+    assert_eq!(checks("1.23.0", "m2"), [""; 0]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::{Finding, is_dns_name, labels, network};
 use crate::{
+    add_ons,
     board::{Architecture, BoardFacts},
-    cluster::{Cluster, NetworkPlugin, Node, Role},
+    cluster::{Cluster, Node, Role},
     version::{Limits, Version, skew},
 };
 
@@ -139,14 +140,14 @@ fn check_board(cluster: &Cluster, node: &Node, board: &BoardFacts, at: &At) -> V
         }
     });
     let overruled = limits.overruled.iter().map(|o| Finding::notice(at.path("board"), &o.reason));
-    let network = (cluster.add_ons.network == NetworkPlugin::Calico
-        && node.role != Role::Base
-        && board.architecture.is_32_bit())
-    .then(|| {
-        let message = format!("Calico has no images for {} ({})", board.architecture, node.hostname);
-        Finding::error("add-ons.network", message).suggest("flannel has")
+    let without_images = add_ons::pinned(cluster)
+        .into_iter()
+        .filter(|add_on| node.role != Role::Base && board.architecture.is_32_bit() && !add_on.runs_on_32_bit);
+    let add_ons = without_images.map(|add_on| {
+        let message = format!("{} has no images for {} ({})", add_on.name, board.architecture, node.hostname);
+        Finding::error("add-ons", message).suggest("flannel and metallb have")
     });
-    refused.chain(overruled).chain(network).collect()
+    refused.chain(overruled).chain(add_ons).collect()
 }
 
 /// How a 32-bit board can still belong to the cluster.

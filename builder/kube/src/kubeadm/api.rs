@@ -77,6 +77,9 @@ pub struct ClusterConfiguration {
     /// Kind of the keys kubeadm makes; v1beta4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption_algorithm: Option<String>,
+    /// How long the certificates are good that kubeadm signs; v1beta4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_validity_period: Option<GoDuration>,
     /// kubeadm's own feature gates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_gates: BTreeMap<String, bool>,

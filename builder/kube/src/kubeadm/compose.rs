@@ -15,6 +15,10 @@ use crate::{
     version::KubeadmApi,
 };
 
+/// Five years. kubeadm's own choice is one, renewed whenever somebody upgrades: a cluster that is left alone would stop on its
+/// first birthday.
+const CERTIFICATE_VALIDITY: GoDuration = GoDuration(5 * 365 * 24 * 60 * 60);
+
 /// The documents of the node that makes the cluster. `token` lets the others join.
 pub fn init(member: &Member<'_>, token: &str) -> Vec<Document> {
     let api = member.version().kubeadm_api();
@@ -94,6 +98,7 @@ fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
         controller_manager: component(api, controller_manager(member, patience)),
         scheduler: component(api, leader_election(patience)),
         encryption_algorithm,
+        certificate_validity_period: (api >= KubeadmApi::V1beta4).then_some(CERTIFICATE_VALIDITY),
         feature_gates,
     }
 }

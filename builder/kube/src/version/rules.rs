@@ -44,6 +44,11 @@ impl Version {
         self.minor >= 25
     }
 
+    /// Whether `kubeadm join` refuses where any static pod lies already: <https://github.com/kubernetes/kubernetes/pull/104942>.
+    pub fn joins_without_static_pods_only(self) -> bool {
+        self.minor < 23
+    }
+
     /// Whether the kubelet refuses cgroup v1: <https://github.com/kubernetes/enhancements/issues/5573>.
     pub fn needs_cgroup_v2(self) -> bool {
         self.minor >= 35
