@@ -27,6 +27,8 @@ pub struct Cluster {
     pub endpoint: Option<Endpoint>,
     /// What runs in the cluster from the start.
     pub add_ons: AddOns,
+    /// Tags of images, where they should not be those that kubeadm would take.
+    pub images: ImageTags,
     /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
     /// a node may be added years later. A duration as Go writes it: `720h`.
     #[schemars(with = "Option<String>")]
@@ -50,6 +52,7 @@ impl Default for Cluster {
             lan: Lan::default(),
             endpoint: None,
             add_ons: AddOns::default(),
+            images: ImageTags::default(),
             join_window: None,
             ssh_keys: Vec::new(),
             users: Vec::new(),
@@ -86,6 +89,16 @@ impl Endpoint {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
+}
+
+/// Tags of images whose releases are not those of Kubernetes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ImageTags {
+    /// Of etcd: `3.5.16-0`.
+    pub etcd: Option<String>,
+    /// Of CoreDNS: `v1.12.1`.
+    pub coredns: Option<String>,
 }
 
 /// What runs in the cluster from the start.

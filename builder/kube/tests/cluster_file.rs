@@ -214,6 +214,23 @@ nodes: [{hostname: a, board: rpi4, role: master, address: 192.168.1.10/24}]";
 }
 
 #[test]
+fn image_tags_are_tags() {
+    let text = "images: { etcd: 'registry/etcd:3', coredns: v1.9.3 }\nnodes: [{hostname: a, board: rpi4, role: master}]";
+    assert_eq!(errors(text), ["images.etcd: `registry/etcd:3` is no tag of an image"]);
+}
+
+#[test]
+fn the_schema_describes_every_setting() {
+    let schema = schemars::schema_for!(Cluster).to_value();
+    let properties = schema["properties"].as_object().unwrap();
+    let example: serde_yaml::Value = serde_yaml::from_str(HOME).unwrap();
+    for key in example.as_mapping().unwrap().keys() {
+        let setting = &properties[key.as_str().unwrap()];
+        assert!(setting["description"].is_string() || setting["$ref"].is_string(), "{key:?}: {setting}");
+    }
+}
+
+#[test]
 fn paths_are_absolute_and_modes_octal() {
     let text = "
 nodes:

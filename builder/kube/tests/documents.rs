@@ -60,6 +60,7 @@ nodes:
 
 const PAIR_1_20: &str = "
 kubernetes: 1.20.2
+images: { etcd: 3.5.16-0 }
 nodes:
   - { hostname: master, board: virt-arm64, role: master, address: 10.0.3.1/24, taints: [] }
   - { hostname: worker, board: virt-arm64, address: 10.0.3.2/24, labels: { home.example/raid: 'true' } }";

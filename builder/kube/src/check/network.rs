@@ -19,10 +19,23 @@ pub fn check(cluster: &Cluster) -> Vec<Finding> {
     if cluster.kubernetes.line().is_none() {
         findings.push(Finding::error("kubernetes", Refusal::UnknownVersion { version: cluster.kubernetes }));
     }
+    findings.extend(check_images(cluster));
     findings.extend(check_subnets(cluster));
     findings.extend(check_masters(cluster));
     findings.extend(check_load_balancer(cluster));
     findings
+}
+
+/// Tags as registries take them: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>.
+fn check_images(cluster: &Cluster) -> Vec<Finding> {
+    let is_tag = |tag: &str| {
+        let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
+        (1..=128).contains(&tag.len()) && tag.bytes().all(good) && !tag.starts_with(['.', '-'])
+    };
+    let tags = [("images.etcd", &cluster.images.etcd), ("images.coredns", &cluster.images.coredns)];
+    let bad =
+        tags.into_iter().filter_map(|(path, tag)| Some((path, tag.as_deref().filter(|tag| !is_tag(tag))?)));
+    bad.map(|(path, tag)| Finding::error(path, format!("`{tag}` is no tag of an image"))).collect()
 }
 
 fn check_subnets(cluster: &Cluster) -> Vec<Finding> {

@@ -74,6 +74,12 @@ pub struct ClusterConfiguration {
     /// The scheduler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<Component>,
+    /// etcd, where its image is not kubeadm's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<Etcd>,
+    /// CoreDNS, where its image is not kubeadm's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
     /// Kind of the keys kubeadm makes; v1beta4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption_algorithm: Option<String>,
@@ -231,6 +237,32 @@ pub struct ApiServer {
 pub struct Component {
     /// Options of its command line.
     pub extra_args: Args,
+}
+
+/// Where etcd runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Etcd {
+    /// On the masters.
+    pub local: LocalEtcd,
+}
+
+/// etcd on the masters.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LocalEtcd {
+    /// Where its data lies.
+    pub data_dir: String,
+    /// Tag of its image.
+    pub image_tag: String,
+}
+
+/// CoreDNS.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Dns {
+    /// Tag of its image.
+    pub image_tag: String,
 }
 
 /// Options of a command line: a list since v1beta4, a map before.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ApiEndpoint, ApiServer, Args, BootstrapToken, ClusterConfiguration, Component, Conntrack, Discovery,
-    Document, GoDuration, InitConfiguration, JoinConfiguration, JoinControlPlane, KubeProxyConfiguration,
-    KubeletConfiguration, Networking, NodeRegistration, PATCHES, Patches, Timeouts, TokenDiscovery,
+    ApiEndpoint, ApiServer, Args, BootstrapToken, ClusterConfiguration, Component, Conntrack, Discovery, Dns,
+    Document, Etcd, GoDuration, InitConfiguration, JoinConfiguration, JoinControlPlane,
+    KubeProxyConfiguration, KubeletConfiguration, LocalEtcd, Networking, NodeRegistration, PATCHES, Patches,
+    Timeouts, TokenDiscovery,
 };
 use crate::{
     cluster::{Endpoint, ProxyMode},
@@ -80,6 +81,7 @@ pub fn arguments(member: &Member<'_>) -> Vec<String> {
 fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
     let networking = &member.cluster.networking;
     let patience = member.slowest_master.patience();
+    let tags = &member.cluster.images;
     let (encryption_algorithm, feature_gates) = elliptic_keys(api);
     ClusterConfiguration {
         api_version: api.api_version().into(),
@@ -97,6 +99,11 @@ fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
         },
         controller_manager: component(api, controller_manager(member, patience)),
         scheduler: component(api, leader_election(patience)),
+        etcd: tags
+            .etcd
+            .clone()
+            .map(|image_tag| Etcd { local: LocalEtcd { data_dir: "/var/lib/etcd".into(), image_tag } }),
+        dns: tags.coredns.clone().map(|image_tag| Dns { image_tag }),
         encryption_algorithm,
         certificate_validity_period: (api >= KubeadmApi::V1beta4).then_some(CERTIFICATE_VALIDITY),
         feature_gates,
