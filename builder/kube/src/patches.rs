@@ -113,6 +113,12 @@ impl Probe {
 /// Components that kubeadm runs as static pods, and that the API of Kubernetes' own clients (HTTP/2) is used by.
 const API_CLIENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
+/// Whether `member` has any: kubeadm fails when it is told of a folder that is not there.
+pub fn has_patches(member: &Member<'_>) -> bool {
+    member.version().patches_kubelet_configuration()
+        || (member.is_master() && !static_pods(member).is_empty())
+}
+
 /// The patches for `member`, by name.
 pub fn patches(member: &Member<'_>) -> Result<Vec<Patch>, serde_yaml::Error> {
     let mut patches = Vec::new();

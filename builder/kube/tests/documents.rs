@@ -120,6 +120,32 @@ fn nothing_is_ignored_that_the_board_does_not_need() {
 }
 
 #[test]
+fn kubeadm_is_told_of_patches_only_where_there_are_any() {
+    for release in ["1.20.2", "1.24.17", "1.25.16", "1.36.4"] {
+        for board in ["rpi4", "virt-arm64"] {
+            let text = format!(
+                "kubernetes: {release}
+nodes:
+  - {{ hostname: m, board: {board}, role: master, storage: [{{ path: /var/lib/etcd, on: /mnt/etcd }}] }}
+  - {{ hostname: w, board: {board} }}"
+            );
+            let cluster = cluster(&text);
+            for hostname in ["m", "w"] {
+                let member = Member::new(&cluster, hostname, &boards).unwrap();
+                let documents = if hostname == "m" {
+                    kubeadm::init(&member, TOKEN)
+                } else {
+                    kubeadm::join(&member, TOKEN, CA_HASH)
+                };
+                let told = kubeadm::render(&documents).unwrap().contains(kubeadm::PATCHES)
+                    || !kubeadm::arguments(&member).is_empty();
+                assert_eq!(told, !patches(&member).unwrap().is_empty(), "{release} {board} {hostname}");
+            }
+        }
+    }
+}
+
+#[test]
 fn no_field_of_a_later_api_is_written() {
     // Fields that v1beta3 and v1beta4 brought; an older kubeadm refuses documents that have them.
     let absent = [

@@ -12,6 +12,7 @@ use crate::{
     cluster::{Endpoint, ProxyMode},
     containerd, kubelet,
     member::Member,
+    patches::has_patches,
     performance::{Patience, Performance},
     version::KubeadmApi,
 };
@@ -33,7 +34,7 @@ pub fn init(member: &Member<'_>, token: &str) -> Vec<Document> {
         }],
         node_registration: registration(member, api),
         local_api_endpoint: local_endpoint(member),
-        patches: patches(api),
+        patches: patch_folder(member, api),
         timeouts: timeouts(member, api),
     };
     vec![
@@ -65,7 +66,7 @@ pub fn join(member: &Member<'_>, token: &str, ca_hash: &str) -> Vec<Document> {
             timeout: (api < KubeadmApi::V1beta4).then(|| GoDuration(member.patience().discovery)),
         },
         control_plane: member.is_master().then_some(JoinControlPlane { local_api_endpoint }),
-        patches: patches(api),
+        patches: patch_folder(member, api),
         timeouts: timeouts(member, api),
     })]
 }
@@ -73,7 +74,7 @@ pub fn join(member: &Member<'_>, token: &str, ca_hash: &str) -> Vec<Document> {
 /// Options for kubeadm's command line that its configuration of that time had no field for.
 pub fn arguments(member: &Member<'_>) -> Vec<String> {
     match member.version().kubeadm_api() {
-        KubeadmApi::V1beta2 if member.is_master() => vec![format!("--experimental-patches={PATCHES}")],
+        KubeadmApi::V1beta2 if has_patches(member) => vec![format!("--experimental-patches={PATCHES}")],
         KubeadmApi::V1beta2 | KubeadmApi::V1beta3 | KubeadmApi::V1beta4 => Vec::new(),
     }
 }
@@ -198,8 +199,8 @@ fn local_endpoint(member: &Member<'_>) -> Option<ApiEndpoint> {
     Some(ApiEndpoint { advertise_address: own.address, bind_port: Endpoint::PORT })
 }
 
-fn patches(api: KubeadmApi) -> Option<Patches> {
-    (api > KubeadmApi::V1beta2).then(|| Patches { directory: PATCHES.into() })
+fn patch_folder(member: &Member<'_>, api: KubeadmApi) -> Option<Patches> {
+    (api > KubeadmApi::V1beta2 && has_patches(member)).then(|| Patches { directory: PATCHES.into() })
 }
 
 /// kubeadm's own values are not written, so that they stay kubeadm's.
