@@ -1,9 +1,14 @@
 //! What runs in the cluster from the start: manifests of others, pinned by their hash, and small ones of our own.
 
-use serde::Serialize;
+mod lan_dns;
+mod metallb;
+
 use sha2::{Digest, Sha256};
 
-use crate::cluster::{AddressRange, Cluster, NetworkPlugin};
+use crate::{
+    cluster::{Cluster, NetworkPlugin},
+    version::Version,
+};
 
 /// A manifest as its project publishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,14 @@ pub enum Error {
         /// What was looked for.
         setting: &'static str,
     },
+    /// It is not known which image of CoreDNS goes with the release.
+    #[error(
+        "the tag of CoreDNS' image for Kubernetes {version} is not known; give `images: {{ coredns: … }}`"
+    )]
+    UnknownImage {
+        /// The release.
+        version: Version,
+    },
     /// A manifest of our own could not be written.
     #[error("cannot write the manifest {name}: {reason}")]
     Write {
@@ -136,7 +149,11 @@ pub fn add_ons(
         add_ons.push(AddOn { name: format!("{index}0-{name}.yaml"), content });
     }
     if let Some(balancer) = &cluster.add_ons.load_balancer {
-        add_ons.push(AddOn { name: "90-addresses.yaml".into(), content: address_pool(&balancer.addresses)? });
+        add_ons
+            .push(AddOn { name: metallb::FILE.into(), content: metallb::address_pool(&balancer.addresses)? });
+    }
+    if let Some(settings) = &cluster.add_ons.lan_dns {
+        add_ons.push(AddOn { name: lan_dns::FILE.into(), content: lan_dns::manifest(cluster, settings)? });
     }
     Ok(add_ons)
 }
@@ -150,57 +167,6 @@ fn with_pod_network(manifest: &Manifest, text: &str, cluster: &Cluster) -> Resul
         }
         _ => Err(Error::Unfamiliar { name: manifest.name, version: manifest.version, setting: SETTING }),
     }
-}
-
-/// An object of Kubernetes with the few fields that are needed here.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<S> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata,
-    spec: S,
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    name: &'static str,
-    namespace: &'static str,
-}
-
-#[derive(Serialize)]
-struct PoolSpec<'a> {
-    addresses: &'a [AddressRange],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AdvertisementSpec {
-    ip_address_pools: [&'static str; 1],
-}
-
-/// MetalLB's pool of addresses, announced by ARP. <https://metallb.io/configuration/>
-fn address_pool(addresses: &[AddressRange]) -> Result<String, Error> {
-    const API: &str = "metallb.io/v1beta1";
-    const POOL: &str = "home-network";
-    let metadata = || Metadata { name: POOL, namespace: "metallb-system" };
-    let pool = Object {
-        api_version: API,
-        kind: "IPAddressPool",
-        metadata: metadata(),
-        spec: PoolSpec { addresses },
-    };
-    let advertisement = Object {
-        api_version: API,
-        kind: "L2Advertisement",
-        metadata: metadata(),
-        spec: AdvertisementSpec { ip_address_pools: [POOL] },
-    };
-    let texts =
-        serde_yaml::to_string(&pool).and_then(|pool| Ok((pool, serde_yaml::to_string(&advertisement)?)));
-    let (pool, advertisement) =
-        texts.map_err(|error| Error::Write { name: "90-addresses.yaml", reason: error.to_string() })?;
-    Ok(format!("{pool}---\n{advertisement}"))
 }
 
 #[cfg(test)]
@@ -238,36 +204,6 @@ mod tests {
         assert!(
             message.starts_with("the manifest of flannel v0.28.9 is not at hand; fetch https://"),
             "{message}"
-        );
-    }
-
-    #[test]
-    fn metallb_hands_out_the_addresses_of_the_file() {
-        let cluster = cluster(
-            "add-ons: { network: none, load-balancer: { addresses: [192.168.1.240-192.168.1.250] } }",
-        );
-        assert_eq!(pinned(&cluster), [&METALLB]);
-        let pool = address_pool(&cluster.add_ons.load_balancer.unwrap().addresses).unwrap();
-        assert_eq!(
-            pool,
-            "apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata:
-  name: home-network
-  namespace: metallb-system
-spec:
-  addresses:
-  - 192.168.1.240-192.168.1.250
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata:
-  name: home-network
-  namespace: metallb-system
-spec:
-  ipAddressPools:
-  - home-network
-"
         );
     }
 }

@@ -3,6 +3,8 @@
 mod network;
 mod node;
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +111,8 @@ pub struct AddOns {
     pub network: NetworkPlugin,
     /// Addresses of the home network for Services of type LoadBalancer (MetalLB).
     pub load_balancer: Option<LoadBalancer>,
+    /// A name server for the home network that knows the cluster's Services.
+    pub lan_dns: Option<LanDns>,
 }
 
 /// What connects the pods of different nodes.
@@ -132,6 +136,19 @@ pub struct LoadBalancer {
     pub addresses: Vec<AddressRange>,
 }
 
+/// A name server for the home network: the router's DHCP can hand out its address.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LanDns {
+    /// Its address, one of those of the load balancer.
+    pub address: IpAddr,
+    /// Domain of the Services' names: a Service `nas` of type LoadBalancer in the namespace `default` is `nas.default.DOMAIN`.
+    pub domain: String,
+    /// Name servers for everything else; unset: those of `lan`.
+    #[serde(default)]
+    pub upstream: Vec<IpAddr>,
+}
+
 impl Cluster {
     /// The nodes that run the control plane, in the file's order.
     pub fn masters(&self) -> impl Iterator<Item = &Node> {
@@ -146,6 +163,16 @@ impl Cluster {
     /// The node called `hostname`.
     pub fn node(&self, hostname: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.hostname == hostname)
+    }
+
+    /// The tag of CoreDNS' image, if it is known.
+    pub fn coredns_tag(&self) -> Option<&str> {
+        self.images.coredns.as_deref().or_else(|| self.kubernetes.line()?.coredns)
+    }
+
+    /// The tag of etcd's image, if it is known.
+    pub fn etcd_tag(&self) -> Option<&str> {
+        self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd)
     }
 
     /// The release of Kubernetes on `node`.

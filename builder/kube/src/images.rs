@@ -14,17 +14,16 @@ pub struct Images {
 
 /// The images of `member`. CoreDNS is among them on every node, as its pods may run anywhere.
 pub fn images(member: &Member<'_>) -> Images {
-    let version = member.version();
-    let line = version.line();
-    let tags = &member.cluster.images;
-    let coredns = tags.coredns.as_deref().or(line.and_then(|line| line.coredns));
-    let etcd = tags.etcd.as_deref().or(line.and_then(|line| line.etcd));
+    let (version, control_plane) = (member.version(), member.cluster.kubernetes);
     let mut images = Images { references: vec![member.pause_image.clone()], unknown: Vec::new() };
     images.add_components(version, &["kube-proxy"]);
-    images.add("images.coredns", coredns.map(|tag| coredns_image(version, tag)));
+    images.add("images.coredns", member.cluster.coredns_tag().map(|tag| coredns(control_plane, tag)));
     if member.is_master() {
         images.add_components(version, &["kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
-        images.add("images.etcd", etcd.map(|tag| format!("{}/etcd:{tag}", version.registry())));
+        images.add(
+            "images.etcd",
+            member.cluster.etcd_tag().map(|tag| format!("{}/etcd:{tag}", version.registry())),
+        );
         images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
     }
     images.references.sort();
@@ -45,8 +44,8 @@ impl Images {
     }
 }
 
-/// CoreDNS has had a folder of its own in the registry since 1.21.
-fn coredns_image(version: Version, tag: &str) -> String {
+/// CoreDNS' image; it has had a folder of its own in the registry since 1.21.
+pub fn coredns(version: Version, tag: &str) -> String {
     let folder = if version.minor < 21 { "" } else { "coredns/" };
     format!("{}/{folder}coredns:{tag}", version.registry())
 }

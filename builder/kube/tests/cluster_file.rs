@@ -231,6 +231,23 @@ fn the_schema_describes_every_setting() {
 }
 
 #[test]
+fn the_name_server_of_the_home_network_has_an_address_and_somebody_to_ask() {
+    let with = |lan_dns: &str| {
+        errors(&format!(
+            "add-ons: {{ load-balancer: {{ addresses: [192.168.1.240-192.168.1.250] }}, lan-dns: {{ {lan_dns} }} }}
+nodes: [{{hostname: a, board: rpi4, role: master}}]"
+        ))
+    };
+    assert_eq!(with("address: 192.168.1.240, domain: home.example, upstream: [192.168.1.1]"), [""; 0]);
+    assert!(
+        with("address: 192.168.1.2, domain: home.example, upstream: [192.168.1.1]")[0].contains("not among")
+    );
+    assert!(with("address: 192.168.1.240, domain: home.example")[0].contains("nobody is there to ask"));
+    assert!(with("address: 192.168.1.240, domain: a_b, upstream: [192.168.1.1]")[0].contains("is no domain"));
+    assert!(with("address: 192.168.1.240, domain: a, upstream: [192.168.1.240]")[0].contains("ask itself"));
+}
+
+#[test]
 fn paths_are_absolute_and_modes_octal() {
     let text = "
 nodes:

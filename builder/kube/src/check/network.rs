@@ -23,6 +23,7 @@ pub fn check(cluster: &Cluster) -> Vec<Finding> {
     findings.extend(check_subnets(cluster));
     findings.extend(check_masters(cluster));
     findings.extend(check_load_balancer(cluster));
+    findings.extend(check_lan_dns(cluster));
     findings
 }
 
@@ -169,6 +170,37 @@ fn check_load_balancer(cluster: &Cluster) -> Vec<Finding> {
         if endpoint.is_some_and(|endpoint| range.contains(endpoint)) {
             findings.push(Finding::error(path(index), "the address of the control plane is in the range"));
         }
+    }
+    findings
+}
+
+fn check_lan_dns(cluster: &Cluster) -> Vec<Finding> {
+    let Some(settings) = &cluster.add_ons.lan_dns else { return Vec::new() };
+    let mut findings = Vec::new();
+    let ranges = cluster.add_ons.load_balancer.iter().flat_map(|balancer| &balancer.addresses);
+    if !ranges.clone().any(|range| range.contains(settings.address)) {
+        let message = format!("{} is not among the addresses of the load balancer", settings.address);
+        let finding = Finding::error("add-ons.lan-dns.address", message);
+        findings.push(finding.suggest("add it to `add-ons.load-balancer.addresses`"));
+    }
+    if !is_dns_name(&settings.domain) {
+        let message = format!("`{}` is no domain", settings.domain);
+        findings.push(Finding::error("add-ons.lan-dns.domain", message));
+    }
+    let upstream = if settings.upstream.is_empty() { &cluster.lan.dns } else { &settings.upstream };
+    if upstream.is_empty() {
+        let finding = Finding::error("add-ons.lan-dns.upstream", "nobody is there to ask for other names");
+        findings.push(finding.suggest("give `upstream`, or `lan: { dns: [192.168.1.1] }`"));
+    }
+    if upstream.contains(&settings.address) {
+        let message = "the name server would ask itself";
+        findings.push(Finding::error("add-ons.lan-dns.upstream", message));
+    }
+    if cluster.coredns_tag().is_none() {
+        let message = format!("the tag of CoreDNS' image for Kubernetes {} is not known", cluster.kubernetes);
+        findings.push(
+            Finding::error("images.coredns", message).suggest("give it: `kubeadm config images list` tells"),
+        );
     }
     findings
 }
