@@ -12,11 +12,12 @@ pub struct Images {
     pub unknown: Vec<&'static str>,
 }
 
-/// The images of `member`. CoreDNS is among them on every node, as its pods may run anywhere.
+/// The images of `member`. kube-proxy and CoreDNS are the cluster's, whatever the node's release; CoreDNS is among them on every
+/// node, as its pods may run anywhere.
 pub fn images(member: &Member<'_>) -> Images {
     let (version, control_plane) = (member.version(), member.cluster.kubernetes);
     let mut images = Images { references: vec![member.pause_image.clone()], unknown: Vec::new() };
-    images.add_components(version, &["kube-proxy"]);
+    images.add_components(control_plane, &["kube-proxy"]);
     images.add("images.coredns", member.cluster.coredns_tag().map(|tag| coredns(control_plane, tag)));
     if member.is_master() {
         images.add_components(version, &["kube-apiserver", "kube-controller-manager", "kube-scheduler"]);

@@ -5,5 +5,5 @@ mod rules;
 mod table;
 
 pub use number::{InvalidVersion, Version};
-pub use rules::{CONTROL_PLANE_MEMORY, KubeadmApi, Limits, Overruled, Refusal, runs_on, skew};
+pub use rules::{CONTROL_PLANE_MEMORY, KubeadmApi, Limits, Overruled, Refusal, proxy_runs_on, runs_on, skew};
 pub use table::{KNOWN, Line};

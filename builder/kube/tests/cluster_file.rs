@@ -132,22 +132,31 @@ nodes: [{hostname: a, board: rpi4, role: master}, {hostname: b, board: bananapi}
 
 #[test]
 fn a_lagging_worker_is_possible_within_the_skew() {
-    let with = |release: &str| {
+    let with = |release: &str, board: &str| {
         format!(
             "kubernetes: {release}
 nodes:
   - {{ hostname: a, board: rpi4, role: master }}
-  - {{ hostname: b, board: bananapi, kubernetes: 1.26.15 }}"
+  - {{ hostname: b, board: {board}, kubernetes: 1.26.15 }}"
         )
     };
-    assert_eq!(errors(&with("1.29.14")), [""; 0]);
+    assert_eq!(errors(&with("1.29.14", "rk3328")), [""; 0]);
+    let told = notices(&with("1.29.14", "rk3328"));
     assert!(
-        notices(&with("1.29.14")).iter().any(|n| n.contains("kubeadm is only tested with its own release"))
+        told.iter().any(|notice| notice.contains("kubeadm is only tested with its own release")),
+        "{told:?}"
     );
     assert_eq!(
-        errors(&with("1.30.1")),
+        errors(&with("1.30.1", "rk3328")),
         [
             "nodes[1].kubernetes: the kubelet (1.26.15) may be 3 minor releases older than the control plane (1.30.1), not more"
+        ]
+    );
+    assert_eq!(
+        errors(&with("1.29.14", "bananapi")),
+        [
+            "nodes[1].board: kube-proxy runs on every node in the cluster's release, and 1.29.14 has no image of it for \
+          32-bit Arm; set `kubernetes: 1.26.15` for the whole cluster, or leave the board out"
         ]
     );
 }

@@ -56,7 +56,7 @@ kubernetes: 1.29.14
 nodes:
   - { hostname: k8s-master-1, board: rpi4, role: master }
   - { hostname: k8s-worker-1, board: rk3328 }
-  - { hostname: k8s-worker-2, board: bananapi, kubernetes: 1.26.15 }";
+  - { hostname: k8s-worker-2, board: rk3328, kubernetes: 1.26.15 }";
 
 const PAIR_1_20: &str = "
 kubernetes: 1.20.2

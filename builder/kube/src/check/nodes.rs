@@ -3,9 +3,9 @@
 use super::{Finding, is_dns_name, labels, network};
 use crate::{
     add_ons,
-    board::{Architecture, BoardFacts},
+    board::BoardFacts,
     cluster::{Cluster, Node, Role},
-    version::{Limits, Version, skew},
+    version::{Limits, Refusal, proxy_runs_on, skew},
 };
 
 /// Where imgforge puts its own files, and kubeadm.
@@ -131,12 +131,17 @@ fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
 fn check_board(cluster: &Cluster, node: &Node, board: &BoardFacts, at: &At) -> Vec<Finding> {
     let version = cluster.version_of(node);
     let board = BoardFacts { memory: node.memory.unwrap_or(board.memory), ..*board };
-    let limits = Limits::of(&board, node.role, version);
+    let mut limits = Limits::of(&board, node.role, version);
+    if limits.refused.is_empty() && node.role != Role::Base {
+        limits.refused.extend(proxy_runs_on(cluster.kubernetes, board.architecture).err());
+    }
     let refused = limits.refused.iter().map(|refusal| {
         let finding = Finding::error(at.path("board"), refusal);
-        match arm_line(cluster, &board, version) {
-            Some(suggestion) => finding.suggest(suggestion),
-            None => finding,
+        match refusal {
+            Refusal::ArmDropped { .. } | Refusal::ProxyDropped { .. } => {
+                finding.suggest("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out")
+            }
+            _ => finding,
         }
     });
     let overruled = limits.overruled.iter().map(|o| Finding::notice(at.path("board"), &o.reason));
@@ -148,18 +153,6 @@ fn check_board(cluster: &Cluster, node: &Node, board: &BoardFacts, at: &At) -> V
         Finding::error("add-ons", message).suggest("flannel and metallb have")
     });
     refused.chain(overruled).chain(add_ons).collect()
-}
-
-/// How a 32-bit board can still belong to the cluster.
-fn arm_line(cluster: &Cluster, board: &BoardFacts, version: Version) -> Option<String> {
-    const LAST: Version = Version::new(26, 15);
-    if board.architecture != Architecture::Armv7 || version.minor <= LAST.minor {
-        return None;
-    }
-    Some(match skew(cluster.kubernetes, LAST) {
-        Ok(()) => format!("give this node `kubernetes: {LAST}`"),
-        Err(_) => format!("set `kubernetes: {LAST}` for the whole cluster, or leave the board out"),
-    })
 }
 
 fn check_labels(node: &Node, at: &At) -> Vec<Finding> {

@@ -93,6 +93,14 @@ pub enum Refusal {
         /// The release asked for.
         version: Version,
     },
+    /// kube-proxy comes from the cluster, whatever the node's own release is.
+    #[error(
+        "kube-proxy runs on every node in the cluster's release, and {control_plane} has no image of it for 32-bit Arm"
+    )]
+    ProxyDropped {
+        /// Release of the control plane.
+        control_plane: Version,
+    },
     /// A control plane on one core does not come up within any patience.
     #[error(
         "a control plane needs at least 2 CPU cores and this board has {cores}; make it a worker (the role `worker`)"
@@ -133,6 +141,14 @@ pub fn runs_on(version: Version, architecture: Architecture) -> Result<(), Refus
         Architecture::Armv7 if version.minor > 26 => Err(Refusal::ArmDropped { version }),
         Architecture::Armv7 | Architecture::Arm64 => Ok(()),
     }
+}
+
+/// Whether the cluster's own pods run on a node of `architecture`, whatever the node's release is.
+pub fn proxy_runs_on(control_plane: Version, architecture: Architecture) -> Result<(), Refusal> {
+    runs_on(control_plane, architecture).map_err(|refusal| match refusal {
+        Refusal::ArmDropped { version } => Refusal::ProxyDropped { control_plane: version },
+        other => other,
+    })
 }
 
 /// Whether a node of release `kubelet` may belong to a control plane of release `control_plane`.
@@ -208,6 +224,13 @@ mod tests {
         let refusal = runs_on(Version::new(27, 0), Architecture::Armv7).unwrap_err();
         assert!(refusal.to_string().contains("1.26 was the last line"), "{refusal}");
         runs_on(Version::new(37, 1), Architecture::Arm64).unwrap();
+    }
+
+    #[test]
+    fn a_32_bit_node_cannot_lag_behind_a_newer_cluster() {
+        proxy_runs_on(Version::new(26, 15), Architecture::Armv7).unwrap();
+        let refusal = proxy_runs_on(Version::new(29, 0), Architecture::Armv7);
+        assert_eq!(refusal, Err(Refusal::ProxyDropped { control_plane: Version::new(29, 0) }));
     }
 
     #[test]
