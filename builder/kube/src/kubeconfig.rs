@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::Cluster,
-    pki::{Identity, Secret, Secrets},
+    pki::{CertifiedKey, Secret, Secrets},
 };
 
 /// A kubeconfig.
@@ -97,7 +97,7 @@ impl Kubeconfig {
         authority: &str,
         ca_certificate: &str,
         user: &str,
-        identity: &Identity,
+        identity: &CertifiedKey,
     ) -> Self {
         let context = format!("{user}@{cluster}");
         Self {

@@ -9,7 +9,7 @@ mod key;
 mod secret;
 mod secrets;
 
-pub use certificate::{Authority, Identity, Lifetime};
+pub use certificate::{CertifiedKey, Lifetime};
 pub use secret::Secret;
 pub use secrets::{Secrets, ServiceAccount};
 

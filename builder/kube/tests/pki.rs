@@ -12,7 +12,7 @@ use std::{
 use common::{HOME, cluster, random};
 use imgforge_kube::{
     kubeconfig::Kubeconfig,
-    pki::{Error, Identity, Lifetime, Secrets},
+    pki::{CertifiedKey, Error, Lifetime, Secrets},
 };
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ impl Files {
 }
 
 /// Verifies `identity` against the cluster's authority as of `time` (seconds since 1970).
-fn verify(secrets: &Secrets, identity: &Identity, time: i64) -> Output {
+fn verify(secrets: &Secrets, identity: &CertifiedKey, time: i64) -> Output {
     let files = Files::new(&[("ca.crt", &secrets.ca.certificate), ("client.crt", &identity.certificate)]);
     let (ca, client, time) = (files.path("ca.crt"), files.path("client.crt"), time.to_string());
     openssl(&["verify", "-x509_strict", "-purpose", "sslclient", "-attime", &time, "-CAfile", &ca, &client])
@@ -108,7 +108,7 @@ fn authorities_have_kubeadms_names_and_may_sign() {
 
 #[test]
 fn clients_are_named_as_kubernetes_expects() {
-    let subject = |identity: &Identity| {
+    let subject = |identity: &CertifiedKey| {
         let files = Files::new(&[("client.crt", &identity.certificate)]);
         let path = files.path("client.crt");
         says(&["x509", "-in", &path, "-noout", "-subject", "-ext", "extendedKeyUsage,basicConstraints"])

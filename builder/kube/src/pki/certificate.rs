@@ -29,29 +29,19 @@ impl Lifetime {
     }
 }
 
-/// An authority: who signs others.
+/// A certificate and the private key it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Authority {
-    /// Its certificate, signed by itself, in PEM.
-    pub certificate: String,
-    /// Its private key, in PEM.
-    pub key: Secret,
-}
-
-/// Somebody the API server knows by a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Identity {
-    /// The certificate, signed by the cluster's authority, in PEM.
+pub struct CertifiedKey {
+    /// The certificate, in PEM.
     pub certificate: String,
     /// The private key, in PEM.
     pub key: Secret,
 }
 
-impl Authority {
-    /// A new authority called `name`.
-    pub(super) fn generate(name: &str, lifetime: Lifetime, random: &mut Random<'_>) -> Result<Self, Error> {
+impl CertifiedKey {
+    /// A new authority called `name`, which signs itself.
+    pub(super) fn authority(name: &str, lifetime: Lifetime, random: &mut Random<'_>) -> Result<Self, Error> {
         let key = PrivateKey::generate(random)?;
         let mut params = params(name, None, lifetime, &key)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -60,33 +50,39 @@ impl Authority {
         let dns_name = name.try_into().map_err(|reason| encode(name, reason))?;
         params.subject_alt_names = vec![SanType::DnsName(dns_name)];
         let certificate = params.self_signed(&key).map_err(|reason| encode(name, reason))?.pem();
-        Ok(Self { certificate, key: key.to_pem().ok_or(Error::Random)? })
+        Ok(Self { certificate, key: key.to_pem()? })
     }
 
-    /// A new client of the API server, of a `group`; this authority is called `issuer`.
-    pub(super) fn identify(
-        &self,
-        issuer: &str,
-        client: &str,
+    /// A new client of the API server, of a `group`, signed by the authority that is called `issuer` and has `issuer_key`.
+    pub(super) fn client(
+        name: &str,
         group: &str,
+        (issuer, issuer_key): (&str, PrivateKey),
         lifetime: Lifetime,
         random: &mut Random<'_>,
-    ) -> Result<Identity, Error> {
-        let own_key = PrivateKey::from_pem(&self.key).ok_or(Error::Random)?;
-        let issuer = Issuer::new(params(issuer, None, lifetime, &own_key)?, own_key);
+    ) -> Result<Self, Error> {
+        let issuer = Issuer::new(params(issuer, None, lifetime, &issuer_key)?, issuer_key);
         let key = PrivateKey::generate(random)?;
-        let mut params = params(client, Some(group), lifetime, &key)?;
+        let mut params = params(name, Some(group), lifetime, &key)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &issuer).map_err(|reason| encode(client, reason))?.pem();
-        Ok(Identity { certificate, key: key.to_pem().ok_or(Error::Random)? })
+        let certificate = params.signed_by(&key, &issuer).map_err(|reason| encode(name, reason))?.pem();
+        Ok(Self { certificate, key: key.to_pem()? })
     }
 
-    /// What `kubeadm join` knows the authority by: `sha256:` and the hash of its public key.
-    pub fn pin(&self) -> Option<String> {
-        PrivateKey::from_pem(&self.key).map(|key| key.pin())
+    /// Checks that the key is one and the certificate about its public half; `part` is where they stand in the secrets file.
+    pub(super) fn check(&self, part: &'static str) -> Result<(), Error> {
+        let damaged = |problem| Error::Damaged { part, problem };
+        let info = PrivateKey::from_pem(part, &self.key)?.public_info();
+        let document = Document::from_pem(&self.certificate);
+        let (label, document) = document.map_err(|_| damaged("the certificate cannot be read"))?;
+        let is_its_own = document.as_bytes().windows(info.len()).any(|window| window == info);
+        match label {
+            "CERTIFICATE" if is_its_own => Ok(()),
+            _ => Err(damaged("certificate and key do not belong together")),
+        }
     }
 }
 
@@ -120,18 +116,4 @@ fn time(seconds: i64) -> Result<OffsetDateTime, Error> {
 
 fn encode(name: &str, reason: rcgen::Error) -> Error {
     Error::Encode { name: name.to_owned(), reason: reason.to_string() }
-}
-
-/// Whether `key` is a key and `certificate` is about its public half.
-pub fn check_pair(part: &'static str, certificate: &str, key: &Secret) -> Result<(), Error> {
-    let damaged = |problem| Error::Damaged { part, problem };
-    let key = PrivateKey::from_pem(key).ok_or_else(|| damaged("the key cannot be read"))?;
-    let (label, document) =
-        Document::from_pem(certificate).map_err(|_| damaged("the certificate cannot be read"))?;
-    let info = key.public_info();
-    let is_its_own = document.as_bytes().windows(info.len()).any(|window| window == info);
-    match label {
-        "CERTIFICATE" if is_its_own => Ok(()),
-        _ => Err(damaged("certificate and key do not belong together")),
-    }
 }

@@ -37,20 +37,22 @@ impl PrivateKey {
         Self { secret, point }
     }
 
-    /// Reads a key as [`PrivateKey::to_pem`] writes it.
-    pub fn from_pem(pem: &Secret) -> Option<Self> {
-        SecretKey::from_pkcs8_pem(pem.reveal()).ok().map(Self::new)
+    /// Reads a key as [`PrivateKey::to_pem`] writes it; `part` is where it stands in the secrets file.
+    pub fn from_pem(part: &'static str, pem: &Secret) -> Result<Self, Error> {
+        let secret = SecretKey::from_pkcs8_pem(pem.reveal());
+        secret.map(Self::new).map_err(|_| Error::Damaged { part, problem: "the key cannot be read" })
     }
 
     /// `PRIVATE KEY` (PKCS #8, RFC 5958). Kubernetes reads `EC PRIVATE KEY` too, but only where that names the curve, and this
     /// library leaves the name out.
-    pub fn to_pem(&self) -> Option<Secret> {
-        self.secret.to_pkcs8_pem(LineEnding::LF).ok().map(|pem| Secret::new(pem.as_str()))
+    pub fn to_pem(&self) -> Result<Secret, Error> {
+        let pem = self.secret.to_pkcs8_pem(LineEnding::LF).map_err(unwritable)?;
+        Ok(Secret::new(pem.as_str()))
     }
 
     /// `PUBLIC KEY` (RFC 5280).
-    pub fn public_pem(&self) -> Option<String> {
-        self.secret.public_key().to_public_key_pem(LineEnding::LF).ok()
+    pub fn public_pem(&self) -> Result<String, Error> {
+        self.secret.public_key().to_public_key_pem(LineEnding::LF).map_err(unwritable)
     }
 
     /// The public key as it stands in certificates (RFC 5280, SubjectPublicKeyInfo).
@@ -62,6 +64,10 @@ impl PrivateKey {
     pub fn pin(&self) -> String {
         format!("sha256:{}", hex(&Sha256::digest(self.public_info())))
     }
+}
+
+fn unwritable(reason: impl ToString) -> Error {
+    Error::Encode { name: "a key".into(), reason: reason.to_string() }
 }
 
 impl rcgen::PublicKeyData for PrivateKey {

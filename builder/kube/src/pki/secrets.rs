@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Authority, Error, Identity, Lifetime, Random, Secret, certificate::check_pair, hex, key::PrivateKey,
-};
+use super::{CertifiedKey, Error, Lifetime, Random, Secret, hex, key::PrivateKey};
 use crate::cluster::Cluster;
 
 /// Names of the authorities, as kubeadm has them: <https://kubernetes.io/docs/setup/best-practices/certificates/>.
@@ -27,18 +25,18 @@ pub struct Secrets {
     /// masters that people add by hand.
     pub certificate_key: Secret,
     /// Signs the certificates of API server and kubelets.
-    pub ca: Authority,
+    pub ca: CertifiedKey,
     /// Signs those who extend the API.
-    pub front_proxy_ca: Authority,
+    pub front_proxy_ca: CertifiedKey,
     /// Signs etcd's members and clients.
-    pub etcd_ca: Authority,
+    pub etcd_ca: CertifiedKey,
     /// Signs the tokens of service accounts.
     pub service_account: ServiceAccount,
     /// The administrator, for `kubectl` on the workstation.
-    pub admin: Identity,
+    pub admin: CertifiedKey,
     /// kube-vip on the masters. It has to work before the cluster has any rules, so its group needs none; who has a master's
     /// card has the authority's key anyway.
-    pub kube_vip: Identity,
+    pub kube_vip: CertifiedKey,
 }
 
 /// The key that signs tokens of service accounts.
@@ -54,18 +52,23 @@ pub struct ServiceAccount {
 impl Secrets {
     /// New secrets for `cluster`. The same random bytes give the same secrets.
     pub fn generate(cluster: &Cluster, lifetime: Lifetime, random: &mut Random<'_>) -> Result<Self, Error> {
-        let ca = Authority::generate(CLUSTER_CA, lifetime, random)?;
-        let admin_group = cluster.kubernetes.admin_group();
+        let mut authority = |name| CertifiedKey::authority(name, lifetime, random);
+        let (ca, front_proxy_ca, etcd_ca) =
+            (authority(CLUSTER_CA)?, authority(FRONT_PROXY_CA)?, authority(ETCD_CA)?);
+        let mut client = |name, group| {
+            let issuer = (CLUSTER_CA, PrivateKey::from_pem("ca", &ca.key)?);
+            CertifiedKey::client(name, group, issuer, lifetime, random)
+        };
         Ok(Self {
             cluster: cluster.name.clone(),
+            admin: client("kubernetes-admin", cluster.kubernetes.admin_group())?,
+            kube_vip: client("kube-vip", MASTERS)?,
+            ca,
+            front_proxy_ca,
+            etcd_ca,
+            service_account: ServiceAccount::generate(random)?,
             bootstrap_token: bootstrap_token(random)?,
             certificate_key: certificate_key(random),
-            front_proxy_ca: Authority::generate(FRONT_PROXY_CA, lifetime, random)?,
-            etcd_ca: Authority::generate(ETCD_CA, lifetime, random)?,
-            service_account: ServiceAccount::generate(random)?,
-            admin: ca.identify(CLUSTER_CA, "kubernetes-admin", admin_group, lifetime, random)?,
-            kube_vip: ca.identify(CLUSTER_CA, "kube-vip", MASTERS, lifetime, random)?,
-            ca,
         })
     }
 
@@ -91,7 +94,7 @@ impl Secrets {
 
     /// What `kubeadm join` knows the cluster's authority by: `sha256:` and the hash of its public key.
     pub fn ca_pin(&self) -> Result<String, Error> {
-        self.ca.pin().ok_or(Error::Damaged { part: "ca", problem: "the key cannot be read" })
+        PrivateKey::from_pem("ca", &self.ca.key).map(|key| key.pin())
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -103,27 +106,26 @@ impl Secrets {
         if certificate_key.len() != 64 || !certificate_key.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return damaged("certificate-key", "it has 64 hexadecimal digits");
         }
-        for (part, Authority { certificate, key }) in
-            [("ca", &self.ca), ("front-proxy-ca", &self.front_proxy_ca), ("etcd-ca", &self.etcd_ca)]
-        {
-            check_pair(part, certificate, key)?;
+        let pairs = [
+            ("ca", &self.ca),
+            ("front-proxy-ca", &self.front_proxy_ca),
+            ("etcd-ca", &self.etcd_ca),
+            ("admin", &self.admin),
+            ("kube-vip", &self.kube_vip),
+        ];
+        pairs.into_iter().try_for_each(|(part, pair)| pair.check(part))?;
+        let account = &self.service_account;
+        if PrivateKey::from_pem("service-account", &account.key)?.public_pem()? != account.public {
+            return damaged("service-account", "the two keys do not belong together");
         }
-        for (part, Identity { certificate, key }) in [("admin", &self.admin), ("kube-vip", &self.kube_vip)] {
-            check_pair(part, certificate, key)?;
-        }
-        let public = PrivateKey::from_pem(&self.service_account.key).and_then(|key| key.public_pem());
-        match public {
-            Some(public) if public == self.service_account.public => Ok(()),
-            _ => damaged("service-account", "the two keys do not belong together"),
-        }
+        Ok(())
     }
 }
 
 impl ServiceAccount {
     fn generate(random: &mut Random<'_>) -> Result<Self, Error> {
         let key = PrivateKey::generate(random)?;
-        let pem = key.to_pem().zip(key.public_pem());
-        pem.map(|(key, public)| Self { key, public }).ok_or(Error::Random)
+        Ok(Self { key: key.to_pem()?, public: key.public_pem()? })
     }
 }
 
