@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     cluster::{Cluster, NetworkPlugin},
+    text::hex,
     version::Version,
 };
 
@@ -119,7 +120,7 @@ pub struct AddOn {
 impl Manifest {
     /// The text of the manifest, if `bytes` are the pinned ones.
     pub fn checked(&self, bytes: &[u8]) -> Result<String, Error> {
-        let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hex(&Sha256::digest(bytes));
         let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| found == self.sha256);
         text.ok_or(Error::Changed { name: self.name, expected: self.sha256, found })
     }

@@ -1,5 +1,9 @@
 //! containerd's configuration. <https://github.com/containerd/containerd/blob/main/docs/cri/config.md>
 
+use std::fmt;
+
+use crate::version::Version;
+
 /// Release series of containerd: they read different configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Series {
@@ -7,6 +11,26 @@ pub enum Series {
     One,
     /// 2.x, configuration version 3; Docker's packages.
     Two,
+}
+
+impl Series {
+    /// Whether the kubelet of `version` works with it. Kubelets before 1.23 speak only the old runtime API, which containerd 2 has
+    /// dropped; 1.38 wants a call that containerd 1 does not have (<https://github.com/kubernetes/enhancements/issues/4033>).
+    pub fn suits(self, version: Version) -> bool {
+        match self {
+            Series::One => version.minor < 38,
+            Series::Two => version.minor >= 23,
+        }
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Series::One => "1",
+            Series::Two => "2",
+        })
+    }
 }
 
 /// Where the configuration lies on the node.

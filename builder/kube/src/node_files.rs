@@ -9,6 +9,7 @@ use crate::{
     member::Member,
     patches,
     pki::{self, Secrets},
+    version::Version,
 };
 
 /// The folder whose content the first boot copies to `/etc/kubernetes` before each of kubeadm's attempts.
@@ -69,6 +70,18 @@ pub enum Error {
     /// An add-on's manifest is missing or not the pinned one.
     #[error(transparent)]
     AddOn(#[from] add_ons::Error),
+    /// The node's kubelet and its containerd do not understand each other.
+    #[error(
+        "{hostname}: Kubernetes {version} does not work with containerd {series}; choose packages of the other series"
+    )]
+    Runtime {
+        /// The node.
+        hostname: String,
+        /// Its release of Kubernetes.
+        version: Version,
+        /// Its series of containerd.
+        series: containerd::Series,
+    },
     /// A document could not be written.
     #[error("cannot write {path}")]
     Document {
@@ -83,7 +96,7 @@ pub enum Error {
 pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<NodeFile>, Error> {
     let mut files = extra_files(member);
     if member.node.role != Role::Base {
-        files.extend(runtime(member, sources.containerd));
+        files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
         if let Some(secrets) = sources.secrets {
             files.push(document(member, secrets)?);
@@ -111,11 +124,15 @@ fn extra_files(member: &Member<'_>) -> Vec<NodeFile> {
     member.node.files.iter().map(file).collect()
 }
 
-fn runtime(member: &Member<'_>, runtime: containerd::Runtime<'_>) -> Vec<NodeFile> {
-    vec![
+fn runtime(member: &Member<'_>, runtime: containerd::Runtime<'_>) -> Result<[NodeFile; 2], Error> {
+    let (version, series) = (member.version(), runtime.series);
+    if !series.suits(version) {
+        return Err(Error::Runtime { hostname: member.node.hostname.clone(), version, series });
+    }
+    Ok([
         NodeFile::public(containerd::PATH, containerd::config(runtime, &member.pause_image)),
         NodeFile::public("/etc/crictl.yaml", format!("runtime-endpoint: {}\n", containerd::SOCKET)),
-    ]
+    ])
 }
 
 fn patch_files(member: &Member<'_>) -> Result<Vec<NodeFile>, Error> {

@@ -214,6 +214,23 @@ nodes:
 }
 
 #[test]
+fn an_old_kubelet_does_not_get_a_new_containerd() {
+    let old = cluster(
+        "kubernetes: 1.20.2\nadd-ons: { network: none }\nnodes: [{hostname: m, board: rpi4, role: master}]",
+    );
+    let member = Member::new(&old, "m", &boards).unwrap();
+    let with = |series| {
+        let containerd = Runtime { series, plugins: containerd::DEBIAN_PLUGINS };
+        node_files(&member, &Sources { secrets: None, containerd, manifest: &|_| None })
+    };
+    with(Series::One).unwrap();
+    assert_eq!(
+        with(Series::Two).unwrap_err().to_string(),
+        "m: Kubernetes 1.20.2 does not work with containerd 2; choose packages of the other series"
+    );
+}
+
+#[test]
 fn what_cannot_be_made_is_told() {
     let home = cluster(HOME);
     let error = |hostname| Member::new(&home, hostname, &boards).unwrap_err().to_string();

@@ -9,7 +9,8 @@ use p256::{
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Error, Random, Secret, hex};
+use super::{Error, Random, Secret};
+use crate::text::hex;
 
 /// A private key on the curve P-256, and its public half.
 pub struct PrivateKey {

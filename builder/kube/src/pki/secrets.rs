@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertifiedKey, Error, Lifetime, Random, Secret, hex, key::PrivateKey};
-use crate::cluster::Cluster;
+use super::{CertifiedKey, Error, Lifetime, Random, Secret, key::PrivateKey};
+use crate::{cluster::Cluster, text::hex};
 
 /// Names of the authorities, as kubeadm has them: <https://kubernetes.io/docs/setup/best-practices/certificates/>.
 const CLUSTER_CA: &str = "kubernetes";

@@ -54,11 +54,6 @@ impl Version {
         self.minor >= 35
     }
 
-    /// Whether the kubelet needs containerd 2: <https://github.com/kubernetes/enhancements/issues/4033>.
-    pub fn needs_containerd_2(self) -> bool {
-        self.minor >= 38
-    }
-
     /// The group of administrators that kubeadm gives its rights by a rule, so that they can be taken away again; before
     /// 1.29 there was only the one that stands above all rules (kubernetes#121305).
     pub fn admin_group(self) -> &'static str {
