@@ -136,7 +136,8 @@ pub fn pinned(cluster: &Cluster) -> Vec<&'static Manifest> {
     network.into_iter().chain(cluster.add_ons.load_balancer.as_ref().map(|_| &METALLB)).collect()
 }
 
-/// The manifests for the first master of `cluster`, with the cluster's settings. `fetched` gives the bytes of a pinned one.
+/// The manifests for the first master of `cluster`, with the cluster's settings. `fetched` gives the bytes of a
+/// pinned one.
 pub fn add_ons(
     cluster: &Cluster,
     fetched: &dyn Fn(&Manifest) -> Option<Vec<u8>>,

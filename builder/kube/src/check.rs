@@ -54,7 +54,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything there is to say about `cluster`, in the file's order. `boards` gives the facts of a board by its name or an alias.
+/// Everything there is to say about `cluster`, in the file's order. `boards` gives the facts of a board by its name
+/// or an alias.
 pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Vec<Finding> {
     let mut findings = network::check(cluster);
     findings.extend(nodes::check(cluster, boards));

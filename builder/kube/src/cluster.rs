@@ -73,7 +73,8 @@ pub struct Endpoint {
     /// TCP port.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// Whether the masters hold the address among themselves (kube-vip). Otherwise something outside does: DNS, a load balancer.
+    /// Whether the masters hold the address among themselves (kube-vip). Otherwise something outside does: DNS, a
+    /// load balancer.
     #[serde(default, rename = "virtual")]
     pub is_virtual: bool,
 }
@@ -142,7 +143,8 @@ pub struct LoadBalancer {
 pub struct LanDns {
     /// Its address, one of those of the load balancer.
     pub address: IpAddr,
-    /// Domain of the Services' names: a Service `nas` of type LoadBalancer in the namespace `default` is `nas.default.DOMAIN`.
+    /// Domain of the Services' names: a Service `nas` of type LoadBalancer in the namespace `default` is
+    /// `nas.default.DOMAIN`.
     pub domain: String,
     /// Name servers for everything else; unset: those of `lan`.
     #[serde(default)]

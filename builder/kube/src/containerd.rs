@@ -14,8 +14,9 @@ pub enum Series {
 }
 
 impl Series {
-    /// Whether the kubelet of `version` works with it. Kubelets before 1.23 speak only the old runtime API, which containerd 2 has
-    /// dropped; 1.38 wants a call that containerd 1 does not have (<https://github.com/kubernetes/enhancements/issues/4033>).
+    /// Whether the kubelet of `version` works with it. Kubelets before 1.23 speak only the old runtime API, which
+    /// containerd 2 has dropped; 1.38 wants a call that containerd 1 does not have
+    /// (<https://github.com/kubernetes/enhancements/issues/4033>).
     pub fn suits(self, version: Version) -> bool {
         match self {
             Series::One => version.minor < 38,
@@ -54,8 +55,8 @@ pub const KUBERNETES_PLUGINS: &str = "/opt/cni/bin";
 /// Where Debian's package puts network plugins.
 pub const DEBIAN_PLUGINS: &str = "/usr/lib/cni";
 
-/// The configuration for kubelets with systemd's control groups. `pause` is the image that kubeadm expects for pods' first
-/// container: another one would be pulled besides.
+/// The configuration for kubelets with systemd's control groups. `pause` is the image that kubeadm expects for pods'
+/// first container: another one would be pulled besides.
 pub fn config(runtime: Runtime<'_>, pause: &str) -> String {
     let plugins = runtime.plugins;
     let body = match runtime.series {

@@ -1,5 +1,5 @@
-//! Container images that kubeadm starts on a node: what an image for a card has to carry so that the first boot pulls nothing.
-//! Those of add-ons are named in their manifests.
+//! Container images that kubeadm starts on a node: what an image for a card has to carry so that the first boot pulls
+//! nothing. Those of add-ons are named in their manifests.
 
 use crate::{kube_vip, member::Member, version::Version};
 
@@ -12,8 +12,8 @@ pub struct Images {
     pub unknown: Vec<&'static str>,
 }
 
-/// The images of `member`. kube-proxy and CoreDNS are the cluster's, whatever the node's release; CoreDNS is among them on every
-/// node, as its pods may run anywhere.
+/// The images of `member`. kube-proxy and CoreDNS are the cluster's, whatever the node's release; CoreDNS is among
+/// them on every node, as its pods may run anywhere.
 pub fn images(member: &Member<'_>) -> Images {
     let (version, control_plane) = (member.version(), member.cluster.kubernetes);
     let mut images = Images { references: vec![member.pause_image.clone()], unknown: Vec::new() };

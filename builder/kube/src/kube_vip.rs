@@ -1,8 +1,9 @@
-//! kube-vip: the masters hold the address of the control plane among themselves. <https://kube-vip.io/docs/about/architecture/>
+//! kube-vip: the masters hold the address of the control plane among themselves.
+//! <https://kube-vip.io/docs/about/architecture/>
 //!
-//! It runs as a static pod from before `kubeadm init` is through. kubeadm's own kubeconfig would not do: since 1.29 it has no
-//! rights until late in `init`, and the first master needs another file than the rest (kube-vip#684). So kube-vip has an identity
-//! of its own, signed by the cluster's authority when the secrets were made.
+//! It runs as a static pod from before `kubeadm init` is through. kubeadm's own kubeconfig would not do: since 1.29
+//! it has no rights until late in `init`, and the first master needs another file than the rest (kube-vip#684). So
+//! kube-vip has an identity of its own, signed by the cluster's authority when the secrets were made.
 
 use crate::{kubeconfig::Kubeconfig, member::Member, pki::Secrets};
 
@@ -12,8 +13,8 @@ pub const IMAGE: &str = "ghcr.io/kube-vip/kube-vip:v1.2.3";
 /// The kubeconfig's path on the node.
 pub const KUBECONFIG: &str = "/etc/kubernetes/kube-vip.conf";
 
-/// The kubeconfig: it talks to its own node, as the virtual address may be nobody's yet. kube-vip replaces the host's name by
-/// `kubernetes`, which the pod resolves to the node itself.
+/// The kubeconfig: it talks to its own node, as the virtual address may be nobody's yet. kube-vip replaces the host's
+/// name by `kubernetes`, which the pod resolves to the node itself.
 pub fn kubeconfig(secrets: &Secrets) -> Kubeconfig {
     Kubeconfig::new(
         &secrets.cluster,
@@ -24,7 +25,8 @@ pub fn kubeconfig(secrets: &Secrets) -> Kubeconfig {
     )
 }
 
-/// The static pod. The interface is not named: boards call it eth0, end0 or enx…; kube-vip takes that of the default route.
+/// The static pod. The interface is not named: boards call it eth0, end0 or enx…; kube-vip takes that of the default
+/// route.
 pub fn pod(member: &Member<'_>) -> String {
     let address = &member.endpoint.host;
     let port = member.endpoint.port;

@@ -125,8 +125,8 @@ impl Kubeconfig {
         }
     }
 
-    /// The administrator's kubeconfig for the workstation: `kubectl` works with it and without ever logging in to a node. Nothing
-    /// where the cluster has no master.
+    /// The administrator's kubeconfig for the workstation: `kubectl` works with it and without ever logging in to a
+    /// node. Nothing where the cluster has no master.
     pub fn admin(cluster: &Cluster, secrets: &Secrets) -> Option<Self> {
         let authority = cluster.control_plane_endpoint()?.authority();
         Some(Self::new(

@@ -1,4 +1,5 @@
-//! What a node needs to become part of a Kubernetes cluster, as values: nothing here reads a file, a clock or the network.
+//! What a node needs to become part of a Kubernetes cluster, as values: nothing here reads a file, a clock or the
+//! network.
 //!
 //! - [`cluster`]: the cluster file and its nodes; [`check`]: what is wrong with it.
 //! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.

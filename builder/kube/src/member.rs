@@ -81,6 +81,7 @@ impl<'a> Member<'a> {
         let version = cluster.version_of(node);
         let unknown_version = || Error::UnknownVersion { hostname: hostname.to_owned(), version };
         let pause_image = version.pause_image().ok_or_else(unknown_version)?;
+        let board = board_of(node, boards)?;
         let speeds =
             cluster.nodes.iter().map(|node| Ok((node.role, Performance::of(node, &board_of(node, boards)?))));
         let speeds = speeds.collect::<Result<Vec<_>, Error>>()?;
@@ -90,10 +91,10 @@ impl<'a> Member<'a> {
         Ok(Self {
             cluster,
             node,
-            board: board_of(node, boards)?,
+            board,
             endpoint,
             pause_image,
-            performance: Performance::of(node, &board_of(node, boards)?),
+            performance: Performance::of(node, &board),
             slowest_master: slowest(&|role| role == Role::Master).ok_or_else(no_master)?,
             slowest_node: slowest(&|role| role != Role::Base).ok_or_else(no_master)?,
             etcd: EtcdTiming::of(cluster, boards),

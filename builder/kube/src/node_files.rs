@@ -159,8 +159,8 @@ fn document(member: &Member<'_>, secrets: &Secrets) -> Result<NodeFile, Error> {
     Ok(NodeFile::secret(path, text))
 }
 
-/// What masters share. A worker gets none of it, not even the authority's certificate: kubeadm refuses to join where that lies
-/// already, and takes it from the cluster after checking its hash.
+/// What masters share. A worker gets none of it, not even the authority's certificate: kubeadm refuses to join where
+/// that lies already, and takes it from the cluster after checking its hash.
 fn shared_secrets(member: &Member<'_>, secrets: &Secrets) -> Result<Vec<NodeFile>, Error> {
     if !member.is_master() {
         return Ok(Vec::new());

@@ -1,7 +1,9 @@
-//! Patches that kubeadm applies to what it writes: patience for slow boards in the static pods, the kubelet's own settings.
+//! Patches that kubeadm applies to what it writes: patience for slow boards in the static pods, the kubelet's own
+//! settings.
 //!
-//! Names of the files: <https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/control-plane-flags/#patches>.
-//! kubeadm takes the *start* of the control plane from a timeout too, but how long a running component may be silent only
+//! Names of the files:
+//! <https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/control-plane-flags/#patches>. kubeadm
+//! takes the *start* of the control plane from a timeout too, but how long a running component may be silent only
 //! from such a patch.
 
 use serde::{Deserialize, Serialize};

@@ -97,8 +97,8 @@ const MODEST: Patience = Patience {
     lease: 30,
 };
 
-/// An emulated board needed 3 to 4 minutes for its API server alone and had calls that took 60 s; the Banana Pi of 2018
-/// needed between 135 and 240 s. Five times that.
+/// An emulated board needed 3 to 4 minutes for its API server alone and had calls that took 60 s; the Banana Pi of
+/// 2018 needed between 135 and 240 s. Five times that.
 const SLOW: Patience = Patience {
     start: 1200,
     hang: 400,
@@ -153,7 +153,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The reservation on a machine with `memory` MiB. A share of it: fixed server values would leave a 1 GB board nothing.
+    /// The reservation on a machine with `memory` MiB. A share of it: fixed server values would leave a 1 GB board
+    /// nothing.
     pub fn of(memory: u32) -> Self {
         Self {
             kube: (memory / 16).clamp(48, 256),

@@ -1,8 +1,9 @@
-//! What the nodes of a cluster know each other by: authorities, keys, tokens. Made once, kept in a secrets file, and from then
-//! on an input like any other.
+//! What the nodes of a cluster know each other by: authorities, keys, tokens. Made once, kept in a secrets file, and
+//! from then on an input like any other.
 //!
-//! All keys are ECDSA P-256: kubeadm reads them in every release, and on a slow board RSA takes minutes. Signatures are
-//! deterministic (RFC 6979) and randomness is given by the caller, so the same random bytes make the same secrets.
+//! All keys are ECDSA P-256: kubeadm reads them in every release, and on a slow board RSA takes minutes. Signatures
+//! are deterministic (RFC 6979) and randomness is given by the caller, so the same random bytes make the same
+//! secrets.
 
 mod certificate;
 mod key;

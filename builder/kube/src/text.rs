@@ -4,7 +4,8 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 
 use serde::{Deserializer, de};
 
-/// Reads a value from its text. In a visitor, because only errors of a visitor get line and column from the YAML reader.
+/// Reads a value from its text. In a visitor, because only errors of a visitor get line and column from the YAML
+/// reader.
 pub fn deserialize<'de, D, T>(deserializer: D, expected: &'static str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

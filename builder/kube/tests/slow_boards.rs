@@ -1,5 +1,5 @@
-//! Slow boards get the time they need. The measure is what happened in the home lab of 2018: a Banana Pi's API server was
-//! healthy but slow, and its liveness probe killed it after 135 s; with 105 s more it came up.
+//! Slow boards get the time they need. The measure is what happened in the home lab of 2018: a Banana Pi's API server
+//! was healthy but slow, and its liveness probe killed it after 135 s; with 105 s more it came up.
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
 mod common;

@@ -1,5 +1,6 @@
-//! A name server for the home network. It is the CoreDNS that the cluster has anyway, a second time, with the plug-in that names
-//! Services by their outside addresses: no further image, and it runs on 32-bit Arm. <https://coredns.io/plugins/k8s_external/>
+//! A name server for the home network. It is the CoreDNS that the cluster has anyway, a second time, with the plug-in
+//! that names Services by their outside addresses: no further image, and it runs on 32-bit Arm.
+//! <https://coredns.io/plugins/k8s_external/>
 
 use std::net::IpAddr;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Finding, is_dns_name};
 use crate::{
-    cluster::{Cidr, Cluster, Endpoint, NetworkPlugin, ProxyMode, Role},
+    cluster::{Cidr, Cluster, Endpoint, NetworkPlugin, ProxyMode},
     version::{Refusal, Version},
 };
 
@@ -27,7 +27,8 @@ pub fn check(cluster: &Cluster) -> Vec<Finding> {
     findings
 }
 
-/// Tags as registries take them: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>.
+/// Tags as registries take them:
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>.
 fn check_images(cluster: &Cluster) -> Vec<Finding> {
     let is_tag = |tag: &str| {
         let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
@@ -58,7 +59,8 @@ fn check_subnets(cluster: &Cluster) -> Vec<Finding> {
         let message = format!("{pods} has no room: each node takes a /24 of it");
         findings.push(Finding::error("networking.pod-subnet", message));
     }
-    // The API server refuses more than 20 bits of Service addresses, <https://github.com/kubernetes/kubernetes/pull/12841>.
+    // The API server refuses more than 20 bits of Service addresses,
+    // <https://github.com/kubernetes/kubernetes/pull/12841>.
     if services.width().saturating_sub(services.prefix) > 20 {
         let message = format!("{services} is too wide: Services may have at most 2^20 addresses");
         findings.push(Finding::error("networking.service-subnet", message).suggest("a /12 is enough"));
@@ -85,9 +87,8 @@ fn host_bits(path: &str, subnet: &Cidr) -> Option<Finding> {
 
 fn check_masters(cluster: &Cluster) -> Vec<Finding> {
     let masters = cluster.masters().count();
-    let has_workers = cluster.nodes.iter().any(|node| node.role == Role::Worker);
     let mut findings = Vec::new();
-    if masters == 0 && (has_workers || cluster.nodes.is_empty()) {
+    if masters == 0 {
         findings
             .push(Finding::error("nodes", "no node is a master").suggest("give one of them `role: master`"));
     }

@@ -1,7 +1,9 @@
-//! kubeadm's own documents. One set of types for three versions of the API: what differs is optional or has two forms.
+//! kubeadm's own documents. One set of types for three versions of the API: what differs is optional or has two
+//! forms.
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/>,
-//! <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta3/>. Names and meanings of fields are kubeadm's.
+//! <https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta3/>. Names and meanings of fields are
+//! kubeadm's.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
@@ -198,7 +200,8 @@ impl fmt::Debug for TokenDiscovery {
     }
 }
 
-/// What makes a joining node a master. The shared certificates lie in the image, so there is no key to download them with.
+/// What makes a joining node a master. The shared certificates lie in the image, so there is no key to download them
+/// with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct JoinControlPlane {

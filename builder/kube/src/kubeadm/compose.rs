@@ -17,8 +17,8 @@ use crate::{
     version::KubeadmApi,
 };
 
-/// Five years. kubeadm's own choice is one, renewed whenever somebody upgrades: a cluster that is left alone would stop on its
-/// first birthday.
+/// Five years. kubeadm's own choice is one, renewed whenever somebody upgrades: a cluster that is left alone would
+/// stop on its first birthday.
 const CERTIFICATE_VALIDITY: GoDuration = GoDuration(5 * 365 * 24 * 60 * 60);
 
 /// The documents of the node that makes the cluster. `token` lets the others join.
@@ -49,8 +49,8 @@ pub fn init(member: &Member<'_>, token: &str) -> Vec<Document> {
     ]
 }
 
-/// The document of a node that joins: a worker, or a further master. `ca_hash` is `sha256:` and the hash of the cluster
-/// authority's key.
+/// The document of a node that joins: a worker, or a further master. `ca_hash` is `sha256:` and the hash of the
+/// cluster authority's key.
 pub fn join(member: &Member<'_>, token: &str, ca_hash: &str) -> Vec<Document> {
     let api = member.version().kubeadm_api();
     let local_api_endpoint = local_endpoint(member);

@@ -21,8 +21,8 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970, and kubeadm takes the
-    /// beginning of the authority's lifetime for everything it signs.
+    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970, and kubeadm takes
+    /// the beginning of the authority's lifetime for everything it signs.
     pub fn generous(now: i64) -> Self {
         const YEAR: i64 = 365 * 24 * 60 * 60;
         Self { not_before: 0, not_after: now.saturating_add(30 * YEAR) }
@@ -53,7 +53,8 @@ impl CertifiedKey {
         Ok(Self { certificate, key: key.to_pem()? })
     }
 
-    /// A new client of the API server, of a `group`, signed by the authority that is called `issuer` and has `issuer_key`.
+    /// A new client of the API server, of a `group`, signed by the authority that is called `issuer` and has
+    /// `issuer_key`.
     pub(super) fn client(
         name: &str,
         group: &str,
@@ -72,7 +73,8 @@ impl CertifiedKey {
         Ok(Self { certificate, key: key.to_pem()? })
     }
 
-    /// Checks that the key is one and the certificate about its public half; `part` is where they stand in the secrets file.
+    /// Checks that the key is one and the certificate about its public half; `part` is where they stand in the
+    /// secrets file.
     pub(super) fn check(&self, part: &'static str) -> Result<(), Error> {
         let damaged = |problem| Error::Damaged { part, problem };
         let info = PrivateKey::from_pem(part, &self.key)?.public_info();
@@ -86,8 +88,8 @@ impl CertifiedKey {
     }
 }
 
-/// What all certificates have in common. Serial number and key identifiers are taken from the key, so that nothing has to be
-/// remembered.
+/// What all certificates have in common. Serial number and key identifiers are taken from the key, so that nothing
+/// has to be remembered.
 fn params(
     name: &str,
     group: Option<&str>,

@@ -44,8 +44,8 @@ impl PrivateKey {
         secret.map(Self::new).map_err(|_| Error::Damaged { part, problem: "the key cannot be read" })
     }
 
-    /// `PRIVATE KEY` (PKCS #8, RFC 5958). Kubernetes reads `EC PRIVATE KEY` too, but only where that names the curve, and this
-    /// library leaves the name out.
+    /// `PRIVATE KEY` (PKCS #8, RFC 5958). Kubernetes reads `EC PRIVATE KEY` too, but only where that names the curve,
+    /// and this library leaves the name out.
     pub fn to_pem(&self) -> Result<Secret, Error> {
         let pem = self.secret.to_pkcs8_pem(LineEnding::LF).map_err(unwritable)?;
         Ok(Secret::new(pem.as_str()))

@@ -21,8 +21,8 @@ pub struct Secrets {
     pub cluster: String,
     /// Lets nodes join: `[a-z0-9]{6}.[a-z0-9]{16}`.
     pub bootstrap_token: Secret,
-    /// Encrypts certificates that kubeadm uploads: 64 hexadecimal digits. Images carry the certificates, so it is only for
-    /// masters that people add by hand.
+    /// Encrypts certificates that kubeadm uploads: 64 hexadecimal digits. Images carry the certificates, so it is
+    /// only for masters that people add by hand.
     pub certificate_key: Secret,
     /// Signs the certificates of API server and kubelets.
     pub ca: CertifiedKey,
@@ -34,8 +34,8 @@ pub struct Secrets {
     pub service_account: ServiceAccount,
     /// The administrator, for `kubectl` on the workstation.
     pub admin: CertifiedKey,
-    /// kube-vip on the masters. It has to work before the cluster has any rules, so its group needs none; who has a master's
-    /// card has the authority's key anyway.
+    /// kube-vip on the masters. It has to work before the cluster has any rules, so its group needs none; who has a
+    /// master's card has the authority's key anyway.
     pub kube_vip: CertifiedKey,
 }
 

@@ -39,12 +39,14 @@ impl Version {
         }
     }
 
-    /// Whether kubeadm takes patches for the kubelet's configuration: target `kubeletconfiguration`, kubernetes#110405.
+    /// Whether kubeadm takes patches for the kubelet's configuration: target `kubeletconfiguration`,
+    /// kubernetes#110405.
     pub fn patches_kubelet_configuration(self) -> bool {
         self.minor >= 25
     }
 
-    /// Whether `kubeadm join` refuses where any static pod lies already: <https://github.com/kubernetes/kubernetes/pull/104942>.
+    /// Whether `kubeadm join` refuses where any static pod lies already:
+    /// <https://github.com/kubernetes/kubernetes/pull/104942>.
     pub fn joins_without_static_pods_only(self) -> bool {
         self.minor < 23
     }
@@ -54,13 +56,14 @@ impl Version {
         self.minor >= 35
     }
 
-    /// The group of administrators that kubeadm gives its rights by a rule, so that they can be taken away again; before
-    /// 1.29 there was only the one that stands above all rules (kubernetes#121305).
+    /// The group of administrators that kubeadm gives its rights by a rule, so that they can be taken away again;
+    /// before 1.29 there was only the one that stands above all rules (kubernetes#121305).
     pub fn admin_group(self) -> &'static str {
         if self.minor >= 29 { "kubeadm:cluster-admins" } else { "system:masters" }
     }
 
-    /// Whether pods leave swap alone on a node that has some: <https://github.com/kubernetes/enhancements/issues/2400>.
+    /// Whether pods leave swap alone on a node that has some:
+    /// <https://github.com/kubernetes/enhancements/issues/2400>.
     pub fn tolerates_swap(self) -> bool {
         self.minor >= 30
     }

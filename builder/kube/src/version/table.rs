@@ -1,7 +1,8 @@
 //! What belongs to which release line of Kubernetes.
 //!
 //! Sources: `PauseVersion`, `CoreDNSVersion` and `DefaultEtcdVersion` in
-//! <https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/constants/constants.go> of each release branch.
+//! <https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/constants/constants.go> of each release
+//! branch.
 
 use super::Version;
 
