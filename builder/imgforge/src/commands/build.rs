@@ -20,6 +20,7 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let prepared = prepare(&args.target, settings, console)?;
+    prepared.inputs.notes.iter().for_each(|note| console.note(&format!("note: {note}")));
     let (path, format) = destination(args, &prepared);
     output::check_destination(&path, &prepared.inputs.base.published)?;
     let entries = ChangeEntry::all(&prepared.changes);

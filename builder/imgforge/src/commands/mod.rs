@@ -6,6 +6,7 @@ mod diff;
 mod fetch;
 mod inspect;
 mod lock;
+mod matrix;
 mod plan;
 mod schema;
 mod store;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Diff(args) => diff::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
+        Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {
