@@ -7,6 +7,7 @@ mod fetch;
 mod inspect;
 mod lock;
 mod matrix;
+mod os_list;
 mod plan;
 mod schema;
 mod store;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Verify(args) => verify::run(args, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
+        Command::OsList(args) => os_list::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {
