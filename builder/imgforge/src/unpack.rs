@@ -41,7 +41,7 @@ pub struct Unpacked<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The archive is not what it should be.
-    #[error("{what}")]
+    #[error("cannot unpack {what}")]
     Archive {
         /// The package or URL.
         what: String,
