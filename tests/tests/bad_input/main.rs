@@ -6,11 +6,14 @@ mod downloads;
 mod file_systems;
 mod host;
 mod image_files;
+mod packages;
 mod partition_tables;
 mod published;
+mod repositories;
 mod settings;
 mod signatures;
 mod stores;
+mod supplied;
 
 use bench::Bench;
 use imgforge_tests::{Tool, succeeds};
