@@ -127,7 +127,7 @@ fn cached<T: Serialize + DeserializeOwned>(
         return Ok(unpacked);
     }
     let archive_failed = |source| Error::Archive { what: what.to_owned(), source };
-    let blob = store.blob(sha256);
+    let blob = store.verified_blob(sha256)?.unwrap_or_else(|| store.blob(sha256));
     let failed = |action| {
         let path = blob.clone();
         move |source| store::Error::Io { action, path, source }

@@ -214,6 +214,11 @@ impl Bench {
         unsound(&self.path("store")).map_or(Ok(()), |path| Err(format!("in the store: {}", path.display())))
     }
 
+    /// Whether the store holds only what it says it holds.
+    pub fn store_is_sound(&self) -> bool {
+        unsound(&self.path("store")).is_none()
+    }
+
     /// Every file of the bench, with its bytes.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();

@@ -1,13 +1,13 @@
 //! A board that takes its Kubernetes from a signed repository, or from artifacts, of the tests' own.
 
 use std::{
-    fs::{self, File},
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     process::Command,
 };
 
 use crate::bench::{Bench, PROFILE};
-use imgforge_tests::{Deb, Gnupg, SignedRepository, succeeds};
+use imgforge_tests::{Deb, Gnupg, SignedRepository, sha256, succeeds};
 
 /// The lock of the board.
 const LOCK: &str = "board-profiles/tiny.lock.yaml";
@@ -82,8 +82,15 @@ impl Supplied {
 
     /// `imgforge build` with these options.
     pub fn build(&self, options: &[&str]) -> Command {
+        let mut command = self.build_to(&self.bench.output());
+        command.args(options);
+        command
+    }
+
+    /// `imgforge build` of an image at `path`.
+    pub fn build_to(&self, path: &Path) -> Command {
         let mut command = self.imgforge(&["build"]);
-        command.args(options).arg("--output").arg(self.bench.output());
+        command.arg("--output").arg(path);
         command
     }
 
@@ -121,11 +128,14 @@ impl Supplied {
         }
     }
 
+    /// Where the store keeps a file with these bytes.
+    pub fn stored(&self, bytes: &[u8]) -> PathBuf {
+        self.bench.path("store/blobs").join(sha256(&self.bench.write("wanted", bytes)))
+    }
+
     /// Whether the store has a file with these bytes.
     pub fn store_has(&self, bytes: &[u8]) -> bool {
-        let path = self.bench.path("wanted");
-        fs::write(&path, bytes).expect("a file");
-        File::open(self.bench.path("store/blobs").join(imgforge_tests::sha256(&path))).is_ok()
+        self.stored(bytes).exists()
     }
 }
 

@@ -18,6 +18,16 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A package that is to be updated is not in the lock.
+    #[error("the package `{asked}` is not in {}", path.display())]
+    NotLocked {
+        /// The package.
+        asked: String,
+        /// The lock.
+        path: PathBuf,
+        /// The package of the lock that was perhaps meant.
+        suggestion: Option<String>,
+    },
     /// The choice of packages.
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
@@ -60,6 +70,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::Outdated { .. } => "run `imgforge lock` with the same options, and look at what changes",
+            Error::NotLocked { suggestion, .. } => {
+                return suggestion.as_ref().map(|name| format!("did you mean `{name}`?"));
+            }
             Error::Lock(lock::Error::Write(_)) => "keep the lock elsewhere with --lock FILE",
             Error::Lock(lock::Error::Dangling { .. }) => {
                 "the lock was edited: `imgforge lock --update` makes it anew"
@@ -85,6 +98,14 @@ impl Error {
             },
         };
         Some(hint.into())
+    }
+
+    /// The store's error, if it is one.
+    pub fn of_store(&self) -> Option<&store::Error> {
+        match self.cause() {
+            Cause::Store(error) => Some(error),
+            _ => None,
+        }
     }
 
     fn cause(&self) -> Cause<'_> {

@@ -1,4 +1,4 @@
-//! What lock files name: every SHA-256 under a key `sha256`, wherever it stands in the document.
+//! What lock files name: every SHA-256 of a published file, under a key `sha256`, wherever it stands in the document.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,7 +50,9 @@ impl References {
     fn collect(&mut self, value: &Value, key: &str) {
         match value {
             Value::Mapping(mapping) => {
-                if let Some(sha256) = text(mapping, "sha256").filter(|text| is_sha256(text)) {
+                // A base that is given as a file stays where it is; the store has it only decoded.
+                let is_published = !mapping.contains_key("file");
+                if let Some(sha256) = text(mapping, "sha256").filter(|text| is_published && is_sha256(text)) {
                     self.0.entry(sha256.to_owned()).or_default().insert(name(mapping, key));
                 }
                 for (key, value) in mapping {
@@ -109,6 +111,20 @@ mod tests {
             ]
         );
         assert!(references.contains(&a) && !references.contains(&d));
+    }
+
+    #[test]
+    fn a_base_given_as_a_file_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("x.lock.yaml");
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64));
+        fs::write(
+            &lock,
+            format!("base: {{ file: my.img, sha256: {a} }}\npackages: [{{ name: b, sha256: {b} }}]\n"),
+        )
+        .unwrap();
+        let references = References::read(&[lock]).unwrap();
+        assert!(references.contains(&b) && !references.contains(&a));
     }
 
     #[test]
