@@ -36,6 +36,13 @@ class Packages(unittest.TestCase):
         self.assertFalse((node.root / POLICY).exists())
         self.assertEqual(node.calls("systemctl")[-1], "systemctl --no-block start default.target")
 
+    def test_services_of_new_packages_are_enabled_though_the_images_presets_enable_nothing(self):
+        preset = "systemd/system-preset/00-imgforge.preset"
+        node = self.node(runc="unpacked")
+        self.assertIn("\ndisable *", (node.root / "usr/lib" / preset).read_text())
+        node.stage("packages")
+        self.assertEqual((node.root / "run" / preset).read_text(), "enable *\n")
+
     def test_every_unfinished_state_counts_and_no_other(self):
         unfinished = ["unpacked", "half-configured", "half-installed", "triggers-awaited", "triggers-pending"]
         for state in [*unfinished, "installed"]:

@@ -36,6 +36,13 @@ class Status(unittest.TestCase):
         node.reboot()
         self.assertEqual(node.stage("ready"), (0, ""))
 
+    def test_ready_ends_the_images_presets(self):
+        node = self.node()
+        self.finish(node, "grow", "clock", "storage", "packages")
+        node.stage("ready")
+        preset = node.root / "etc/systemd/system-preset/00-imgforge.preset"
+        self.assertTrue(preset.read_text().startswith("#"))
+
     def test_ready_tells_which_stages_are_not_done_and_why(self):
         node = self.node(role="worker")
         self.finish(node, "grow", "clock", "storage", "kernel", "images")

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long each target runs unless `FUZZ_SECONDS` says otherwise.
 const USUAL_SECONDS: u64 = 3;
 
+/// As many inputs are looked at however slow the machine is, so that some are accepted.
+const FEWEST: u64 = 100;
+
 const BLOCK: usize = 512;
 
 /// SplitMix64: small, seeded, and the same everywhere.
@@ -42,9 +45,9 @@ impl Random {
     }
 }
 
-/// Changes bits and bytes, writes tokens that mean something, and moves pieces of the input about.
+/// Does up to four things: changes bits and bytes, writes tokens that mean something, and moves pieces of the input about.
 fn mutate(bytes: &mut Vec<u8>, tokens: &[&str], random: &mut Random) {
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..random.below(5) {
         let at = random.below(bytes.len());
         match random.below(6) {
             0 => bytes[at] ^= 1 << random.below(8),
@@ -77,7 +80,7 @@ fn fuzz(input: impl Fn(&mut Random) -> Vec<u8> + Send + 'static, target: fn(&[u8
         let end = Instant::now() + Duration::from_secs(seconds);
         let mut accepted = 0;
         for seed in first.. {
-            if Instant::now() > end {
+            if Instant::now() > end && seed - first >= FEWEST {
                 return (accepted, seed - first);
             }
             report.send(seed).unwrap();

@@ -144,7 +144,7 @@ impl Inputs {
     /// The packages of the base, by name.
     pub fn installed(&self) -> Result<Vec<Installed>, Error> {
         let database = Database::load(&PackageTree(&self.trees.root));
-        let database = database.map_err(|error| plan::Error::Packages(error))?;
+        let database = database.map_err(plan::Error::Packages)?;
         let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
         let mut installed: Vec<Installed> = present
             .map(|identity| Installed {

@@ -1,4 +1,51 @@
-//! What a node needs to become part of a Kubernetes cluster: cluster file, kubeadm documents, PKI, add-ons.
+//! What a node needs to become part of a Kubernetes cluster, as values: nothing here reads a file, a clock or the
+//! network.
 //!
-//! Nothing is here yet. Until it is, the first boot runs whatever kubeadm configuration it finds in the image
-//! (`docs/first-boot.md`).
+//! - [`cluster`]: the cluster file and its nodes; [`check`]: what is wrong with it.
+//! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.
+//! - [`member`]: a node with its cluster and board, from which everything of the node is made.
+//! - [`kubeadm`], [`patches`], [`containerd`], [`kube_vip`], [`add_ons`]: the documents themselves.
+//! - [`images`]: the container images a card has to carry.
+//! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
+//! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
+//!
+//! ```
+//! use imgforge_kube::{board::*, check::check, cluster::Cluster, containerd::*, member::Member, node_files::*, pki::*};
+//!
+//! let cluster: Cluster = serde_yaml::from_str("
+//!     name: home
+//!     add-ons: { network: none }
+//!     nodes:
+//!       - { hostname: k8s-master-1, board: rpi4, role: master, taints: [] }
+//!       - { hostname: k8s-worker-1, board: rpi4 }")?;
+//! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 });
+//! let notice = &check(&cluster, &boards)[0];
+//! assert!(notice.to_string().starts_with("endpoint: the nodes will look for the master by its name, k8s-master-1"));
+//!
+//! # let mut counter = 0u8;
+//! # let mut random = |bytes: &mut [u8]| bytes.fill_with(|| { counter = counter.wrapping_mul(77).wrapping_add(1); counter });
+//! let secrets = Secrets::generate(&cluster, Lifetime::generous(1_767_225_600), &mut random)?;
+//! let member = Member::new(&cluster, "k8s-worker-1", &boards)?;
+//! let containerd = Runtime { series: Series::One, plugins: KUBERNETES_PLUGINS };
+//! let files = node_files(&member, &Sources { secrets: Some(&secrets), containerd, manifest: &|_| None })?;
+//! assert!(files.iter().any(|file| file.path == "/etc/imgforge/kubeadm/join.yaml" && file.secret));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod add_ons;
+pub mod board;
+pub mod check;
+pub mod cluster;
+pub mod containerd;
+pub mod images;
+pub mod kube_vip;
+pub mod kubeadm;
+pub mod kubeconfig;
+mod kubelet;
+pub mod member;
+pub mod node_files;
+pub mod patches;
+pub mod performance;
+pub mod pki;
+mod text;
+pub mod version;

@@ -25,6 +25,13 @@ impl imgforge_debian::Tree for PackageTree<'_> {
         }))
     }
 
+    fn names(&self, path: &TreePath) -> Result<Vec<Vec<u8>>> {
+        let path = image_path(path)?;
+        let entry = self.0.entry(&path).map_err(unreadable)?;
+        let is_directory = entry.is_some_and(|entry| entry.kind == Kind::Directory);
+        if is_directory { self.0.names(&path).map_err(unreadable) } else { Ok(Vec::new()) }
+    }
+
     fn read(&self, path: &TreePath) -> Result<Option<Vec<u8>>> {
         let path = image_path(path)?;
         let is_file = self.0.entry(&path).map_err(unreadable)?.is_some_and(|entry| entry.kind == Kind::File);

@@ -12,12 +12,14 @@ use std::{
 use super::{Entry, Error, Kind, Tree};
 use crate::image_path::ImagePath;
 
+type Names = Rc<BTreeSet<Vec<u8>>>;
+
 /// A tree over a tree that does not change.
 pub struct Remembered<'a> {
     tree: &'a dyn Tree,
     entries: RefCell<BTreeMap<ImagePath, Option<Entry>>>,
     /// The names in a directory; `None` for what is no directory.
-    names: RefCell<BTreeMap<ImagePath, Option<Rc<BTreeSet<Vec<u8>>>>>>,
+    names: RefCell<BTreeMap<ImagePath, Option<Names>>>,
 }
 
 impl<'a> Remembered<'a> {
@@ -26,7 +28,7 @@ impl<'a> Remembered<'a> {
         Self { tree, entries: RefCell::default(), names: RefCell::default() }
     }
 
-    fn names_in(&self, directory: &ImagePath) -> Result<Option<Rc<BTreeSet<Vec<u8>>>>, Error> {
+    fn names_in(&self, directory: &ImagePath) -> Result<Option<Names>, Error> {
         if let Some(known) = self.names.borrow().get(directory) {
             return Ok(known.clone());
         }

@@ -50,9 +50,9 @@ impl References {
     fn collect(&mut self, value: &Value, key: &str) {
         match value {
             Value::Mapping(mapping) => {
-                // A base that is given as a file stays where it is; the store has it only decoded.
-                let is_published = !mapping.contains_key("file");
-                if let Some(sha256) = text(mapping, "sha256").filter(|text| is_published && is_sha256(text)) {
+                if let Some(sha256) =
+                    text(mapping, "sha256").filter(|text| is_sha256(text) && !is_local(mapping))
+                {
                     self.0.entry(sha256.to_owned()).or_default().insert(name(mapping, key));
                 }
                 for (key, value) in mapping {
@@ -68,6 +68,11 @@ impl References {
 
 fn text<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a str> {
     mapping.get(key).and_then(Value::as_str)
+}
+
+/// Whether it is a base given as a file of this machine, which the store never held.
+fn is_local(mapping: &Mapping) -> bool {
+    text(mapping, "file").is_some() && text(mapping, "url").is_none()
 }
 
 /// What a pinned file is called: by its name and version, else as its URL ends, else by the key it stands under.
@@ -94,6 +99,7 @@ mod tests {
         let text = format!(
             "base: {{ url: 'https://x/y/image.xz', sha256: {a}, image-sha256: {d} }}\n\
              packages:\n- {{ name: runc, version: '1.1', sha256: {b} }}\n- {{ name: again, sha256: {b} }}\n\
+             local: {{ file: own.img.xz, sha256: {d} }}\n\
              tools: {{ crictl: {{ sha256: {c} }}, other: {{ sha256: short }} }}\n"
         );
         fs::write(&lock, text).unwrap();

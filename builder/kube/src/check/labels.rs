@@ -1,0 +1,91 @@
+//! Names of labels and taints. <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>
+
+use super::is_dns_name;
+
+/// Names in reserved domains that a kubelet may still give its own node (IsKubeletLabel in
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go>).
+const ALLOWED: [&str; 11] = [
+    "beta.kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type",
+    "beta.kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "kubernetes.io/arch",
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "node.kubernetes.io/instance-type",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+];
+
+/// Domains in which a kubelet may use any name.
+const ALLOWED_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+
+/// Why a kubelet may not give its node the label `key`, if so.
+pub fn reserved(key: &str) -> Option<String> {
+    let (domain, _) = key.split_once('/')?;
+    let within =
+        |parent: &str| domain == parent || domain.strip_suffix(parent).is_some_and(|d| d.ends_with('.'));
+    let is_reserved = within("kubernetes.io") || within("k8s.io");
+    let is_allowed = ALLOWED.contains(&key) || ALLOWED_DOMAINS.into_iter().any(within);
+    (is_reserved && !is_allowed)
+        .then(|| format!("`{key}`: {domain} belongs to Kubernetes, and a node may not label itself there"))
+}
+
+/// Whether `key` is a name with an optional domain before it.
+pub fn is_key(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((domain, name)) => is_dns_name(domain) && is_name(name),
+        None => is_name(key),
+    }
+}
+
+/// Whether `value` may be the value of a label or taint.
+pub fn is_value(value: &str) -> bool {
+    value.is_empty() || is_name(value)
+}
+
+fn is_name(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    let ends = [name.bytes().next(), name.bytes().last()];
+    name.len() <= 63
+        && name.bytes().all(inner)
+        && ends.iter().all(|end| end.is_some_and(|c| c.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domains_of_kubernetes_are_not_ours() {
+        for key in [
+            "node-role.kubernetes.io/nas",
+            "node-restriction.kubernetes.io/x",
+            "kubernetes.io/raid",
+            "x.k8s.io/y",
+        ] {
+            assert!(reserved(key).is_some(), "{key}");
+        }
+        for key in [
+            "home.example/raid",
+            "raid",
+            "topology.kubernetes.io/zone",
+            "node.kubernetes.io/x",
+            "notkubernetes.io/x",
+        ] {
+            assert_eq!(reserved(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn names_have_a_form() {
+        for good in ["raid", "home.example/raid", "a.B_c-1"] {
+            assert!(is_key(good), "{good}");
+        }
+        for bad in ["", "/raid", "Home.example/raid", "-a", "a/b/c", "a b", &"a".repeat(64)] {
+            assert!(!is_key(bad), "{bad}");
+        }
+        assert!(is_value("") && is_value("true") && !is_value("a b"));
+    }
+}

@@ -1,0 +1,197 @@
+//! The cluster file, `home.yaml`: one cluster and its nodes. Its types only; [`crate::check`] judges the values.
+
+mod network;
+mod node;
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
+pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
+
+use crate::{kubeadm::GoDuration, version::Version};
+
+/// A cluster and its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Cluster {
+    /// Name of the cluster, seen in kubeconfigs.
+    pub name: String,
+    /// Release of Kubernetes, all three numbers: `1.36.4`.
+    pub kubernetes: Version,
+    /// Addresses inside the cluster.
+    pub networking: Networking,
+    /// What nodes with a static address need of the network they stand in.
+    pub lan: Lan,
+    /// Where all nodes find the control plane. Needed with several masters; with one, the default is that master.
+    pub endpoint: Option<Endpoint>,
+    /// What runs in the cluster from the start.
+    pub add_ons: AddOns,
+    /// Tags of images, where they should not be those that kubeadm would take.
+    pub images: ImageTags,
+    /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
+    /// a node may be added years later. A duration as Go writes it: `720h`.
+    #[schemars(with = "Option<String>")]
+    pub join_window: Option<GoDuration>,
+    /// Lines for `authorized_keys` of every user of every node.
+    pub ssh_keys: Vec<String>,
+    /// People (and machines) who may log in to every node.
+    pub users: Vec<User>,
+    /// NTP servers, instead of the vendor's.
+    pub time_servers: Vec<String>,
+    /// The nodes. The first master makes the cluster, all others join it.
+    pub nodes: Vec<Node>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            name: "kubernetes".into(),
+            kubernetes: Version::new(36, 4),
+            networking: Networking::default(),
+            lan: Lan::default(),
+            endpoint: None,
+            add_ons: AddOns::default(),
+            images: ImageTags::default(),
+            join_window: None,
+            ssh_keys: Vec::new(),
+            users: Vec::new(),
+            time_servers: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+}
+
+/// Where the control plane is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Endpoint {
+    /// A name or an address, the same for all nodes.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// Whether the masters hold the address among themselves (kube-vip). Otherwise something outside does: DNS, a
+    /// load balancer.
+    #[serde(default, rename = "virtual")]
+    pub is_virtual: bool,
+}
+
+fn default_port() -> u16 {
+    Endpoint::PORT
+}
+
+impl Endpoint {
+    /// Port of the API server.
+    pub const PORT: u16 = 6443;
+
+    /// `host:port`, as kubeadm wants it.
+    pub fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+/// Tags of images whose releases are not those of Kubernetes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ImageTags {
+    /// Of etcd: `3.5.16-0`.
+    pub etcd: Option<String>,
+    /// Of CoreDNS: `v1.12.1`.
+    pub coredns: Option<String>,
+}
+
+/// What runs in the cluster from the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct AddOns {
+    /// What connects the pods.
+    pub network: NetworkPlugin,
+    /// Addresses of the home network for Services of type LoadBalancer (MetalLB).
+    pub load_balancer: Option<LoadBalancer>,
+    /// A name server for the home network that knows the cluster's Services.
+    pub lan_dns: Option<LanDns>,
+}
+
+/// What connects the pods of different nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkPlugin {
+    /// Flannel: small, 32- and 64-bit.
+    #[default]
+    Flannel,
+    /// Calico: network policies, 64-bit only.
+    Calico,
+    /// None from imgforge: nodes stay NotReady until somebody brings one.
+    None,
+}
+
+/// Addresses that MetalLB hands out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LoadBalancer {
+    /// Ranges outside the router's DHCP range: `192.168.1.240-192.168.1.250`.
+    pub addresses: Vec<AddressRange>,
+}
+
+/// A name server for the home network: the router's DHCP can hand out its address.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LanDns {
+    /// Its address, one of those of the load balancer.
+    pub address: IpAddr,
+    /// Domain of the Services' names: a Service `nas` of type LoadBalancer in the namespace `default` is
+    /// `nas.default.DOMAIN`.
+    pub domain: String,
+    /// Name servers for everything else; unset: those of `lan`.
+    #[serde(default)]
+    pub upstream: Vec<IpAddr>,
+}
+
+impl Cluster {
+    /// The nodes that run the control plane, in the file's order.
+    pub fn masters(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.role == Role::Master)
+    }
+
+    /// The node that makes the cluster.
+    pub fn first_master(&self) -> Option<&Node> {
+        self.masters().next()
+    }
+
+    /// The node called `hostname`.
+    pub fn node(&self, hostname: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.hostname == hostname)
+    }
+
+    /// The tag of CoreDNS' image, if it is known.
+    pub fn coredns_tag(&self) -> Option<&str> {
+        self.images.coredns.as_deref().or_else(|| self.kubernetes.line()?.coredns)
+    }
+
+    /// The tag of etcd's image, if it is known.
+    pub fn etcd_tag(&self) -> Option<&str> {
+        self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd)
+    }
+
+    /// The release of Kubernetes on `node`.
+    pub fn version_of(&self, node: &Node) -> Version {
+        node.kubernetes.unwrap_or(self.kubernetes)
+    }
+
+    /// Where the nodes find the control plane: what the file says, else the first master, by its static address or,
+    /// where the router gives it one, by its name.
+    pub fn control_plane_endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.clone().or_else(|| {
+            let master = self.first_master()?;
+            let host = match &master.address {
+                Some(cidr) => cidr.address.to_string(),
+                None => master.hostname.clone(),
+            };
+            Some(Endpoint { host, port: Endpoint::PORT, is_virtual: false })
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! Addresses in the cluster file.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text;
+
+/// Addresses inside the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Networking {
+    /// Addresses of pods; each node takes a /24 of it.
+    pub pod_subnet: Cidr,
+    /// Addresses of Services.
+    pub service_subnet: Cidr,
+    /// Domain of the names inside the cluster.
+    pub dns_domain: String,
+    /// How Services are made to work on the nodes; the default is kube-proxy's own choice.
+    pub proxy_mode: Option<ProxyMode>,
+}
+
+impl Default for Networking {
+    /// kubeadm's defaults, and Flannel's for the pods.
+    fn default() -> Self {
+        Self {
+            pod_subnet: Cidr { address: [10, 244, 0, 0].into(), prefix: 16 },
+            service_subnet: Cidr { address: [10, 96, 0, 0].into(), prefix: 12 },
+            dns_domain: "cluster.local".into(),
+            proxy_mode: None,
+        }
+    }
+}
+
+/// How kube-proxy makes Services work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyMode {
+    /// iptables rules.
+    Iptables,
+    /// nftables rules; Kubernetes 1.33 and newer.
+    Nftables,
+}
+
+/// The network the boards stand in, for nodes with a static address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Lan {
+    /// The router.
+    pub gateway: Option<IpAddr>,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+}
+
+/// An address with the length of its network's prefix: `192.168.1.10/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "String")]
+#[schemars(with = "String")]
+pub struct Cidr {
+    /// The address.
+    pub address: IpAddr,
+    /// Leading bits that all addresses of the network share.
+    pub prefix: u8,
+}
+
+/// A text that is no address with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address with a prefix length, such as 192.168.1.10/24")]
+pub struct InvalidCidr(String);
+
+impl Cidr {
+    /// The network's first address: all bits after the prefix are 0.
+    pub fn network(&self) -> Cidr {
+        let kept = self.prefix;
+        let address = match self.address {
+            IpAddr::V4(v4) => IpAddr::from((v4.to_bits() & leading_ones_32(kept)).to_be_bytes()),
+            IpAddr::V6(v6) => IpAddr::from((v6.to_bits() & leading_ones_128(kept)).to_be_bytes()),
+        };
+        Cidr { address, prefix: self.prefix }
+    }
+
+    /// Whether `address` is in the network.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.address.is_ipv4() == address.is_ipv4()
+            && Cidr { address, prefix: self.prefix }.network() == self.network()
+    }
+
+    /// Whether the two networks share an address.
+    pub fn overlaps(&self, other: &Cidr) -> bool {
+        let (wide, narrow) = if self.prefix <= other.prefix { (self, other) } else { (other, self) };
+        wide.contains(narrow.address)
+    }
+
+    /// Bits of an address: 32 or 128.
+    pub fn width(&self) -> u8 {
+        if self.address.is_ipv4() { 32 } else { 128 }
+    }
+}
+
+fn leading_ones_32(count: u8) -> u32 {
+    u32::MAX.checked_shl(32u32.saturating_sub(count.into())).unwrap_or(0)
+}
+
+fn leading_ones_128(count: u8) -> u128 {
+    u128::MAX.checked_shl(128u32.saturating_sub(count.into())).unwrap_or(0)
+}
+
+impl FromStr for Cidr {
+    type Err = InvalidCidr;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCidr> {
+        let read = || {
+            let (address, prefix) = text.split_once('/')?;
+            let cidr = Cidr { address: address.parse().ok()?, prefix: prefix.parse().ok()? };
+            (cidr.prefix <= cidr.width()).then_some(cidr)
+        };
+        read().ok_or_else(|| InvalidCidr(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cidr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, "an address with a prefix length, such as 192.168.1.10/24")
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(cidr: Cidr) -> String {
+        cidr.to_string()
+    }
+}
+
+/// A run of addresses, ends included: `192.168.1.240-192.168.1.250`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "String")]
+#[schemars(with = "String")]
+pub struct AddressRange {
+    /// The first address.
+    pub first: IpAddr,
+    /// The last address.
+    pub last: IpAddr,
+}
+
+/// A text that is no range of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no range of addresses, such as 192.168.1.240-192.168.1.250")]
+pub struct InvalidRange(String);
+
+impl AddressRange {
+    /// Whether `address` is in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        (self.first..=self.last).contains(&address)
+    }
+}
+
+impl FromStr for AddressRange {
+    type Err = InvalidRange;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRange> {
+        let read = || {
+            let (first, last) = text.split_once('-')?;
+            let range = AddressRange { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? };
+            (range.first.is_ipv4() == range.last.is_ipv4() && range.first <= range.last).then_some(range)
+        };
+        read().ok_or_else(|| InvalidRange(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for AddressRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, "a range of addresses, such as 192.168.1.240-192.168.1.250")
+    }
+}
+
+impl From<AddressRange> for String {
+    fn from(range: AddressRange) -> String {
+        format!("{}-{}", range.first, range.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidr(text: &str) -> Cidr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn cidrs_are_an_address_and_a_prefix_that_fits() {
+        assert_eq!(cidr("192.168.1.10/24").to_string(), "192.168.1.10/24");
+        for bad in ["", "10.0.0.0", "10.0.0.0/33", "10.0.0/8", "fd00::/129", "10.0.0.0/-1", "10.0.0.0/8/8"] {
+            assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_network_has_no_host_bits() {
+        assert_eq!(cidr("192.168.1.10/24").network(), cidr("192.168.1.0/24"));
+        assert_eq!(cidr("192.168.1.10/0").network(), cidr("0.0.0.0/0"));
+        assert_eq!(cidr("192.168.1.10/32").network(), cidr("192.168.1.10/32"));
+        assert_eq!(cidr("fd00::1/64").network(), cidr("fd00::/64"));
+    }
+
+    #[test]
+    fn networks_overlap_when_one_holds_the_other() {
+        assert!(cidr("10.96.0.0/12").overlaps(&cidr("10.100.0.0/16")));
+        assert!(cidr("10.100.0.0/16").overlaps(&cidr("10.96.0.0/12")));
+        assert!(!cidr("10.244.0.0/16").overlaps(&cidr("10.96.0.0/12")));
+        assert!(!cidr("0.0.0.0/0").overlaps(&cidr("fd00::/8")));
+    }
+
+    #[test]
+    fn ranges_go_upwards() {
+        let range = |text: &str| text.parse::<AddressRange>();
+        assert!(range("192.168.1.240-192.168.1.250").unwrap().contains("192.168.1.250".parse().unwrap()));
+        for bad in ["192.168.1.250-192.168.1.240", "192.168.1.1", "192.168.1.1-fd00::1"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A node in the cluster file. Users, mounts and storage have the shape they have in a `--node` file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Cidr;
+use crate::{performance::Performance, version::Version};
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A plain node: hostname, mounts, users; nothing of Kubernetes.
+    Base,
+    /// Runs the control plane.
+    Master,
+    /// Joins a control plane.
+    #[default]
+    Worker,
+}
+
+/// One board with its card.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Node {
+    /// Host name, and the node's name in the cluster.
+    pub hostname: String,
+    /// Board: the name or an alias of a profile.
+    pub board: String,
+    /// What it does.
+    #[serde(default)]
+    pub role: Role,
+    /// Release of Kubernetes, where a worker has to stay behind the cluster's.
+    #[serde(default)]
+    pub kubernetes: Option<Version>,
+    /// Memory in MiB, where the board has more than the smallest variant that its profile describes.
+    #[serde(default)]
+    pub memory: Option<u32>,
+    /// How fast it is, where the rule from cores, memory and architecture is wrong.
+    #[serde(default)]
+    pub performance: Option<Performance>,
+    /// Labels of the node, for scheduling. Use a domain of your own: `home.example/raid: "true"`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints of the node. Unset: Kubernetes' default, which keeps pods off masters; `[]`: none, pods run there too.
+    #[serde(default)]
+    pub taints: Option<Vec<Taint>>,
+    /// People (and machines) who may log in, besides the cluster's.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// Disks to mount.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Directories that live on another disk: pairs of a path and where it really is. Each becomes a bind mount.
+    #[serde(default)]
+    pub storage: Vec<Bind>,
+    /// Static address with its network's prefix: `192.168.1.10/24`; unset: DHCP.
+    #[serde(default)]
+    pub address: Option<Cidr>,
+    /// Whether swap stays on. Pods do not use it; needs Kubernetes 1.30.
+    #[serde(default)]
+    pub swap: bool,
+    /// Words added to the kernel's command line.
+    #[serde(default)]
+    pub kernel_arguments: Vec<String>,
+    /// Debian packages to put in besides those of the role.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Files to put in.
+    #[serde(default)]
+    pub files: Vec<ExtraFile>,
+}
+
+impl Node {
+    /// Whether what is written below `path` lands on a disk of its own rather than on the card.
+    pub fn has_disk_for(&self, path: &str) -> bool {
+        let holds = |target: &str| {
+            path.strip_prefix(target.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.storage.iter().any(|bind| holds(&bind.path))
+            || self.mounts.iter().any(|mount| holds(&mount.target))
+    }
+}
+
+/// Keeps pods off a node.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Taint {
+    /// Name, with a domain: `home.example/slow`.
+    pub key: String,
+    /// Value; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// What it does to pods that do not tolerate it.
+    pub effect: TaintEffect,
+}
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum TaintEffect {
+    /// No new pods.
+    NoSchedule,
+    /// New pods only when there is no better place.
+    PreferNoSchedule,
+    /// No new pods, and running ones go.
+    NoExecute,
+}
+
+/// Somebody who may log in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Lines for `authorized_keys`.
+    #[serde(default)]
+    pub ssh_keys: Vec<String>,
+    /// A password as crypt(5) writes it (`$y$…`, `$6$…`); without one, the password is locked.
+    #[serde(default)]
+    pub password_hash: Option<String>,
+    /// Whether `sudo` works without a password.
+    #[serde(default)]
+    pub sudo: bool,
+}
+
+/// A disk to mount: a line of fstab.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mount {
+    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device.
+    pub source: String,
+    /// Where it is mounted.
+    pub target: String,
+    /// File system type.
+    #[serde(default = "default_type", rename = "type")]
+    pub kind: String,
+    /// Mount options.
+    #[serde(default = "default_options")]
+    pub options: String,
+    /// Whether the node must not start its work without it.
+    #[serde(default = "default_required")]
+    pub required: bool,
+}
+
+/// A directory that lives elsewhere: a bind mount.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bind {
+    /// The path programs use: `/var/lib/etcd`.
+    pub path: String,
+    /// Where it really is, usually below a mount: `/mnt/root/var/lib/etcd`.
+    pub on: String,
+}
+
+/// A file to put in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExtraFile {
+    /// Absolute path on the node.
+    pub path: String,
+    /// Permissions, in octal digits.
+    #[serde(default = "default_mode")]
+    pub mode: String,
+    /// What is in it.
+    pub content: String,
+}
+
+impl ExtraFile {
+    /// The permissions as a number, if the digits are octal and no more than a mode has.
+    pub fn permissions(&self) -> Option<u32> {
+        let is_octal = self.mode.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+        u32::from_str_radix(&self.mode, 8).ok().filter(|mode| is_octal && *mode <= 0o7777)
+    }
+}
+
+fn default_type() -> String {
+    "ext4".into()
+}
+
+fn default_options() -> String {
+    "defaults".into()
+}
+
+fn default_required() -> bool {
+    true
+}
+
+fn default_mode() -> String {
+    "0644".into()
+}

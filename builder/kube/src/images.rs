@@ -1,0 +1,101 @@
+//! Container images that kubeadm starts on a node: what an image for a card has to carry so that the first boot pulls
+//! nothing. Those of add-ons are named in their manifests.
+
+use crate::{kube_vip, member::Member, version::Version};
+
+/// The images of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Images {
+    /// References as the node's container runtime knows them, sorted: `registry.k8s.io/pause:3.9`.
+    pub references: Vec<String>,
+    /// Settings of the cluster file that would name the rest: the tags are not known for every release.
+    pub unknown: Vec<&'static str>,
+}
+
+/// The images of `member`. kube-proxy and CoreDNS are the cluster's, whatever the node's release; CoreDNS is among
+/// them on every node, as its pods may run anywhere.
+pub fn images(member: &Member<'_>) -> Images {
+    let (version, control_plane) = (member.version(), member.cluster.kubernetes);
+    let mut images = Images { references: vec![member.pause_image.clone()], unknown: Vec::new() };
+    images.add_components(control_plane, &["kube-proxy"]);
+    images.add("images.coredns", member.cluster.coredns_tag().map(|tag| coredns(control_plane, tag)));
+    if member.is_master() {
+        images.add_components(version, &["kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
+        images.add(
+            "images.etcd",
+            member.cluster.etcd_tag().map(|tag| format!("{}/etcd:{tag}", version.registry())),
+        );
+        images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
+    }
+    images.references.sort();
+    images
+}
+
+impl Images {
+    fn add(&mut self, setting: &'static str, reference: Option<String>) {
+        match reference {
+            Some(reference) => self.references.push(reference),
+            None => self.unknown.push(setting),
+        }
+    }
+
+    /// Components of Kubernetes itself: their tag is the release.
+    fn add_components(&mut self, version: Version, names: &[&str]) {
+        self.references.extend(names.iter().map(|name| format!("{}/{name}:v{version}", version.registry())));
+    }
+}
+
+/// CoreDNS' image; it has had a folder of its own in the registry since 1.21.
+pub fn coredns(version: Version, tag: &str) -> String {
+    let folder = if version.minor < 21 { "" } else { "coredns/" };
+    format!("{}/{folder}coredns:{tag}", version.registry())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        board::{Architecture, BoardFacts},
+        cluster::Cluster,
+    };
+
+    fn images_of(text: &str) -> Images {
+        let nodes = "nodes: [{hostname: m, board: b, role: master}, {hostname: w, board: b}]";
+        let cluster: Cluster = serde_yaml::from_str(&format!("{text}\n{nodes}")).unwrap();
+        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 };
+        images(&Member::new(&cluster, "m", &|_| Some(board)).unwrap())
+    }
+
+    #[test]
+    fn the_list_is_kubeadms() {
+        // `kubeadm config images list` of 1.20.2.
+        let images = images_of("kubernetes: 1.20.2");
+        assert_eq!(images.unknown, [""; 0]);
+        assert_eq!(
+            images.references,
+            [
+                "k8s.gcr.io/coredns:1.7.0",
+                "k8s.gcr.io/etcd:3.4.13-0",
+                "k8s.gcr.io/kube-apiserver:v1.20.2",
+                "k8s.gcr.io/kube-controller-manager:v1.20.2",
+                "k8s.gcr.io/kube-proxy:v1.20.2",
+                "k8s.gcr.io/kube-scheduler:v1.20.2",
+                "k8s.gcr.io/pause:3.2",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_asked_for() {
+        assert_eq!(images_of("kubernetes: 1.26.15").unknown, ["images.coredns", "images.etcd"]);
+        let given = images_of("kubernetes: 1.26.15\nimages: { etcd: 3.5.10-0, coredns: v1.9.3 }");
+        assert_eq!(given.unknown, [""; 0]);
+        assert!(given.references.contains(&"registry.k8s.io/coredns/coredns:v1.9.3".to_owned()));
+    }
+
+    #[test]
+    fn kube_vip_comes_with_a_virtual_endpoint() {
+        let images = images_of("endpoint: { host: 192.168.1.9, virtual: true }");
+        assert!(images.references.contains(&kube_vip::IMAGE.to_owned()));
+    }
+}

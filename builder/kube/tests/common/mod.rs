@@ -1,0 +1,58 @@
+//! Boards and cluster files that the tests share.
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::{env, fs, path::Path};
+
+use imgforge_kube::{
+    board::{Architecture, BoardFacts},
+    cluster::Cluster,
+};
+use sha2::{Digest, Sha256};
+
+/// The cluster file that users are shown.
+pub const HOME: &str = include_str!("../../../../examples/home.yaml");
+
+/// The boards of the examples, and one too old for anything.
+pub fn boards(name: &str) -> Option<BoardFacts> {
+    let (architecture, cores, memory) = match name {
+        "rpi4" => (Architecture::Arm64, 4, 4096),
+        "rk3328" => (Architecture::Arm64, 4, 1024),
+        "virt-arm64" => (Architecture::Arm64, 2, 2048),
+        "bananapi" => (Architecture::Armv7, 2, 1024),
+        "cubieboard" => (Architecture::Armv7, 1, 1024),
+        "rpi1" => (Architecture::Armv6, 1, 512),
+        _ => return None,
+    };
+    Some(BoardFacts { architecture, cores, memory })
+}
+
+/// Reads a cluster file.
+pub fn cluster(text: &str) -> Cluster {
+    serde_yaml::from_str(text).unwrap()
+}
+
+/// Bytes that look random and are the same for the same seed.
+pub fn random(seed: u64) -> impl FnMut(&mut [u8]) {
+    let mut counter = 0u64;
+    move |buffer| {
+        for chunk in buffer.chunks_mut(32) {
+            counter += 1;
+            let block = Sha256::digest([seed.to_le_bytes(), counter.to_le_bytes()].concat());
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
+}
+
+/// Compares `text` with the file `name` in `tests/golden`; `IMGFORGE_WRITE_GOLDEN=1` writes it anew.
+pub fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if env::var_os("IMGFORGE_WRITE_GOLDEN").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text, golden,
+        "{name} differs; if it should, run with IMGFORGE_WRITE_GOLDEN=1 and read the difference"
+    );
+}

@@ -1,0 +1,246 @@
+//! What goes onto each node's card, and what must not.
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
+mod common;
+
+use std::{fs, process::Command};
+
+use common::{HOME, boards, cluster, compare, random};
+use imgforge_kube::{
+    cluster::Cluster,
+    containerd::{self, Runtime, Series},
+    kube_vip, kubeadm,
+    kubeconfig::Kubeconfig,
+    member::Member,
+    node_files::{NodeFile, Sources, node_files},
+    pki::{Lifetime, Secrets},
+};
+
+const HA: &str = "
+endpoint: { host: 192.168.1.9, virtual: true }
+add-ons: { network: none }
+nodes:
+  - { hostname: m1, board: rpi4, role: master }
+  - { hostname: m2, board: rpi4, role: master }
+  - { hostname: m3, board: rpi4, role: master }
+  - { hostname: w1, board: rpi4 }";
+
+const DEBIAN: Runtime<'_> = Runtime { series: Series::One, plugins: containerd::DEBIAN_PLUGINS };
+
+/// Home without what has to be fetched.
+fn home() -> Cluster {
+    let mut home = cluster(HOME);
+    home.add_ons = cluster("add-ons: { network: none }").add_ons;
+    home
+}
+
+fn secrets(cluster: &Cluster) -> Secrets {
+    Secrets::generate(cluster, Lifetime::generous(1_767_225_600), &mut random(7)).unwrap()
+}
+
+fn files(cluster: &Cluster, hostname: &str, secrets: Option<&Secrets>) -> Vec<NodeFile> {
+    let member = Member::new(cluster, hostname, &boards).unwrap();
+    node_files(&member, &Sources { secrets, containerd: DEBIAN, manifest: &|_| None }).unwrap()
+}
+
+fn content<'a>(files: &'a [NodeFile], path: &str) -> &'a str {
+    &files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("no {path}")).content
+}
+
+/// Path and mode of each file, as people read them.
+fn listing(files: &[NodeFile]) -> String {
+    let line = |file: &NodeFile| {
+        format!("{:04o} {} {}\n", file.mode, if file.secret { "secret" } else { "public" }, file.path)
+    };
+    files.iter().map(line).collect()
+}
+
+#[test]
+fn each_role_gets_its_files() {
+    let (home, ha) = (home(), cluster(HA));
+    let (of_home, of_ha) = (secrets(&home), secrets(&ha));
+    let mut text = String::new();
+    for (title, cluster, secrets, hostname) in [
+        ("single master", &home, &of_home, "k8s-master-1"),
+        ("worker", &home, &of_home, "k8s-worker-1"),
+        ("first of three masters", &ha, &of_ha, "m1"),
+        ("another of them", &ha, &of_ha, "m2"),
+    ] {
+        text.push_str(&format!("# {title}\n{}", listing(&files(cluster, hostname, Some(secrets)))));
+    }
+    compare("files.txt", &text);
+}
+
+#[test]
+fn a_worker_holds_nothing_but_the_token_and_the_pin() {
+    let home = home();
+    let secrets = secrets(&home);
+    let worker = files(&home, "k8s-worker-1", Some(&secrets));
+    for file in &worker {
+        assert!(!file.path.ends_with("/ca.crt"), "kubeadm refuses to join where {} lies", file.path);
+        assert!(
+            !file.content.contains("PRIVATE KEY") && !file.content.contains("CERTIFICATE"),
+            "{}",
+            file.path
+        );
+    }
+    let join = content(&worker, "/etc/imgforge/kubeadm/join.yaml");
+    assert!(join.contains(secrets.bootstrap_token.reveal()) && join.contains(&secrets.ca_pin().unwrap()));
+    kubeadm::parse(join).unwrap();
+}
+
+#[test]
+fn what_is_secret_is_marked_and_for_root_only() {
+    let ha = cluster(HA);
+    let secrets = secrets(&ha);
+    let texts = [
+        &secrets.bootstrap_token,
+        &secrets.certificate_key,
+        &secrets.ca.key,
+        &secrets.front_proxy_ca.key,
+        &secrets.etcd_ca.key,
+        &secrets.service_account.key,
+        &secrets.admin.key,
+        &secrets.kube_vip.key,
+    ];
+    for node in &ha.nodes {
+        for file in files(&ha, &node.hostname, Some(&secrets)) {
+            let holds_secret = file.content.contains("client-key-data")
+                || texts.iter().any(|secret| file.content.contains(secret.reveal()));
+            assert_eq!(file.secret, holds_secret, "{}: {}", node.hostname, file.path);
+            assert_eq!(file.mode & 0o077 == 0, file.secret, "{}: {}", node.hostname, file.path);
+            if file.secret {
+                assert!(format!("{file:?}").ends_with("\"(secret)\""));
+            }
+        }
+    }
+}
+
+#[test]
+fn without_secrets_there_are_none() {
+    let home = home();
+    for node in &home.nodes {
+        let public = files(&home, &node.hostname, None);
+        assert!(public.iter().all(|file| !file.secret));
+        let mut all = files(&home, &node.hostname, Some(&secrets(&home)));
+        all.retain(|file| public.iter().any(|own| own.path == file.path));
+        assert_eq!(all, public, "secrets change no other file");
+    }
+}
+
+#[test]
+fn masters_share_their_authorities_byte_for_byte() {
+    let ha = cluster(HA);
+    let secrets = secrets(&ha);
+    let pki = |hostname| {
+        let mut files = files(&ha, hostname, Some(&secrets));
+        files.retain(|file| file.path.contains("/pki/"));
+        files
+    };
+    assert_eq!(pki("m1"), pki("m2"));
+    assert_eq!(pki("m1").len(), 8);
+    assert!(pki("w1").is_empty());
+}
+
+#[test]
+fn kube_vip_needs_no_file_that_kubeadm_makes() {
+    let ha = cluster(HA);
+    let files = files(&ha, "m2", Some(&secrets(&ha)));
+    let folder = "/etc/imgforge/kubeadm/kubernetes";
+    let pod = content(&files, &format!("{folder}/manifests/kube-vip.yaml"));
+    compare("kube-vip.yaml", pod);
+    let pod: serde_yaml::Value = serde_yaml::from_str(pod).unwrap();
+    assert_eq!(pod["spec"]["volumes"][0]["hostPath"]["path"], kube_vip::KUBECONFIG);
+    assert_eq!(pod["spec"]["containers"][0]["env"][0]["value"], "192.168.1.9");
+    let kubeconfig: Kubeconfig =
+        serde_yaml::from_str(content(&files, &format!("{folder}/kube-vip.conf"))).unwrap();
+    assert_eq!(kubeconfig.clusters[0].cluster.server, "https://kubernetes:6443");
+}
+
+#[test]
+fn old_releases_overrule_the_check_that_kube_vip_trips() {
+    let checks = |release: &str, hostname| {
+        let cluster = cluster(&format!("kubernetes: {release}{HA}"));
+        let overruled = Member::new(&cluster, hostname, &boards).unwrap().overruled();
+        overruled.into_iter().map(|o| o.check).collect::<Vec<_>>()
+    };
+    assert_eq!(checks("1.22.17", "m1"), [""; 0]);
+    assert_eq!(checks("1.22.17", "m2"), ["DirAvailable--etc-kubernetes-manifests"]);
+    assert_eq!(checks("1.22.17", "w1"), [""; 0]);
+    assert_eq!(checks("1.23.0", "m2"), [""; 0]);
+}
+
+#[test]
+fn containerds_configuration_is_toml_in_the_form_of_its_series() {
+    // Python's own reader is the judge.
+    const READ: &str = "import sys, tomllib; print(tomllib.load(open(sys.argv[1], 'rb')))";
+    let folder = tempfile::tempdir().unwrap();
+    for (series, version, runtime) in [
+        (Series::One, "'version': 2", "io.containerd.grpc.v1.cri"),
+        (Series::Two, "'version': 3", "io.containerd.cri.v1.runtime"),
+    ] {
+        let path = folder.path().join("config.toml");
+        let runtime_settings = Runtime { series, plugins: containerd::KUBERNETES_PLUGINS };
+        let text = containerd::config(runtime_settings, "registry.k8s.io/pause:3.9");
+        compare(&format!("containerd-{series:?}.toml").to_lowercase(), &text);
+        fs::write(&path, text).unwrap();
+        let output = Command::new("python3").args(["-c", READ]).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let read = String::from_utf8(output.stdout).unwrap();
+        for expected in [
+            version,
+            runtime,
+            "'SystemdCgroup': True",
+            "registry.k8s.io/pause:3.9",
+            "'bin_dir': '/opt/cni/bin'",
+        ] {
+            assert!(read.contains(expected), "{expected} is not in {read}");
+        }
+    }
+}
+
+#[test]
+fn nodes_of_other_roles_and_extra_files() {
+    let text = "
+add-ons: { network: none }
+nodes:
+  - { hostname: m1, board: rpi4, role: master }
+  - hostname: nas
+    board: rpi1
+    role: base
+    files: [{ path: /etc/motd, mode: '0600', content: hello }]";
+    let cluster = cluster(text);
+    assert_eq!(listing(&files(&cluster, "nas", None)), "0600 public /etc/motd\n");
+}
+
+#[test]
+fn an_old_kubelet_does_not_get_a_new_containerd() {
+    let old = cluster(
+        "kubernetes: 1.20.2\nadd-ons: { network: none }\nnodes: [{hostname: m, board: rpi4, role: master}]",
+    );
+    let member = Member::new(&old, "m", &boards).unwrap();
+    let with = |series| {
+        let containerd = Runtime { series, plugins: containerd::DEBIAN_PLUGINS };
+        node_files(&member, &Sources { secrets: None, containerd, manifest: &|_| None })
+    };
+    with(Series::One).unwrap();
+    assert_eq!(
+        with(Series::Two).unwrap_err().to_string(),
+        "m: Kubernetes 1.20.2 does not work with containerd 2; choose packages of the other series"
+    );
+}
+
+#[test]
+fn what_cannot_be_made_is_told() {
+    let home = cluster(HOME);
+    let error = |hostname| Member::new(&home, hostname, &boards).unwrap_err().to_string();
+    assert_eq!(error("nobody"), "the cluster home has no node `nobody`; add it to the cluster file");
+    let member = Member::new(&home, "k8s-master-1", &boards).unwrap();
+    let missing = node_files(&member, &Sources { secrets: None, containerd: DEBIAN, manifest: &|_| None });
+    assert!(missing.unwrap_err().to_string().starts_with("the manifest of flannel v0.28.9 is not at hand"));
+    let changed = node_files(
+        &member,
+        &Sources { secrets: None, containerd: DEBIAN, manifest: &|_| Some(b"x".to_vec()) },
+    );
+    assert!(changed.unwrap_err().to_string().contains("it was changed since it was pinned"));
+}
