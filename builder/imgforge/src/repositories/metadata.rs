@@ -54,7 +54,7 @@ pub struct Offer {
     pub repository: LockedRepository,
     /// Its address.
     pub uri: String,
-    /// Its packages for the architecture.
+    /// Its packages; of a flat repository, those for other architectures, too.
     pub candidates: Vec<Candidate>,
 }
 
@@ -71,8 +71,6 @@ impl Metadata<'_> {
         for index in &indexes {
             candidates.extend(self.candidates(repository, index)?);
         }
-        // A flat repository has one index for all architectures.
-        candidates.retain(|package| [architecture, "all"].contains(&package.identity.architecture.as_str()));
         Ok(Offer { repository: locked, uri: repository.uri.clone(), candidates })
     }
 
