@@ -143,9 +143,6 @@ impl Error {
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
             }
-            Error::Plan(plan::Error::Packages(imgforge_debian::Error::Conflict(_))) => {
-                Some("leave out one of them, or ask for other packages".into())
-            }
             Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
             Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
             Error::Unusable { source, .. } => source.hint(),

@@ -237,12 +237,10 @@ fn programs_of_another_instruction_set_are_refused_by_the_plan() {
 fn two_packages_with_one_file_are_refused() {
     let mut supplied = Supplied::new();
     supplied.wants_new(&Deb::new("node", "2.0").field("Depends", "tool").file("usr/bin/tool", b"mine"));
-    supplied.locked(&[]);
-    supplied.refuses(
-        supplied.build(&[]),
+    supplied.lock_refuses(
         1,
         &[
-            "error: the packages cannot be unpacked",
+            "error: the packages of the role master cannot be unpacked",
             "  caused by: conflict: node: tries to overwrite /usr/bin/tool, which is also in tool",
             "hint: leave out one of them, or ask for other packages",
         ],

@@ -83,6 +83,9 @@ impl Error {
             Error::Resolve(resolve::Error::Unsolvable { .. }) => {
                 "nothing of the base is upgraded or removed: ask for other packages or versions, or take a newer base"
             }
+            Error::Resolve(resolve::Error::Clash { .. }) => {
+                "leave out one of them, or ask for other packages"
+            }
             Error::Resolve(resolve::Error::Refused { .. }) => {
                 "leave these packages out and let apt install them on the running node, or take a base that has them"
             }

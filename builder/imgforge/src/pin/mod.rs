@@ -16,7 +16,7 @@ use crate::{
     plan::Additions,
     prepare::Inputs,
     profile::BaseImage,
-    read::PackageTree,
+    read::{PackageTree, Remembered},
     repositories::{self, Freshness, Metadata, Repository},
     resolve::{self, Resolve, Update, Wanted},
     settings::Settings,
@@ -109,7 +109,8 @@ impl Pin<'_> {
         if all.values().any(|wanted| !wanted.packages.is_empty()) {
             let repositories = self.repositories(&metadata)?;
             let architecture = repositories::debian_architecture(request.profile.architecture);
-            let root = PackageTree(&self.inputs.trees.root);
+            let root = Remembered::new(&self.inputs.trees.root);
+            let root = PackageTree(&root);
             let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
             resolve.packages(&mut lock, &all, update)?;
         } else {
