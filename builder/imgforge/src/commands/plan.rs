@@ -7,6 +7,7 @@ use crate::{
     cli::PlanArgs,
     console::Console,
     error::Error,
+    lock::LockedPackage,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
     prepare::{Inputs, Prepared, prepare},
@@ -62,8 +63,21 @@ fn as_text(prepared: &Prepared) -> String {
     for note in &profile.notes {
         text.push_str(&format!("note {note}\n"));
     }
+    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(request.role.name()));
+    locked.for_each(|package| text.push_str(&package_line(package)));
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
+}
+
+/// A package with what becomes of its scripts, where that is more than waiting for the first boot.
+fn package_line(package: &LockedPackage) -> String {
+    let LockedPackage { name, version, architecture, repository, imitated, .. } = package;
+    let mut effects: Vec<&str> = imitated.iter().map(String::as_str).collect();
+    if package.rebuilds_initramfs {
+        effects.push("rebuilds the initramfs at the first boot");
+    }
+    let effects = if effects.is_empty() { String::new() } else { format!("; {}", effects.join("; ")) };
+    format!("package   {name} {version} {architecture}{effects}  [{repository}]\n")
 }
 
 fn line(change: &Change) -> String {
