@@ -139,7 +139,7 @@ impl Error {
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
             Error::Base(error) => base_hint(error),
             Error::Store(error) => store_hint(error),
-            Error::Pin(error) => error.hint(),
+            Error::Pin(error) => error.hint().or_else(|| error.of_store().and_then(store_hint)),
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
             }
