@@ -160,7 +160,9 @@ impl Error {
             Error::Output(error) => error.hint(),
             Error::Environment { name, .. } => Some(format!("unset {name}, or give it a number")),
             Error::Deviates { .. } => {
-                Some("the image must not be used; please report this with the manifest".into())
+                Some("the image must not be used. `imgforge store prune` has the next build decode and unpack anew; if that does \
+                      not help, please report this with the manifest"
+                    .into())
             }
             _ => None,
         }
