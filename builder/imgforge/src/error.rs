@@ -4,7 +4,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use crate::{
-    apply, base, download, image, image_path, node, output, pin, plan, profile, read, signature, store, yaml,
+    apply, base, cluster, download, image, image_path, node, output, pin, plan, profile, read, signature,
+    store, yaml,
 };
 
 /// An error of a command.
@@ -19,6 +20,9 @@ pub enum Error {
     /// A node's settings.
     #[error(transparent)]
     Node(#[from] node::Error),
+    /// The cluster's files.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
     /// The base.
     #[error(transparent)]
     Base(#[from] base::Error),
@@ -125,6 +129,7 @@ impl Error {
             Error::Store(error) | Error::Base(base::Error::Store(error)) if error.is_host() => 4,
             Error::Output(error) if error.is_host() => 4,
             Error::Pin(error) if error.is_host() => 4,
+            Error::Cluster(error) if error.is_host() => 4,
             Error::Unusable { source, .. } => source.exit_code(),
             _ => 1,
         }
@@ -135,8 +140,10 @@ impl Error {
         match self {
             Error::Profile(error) => profile_hint(error),
             Error::Settings(error)
+            | Error::Cluster(cluster::Error::Yaml(error))
             | Error::Node(node::Error::Yaml(error))
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
+            Error::Cluster(error) | Error::Plan(plan::Error::Cluster(error)) => error.hint(),
             Error::Base(error) => base_hint(error),
             Error::Store(error) => store_hint(error),
             Error::Pin(error) => error.hint().or_else(|| error.of_store().and_then(store_hint)),

@@ -54,7 +54,7 @@ pub enum Error {
         source: imgforge_debian::Error,
     },
     /// There is no set of packages that brings what is wanted.
-    #[error("the packages of the role {set} cannot be had")]
+    #[error("the packages of `{set}` cannot be had")]
     Unsolvable {
         /// The role.
         set: String,

@@ -2,9 +2,11 @@
 
 mod boards;
 mod build;
+mod cluster;
 mod diff;
 mod fetch;
 mod inspect;
+mod kubeconfig;
 mod lock;
 mod plan;
 mod schema;
@@ -36,6 +38,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Diff(args) => diff::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
+        Command::Cluster(args) => cluster::run(args, &settings()?, &console),
+        Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),

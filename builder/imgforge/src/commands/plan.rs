@@ -12,6 +12,7 @@ use crate::{
     node::Role,
     prepare::{Inputs, Prepared, prepare},
     settings::Settings,
+    target::targets,
 };
 
 /// The plan as `--json` has it.
@@ -28,11 +29,15 @@ struct Plan<'a> {
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let prepared = prepare(&args.target, settings, console)?;
-    if args.json {
-        return super::print_json(console, &as_json(&prepared)?);
+    for target in targets(&args.target, settings, console)? {
+        let prepared = prepare(&target, &args.target, settings, console)?;
+        if args.json {
+            super::print_json(console, &as_json(&prepared)?)?;
+        } else {
+            super::print(console, &as_text(&prepared))?;
+        }
     }
-    super::print(console, &as_text(&prepared))
+    Ok(())
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
