@@ -24,6 +24,7 @@ struct Plan<'a> {
     hostname: String,
     epoch: i64,
     base: BaseEntry,
+    notes: &'a [String],
     changes: Vec<ChangeEntry>,
 }
 
@@ -41,20 +42,21 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
-    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
     Ok(Plan {
         board: &request.profile.board,
         role: request.role,
         hostname: request.hostname(),
         epoch: request.epoch,
         base: BaseEntry::new(&base.origin, &base.decoded.record),
+        notes,
         changes: ChangeEntry::all(changes)
             .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?,
     })
 }
 
 fn as_text(prepared: &Prepared) -> String {
-    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
@@ -65,7 +67,7 @@ fn as_text(prepared: &Prepared) -> String {
         base.origin,
         base.decoded.record.sha256,
     );
-    for note in &profile.notes {
+    for note in notes {
         text.push_str(&format!("note {note}\n"));
     }
     let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(request.role.name()));

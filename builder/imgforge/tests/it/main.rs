@@ -4,6 +4,7 @@
 
 mod fuzz;
 mod generated;
+mod limits;
 mod plan;
 mod store;
 mod tree;
