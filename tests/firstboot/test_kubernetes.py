@@ -113,6 +113,15 @@ class Kubeadm(unittest.TestCase):
             self.assertEqual(node.calls("kubeadm"), [f"kubeadm {action} --config {document}"])
             self.assertTrue(node.is_stamped("kubeadm"))
 
+    def test_further_arguments_follow_one_a_line(self):
+        node = self.node("join")
+        node.write("etc/imgforge/kubeadm/arguments", "--experimental-patches=/a b\n--v=1\n")
+        self.assertEqual(node.stage("kubeadm")[0], 0)
+        document = node.root / "etc/imgforge/kubeadm/join.yaml"
+        self.assertEqual(
+            node.calls("kubeadm"), [f"kubeadm join --config {document} --experimental-patches=/a b --v=1"]
+        )
+
     def test_no_document_or_no_kubeadm_is_not_configured(self):
         node = self.node()
         self.assertIn("not configured: no init.yaml or join.yaml", node.stage("kubeadm")[1])

@@ -150,6 +150,8 @@ pub enum Origin {
     PackageDatabase,
     /// A pinned file or tarball: its URL.
     Artifact(String),
+    /// The cluster file: the cluster's name.
+    Cluster(String),
 }
 
 impl fmt::Display for Origin {
@@ -162,6 +164,7 @@ impl fmt::Display for Origin {
             Origin::Package(identity) => write!(f, "package {identity}"),
             Origin::PackageDatabase => f.write_str("package database"),
             Origin::Artifact(url) => write!(f, "artifact {url}"),
+            Origin::Cluster(name) => write!(f, "cluster {name}"),
         }
     }
 }
@@ -177,4 +180,6 @@ pub struct Change {
     pub action: Action,
     /// Who asked for it, first to last when several had a say.
     pub origins: Vec<Origin>,
+    /// Whether an image with it must not be published.
+    pub secret: bool,
 }

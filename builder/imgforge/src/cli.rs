@@ -44,6 +44,10 @@ pub enum Command {
     Diff(DiffArgs),
     /// Checks an image against its manifest.
     Verify(VerifyArgs),
+    /// Looks after a cluster file and its secrets.
+    Cluster(ClusterArgs),
+    /// Writes the administrator's kubeconfig of a cluster.
+    Kubeconfig(KubeconfigArgs),
     /// Lists the boards and what they can run, shows one, or starts a profile for a new one.
     Boards(BoardsArgs),
     /// Lists every image that can be built: boards and the roles they can have.
@@ -68,21 +72,28 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct TargetArgs {
     /// The board, by its name or an alias; `imgforge boards` lists them.
-    #[arg(long, value_name = "BOARD")]
-    pub board: String,
+    #[arg(long, value_name = "BOARD", required_unless_present = "cluster")]
+    pub board: Option<String>,
     /// What the node does.
-    #[arg(long, value_enum)]
-    pub role: Role,
+    #[arg(long, value_enum, required_unless_present = "cluster")]
+    pub role: Option<Role>,
     /// The node's host name [default: BOARD-ROLE].
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// Settings of the node: users, mounts, … (`imgforge schema node`).
-    #[arg(long, value_name = "FILE")]
-    pub node: Option<PathBuf>,
+    /// The nodes of a cluster (`imgforge schema cluster`), in place of a board and a role.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["board", "role", "hostname", "base", "lock"])]
+    pub cluster: Option<PathBuf>,
+    /// With --cluster: only the node of this name; may be given several times. Without: a file with the node's settings,
+    /// users, mounts, … (`imgforge schema node`).
+    #[arg(long, value_name = "NAME|FILE")]
+    pub node: Vec<String>,
+    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub secrets: Option<PathBuf>,
     /// A local image in place of the profile's.
     #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
-    /// The lock [default: BOARD.lock.yaml beside the profile].
+    /// The lock [default: BOARD.lock.yaml beside the profile; of a cluster, home.BOARD.lock.yaml beside home.yaml].
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
     /// Never change the lock: fail if it is missing or does not fit.
@@ -119,7 +130,7 @@ pub struct BuildArgs {
     /// What to build.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// The image to write [default: HOSTNAME.img, with the format's ending].
+    /// The image to write; with --cluster, the folder for the images [default: HOSTNAME.img, with the format's ending].
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// The image's format [default: by the ending of --output, else img].
@@ -215,6 +226,48 @@ pub struct VerifyArgs {
     /// Its manifest [default: the one beside the image].
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+}
+
+/// `imgforge cluster`.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: ClusterCommand,
+}
+
+/// What can be done with a cluster.
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Says what is wrong with a cluster file, and what should be known of it.
+    Check(ClusterFileArgs),
+    /// Makes the cluster's secrets: authorities, keys and tokens. Once; they are never overwritten.
+    Init(ClusterFileArgs),
+}
+
+/// A cluster file.
+#[derive(Debug, Args)]
+pub struct ClusterFileArgs {
+    /// The cluster file (`imgforge schema cluster`).
+    #[arg(long, value_name = "FILE")]
+    pub cluster: PathBuf,
+    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+}
+
+/// `imgforge kubeconfig`.
+#[derive(Debug, Args)]
+pub struct KubeconfigArgs {
+    /// Whose kubeconfig.
+    #[command(flatten)]
+    pub file: ClusterFileArgs,
+    /// The file to write [default: beside the cluster file, home.kubeconfig for home.yaml].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `imgforge boards`.
@@ -351,6 +404,8 @@ pub enum SchemaKind {
     Vendor,
     /// A node's settings.
     Node,
+    /// A cluster and its nodes.
+    Cluster,
     /// A release of Kubernetes.
     Kubernetes,
     /// The pinned keys of package repositories.

@@ -4,8 +4,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use crate::{
-    apply, base, download, image, image_path, limits, node, output, pin, plan, profile, read, signature,
-    store, yaml,
+    apply, base, cluster, download, image, image_path, limits, node, output, pin, plan, profile, read,
+    signature, store, yaml,
 };
 
 /// An error of a command.
@@ -23,6 +23,9 @@ pub enum Error {
     /// A node's settings.
     #[error(transparent)]
     Node(#[from] node::Error),
+    /// The cluster's files.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
     /// The base.
     #[error(transparent)]
     Base(#[from] base::Error),
@@ -135,6 +138,7 @@ impl Error {
             Error::Store(error) | Error::Base(base::Error::Store(error)) if error.is_host() => 4,
             Error::Output(error) if error.is_host() => 4,
             Error::Pin(error) if error.is_host() => 4,
+            Error::Cluster(error) if error.is_host() => 4,
             Error::Unusable { source, .. } => source.exit_code(),
             _ => 1,
         }
@@ -145,12 +149,14 @@ impl Error {
         match self {
             Error::Profile(error) => profile_hint(error),
             Error::Settings(error)
+            | Error::Cluster(cluster::Error::Yaml(error))
             | Error::Node(node::Error::Yaml(error))
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
+            Error::Cluster(error) | Error::Plan(plan::Error::Cluster(error)) => error.hint(),
             Error::Limits(refused) => refused.hint(),
             Error::Base(error) => base_hint(error),
             Error::Store(error) => store_hint(error),
-            Error::Pin(error) => error.hint(),
+            Error::Pin(error) => error.hint().or_else(|| error.of_store().and_then(store_hint)),
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
             }
@@ -171,7 +177,9 @@ impl Error {
             Error::Output(error) => error.hint(),
             Error::Environment { name, .. } => Some(format!("unset {name}, or give it a number")),
             Error::Deviates { .. } => {
-                Some("the image must not be used; please report this with the manifest".into())
+                Some("the image must not be used. `imgforge store prune` has the next build decode and unpack anew; if that does \
+                      not help, please report this with the manifest"
+                    .into())
             }
             _ => None,
         }

@@ -86,6 +86,9 @@ pub struct Bundle {
     /// Packages for what is not published as a binary.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// The release of containerd among the files, if it is there: its first number decides which configuration it reads.
+    #[serde(default)]
+    pub containerd: Option<String>,
 }
 
 /// What a release brings to one node.
@@ -97,6 +100,8 @@ pub struct Content {
     pub repositories: Vec<Declaration>,
     /// Pinned files.
     pub artifacts: Vec<Artifact>,
+    /// The release of containerd among them.
+    pub containerd: Option<String>,
 }
 
 impl Release {
@@ -120,17 +125,23 @@ impl Release {
         Ok(release)
     }
 
+    /// How a board of `architecture` gets it: by the official binaries where there are any.
+    pub fn way_for(&self, architecture: Architecture) -> Way {
+        if self.artifacts.contains_key(&architecture) { Way::Artifacts } else { Way::Packages }
+    }
+
     /// What it brings to a board of `architecture`, taken this `way`.
     pub fn content(self, architecture: Architecture, way: Way) -> Result<Content, Error> {
         let (release, has_artifacts) = (self.release.clone(), self.artifacts.contains_key(&architecture));
         let content = match way {
             Way::Packages => {
-                Content { packages: self.packages, repositories: self.repositories, artifacts: Vec::new() }
+                Content { packages: self.packages, repositories: self.repositories, ..Content::default() }
             }
             Way::Artifacts => {
                 let bundle = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
-                let Bundle { files, packages } = bundle.map(|(_, bundle)| bundle).unwrap_or_default();
-                Content { packages, artifacts: files, repositories: Vec::new() }
+                let Bundle { files, packages, containerd } =
+                    bundle.map(|(_, bundle)| bundle).unwrap_or_default();
+                Content { packages, artifacts: files, containerd, ..Content::default() }
             }
         };
         if content.packages.is_empty() && content.artifacts.is_empty() {

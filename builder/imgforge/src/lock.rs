@@ -30,7 +30,7 @@ pub struct Lock {
     /// Seconds since 1970 that stand for the time of a build: of the base or the newest repository, whichever is later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<i64>,
-    /// What each role adds, by its name.
+    /// What each role adds, by its name; of a cluster, also what single nodes add: `node HOSTNAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sets: BTreeMap<String, Set>,
     /// Where the packages come from.
@@ -44,7 +44,7 @@ pub struct Lock {
     pub artifacts: Vec<Artifact>,
 }
 
-/// What one role adds to the base.
+/// What one role, or one node, adds to the base.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Set {

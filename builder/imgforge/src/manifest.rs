@@ -218,10 +218,9 @@ pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String
 impl Manifest {
     /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
     pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
-        let Inputs { request, base, .. } = &prepared.inputs;
+        let Inputs { request, base, set, .. } = &prepared.inputs;
         let lock = prepared.lock.clone().unwrap_or_default();
-        let role = request.role.name();
-        let packages: Vec<_> = lock.packages_of(role).into_iter().cloned().collect();
+        let packages: Vec<_> = lock.packages_of(set).into_iter().cloned().collect();
         let is_source =
             |repository: &LockedRepository| packages.iter().any(|p| p.repository == repository.name);
         Self {
@@ -240,7 +239,7 @@ impl Manifest {
                 boot_partition: partitions.boot.as_ref().map(|boot| boot.number),
             },
             repositories: lock.repositories.iter().filter(|r| is_source(r)).cloned().collect(),
-            artifacts: lock.artifacts_of(role).into_iter().cloned().collect(),
+            artifacts: lock.artifacts_of(set).into_iter().cloned().collect(),
             packages,
             changes,
         }
@@ -268,6 +267,7 @@ mod tests {
                 attributes: Access::root(0o640).into(),
             },
             origins: vec![Origin::Node("hostname")],
+            secret: false,
         };
         let entry = ChangeEntry::new(&change).unwrap();
         let State::File { sha256, mode, .. } = &entry.state else { panic!("{entry:?}") };

@@ -1,7 +1,8 @@
 //! What one node is to be: its name, its people, its disks.
 
-use std::path::Path;
+use std::{net::IpAddr, path::Path};
 
+use imgforge_kube::cluster::Cidr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,26 @@ pub struct Node {
     /// The Kubernetes it gets, in place of the board's.
     #[serde(default)]
     pub kubernetes: Option<Choice>,
+    /// NTP servers, instead of the vendor's.
+    #[serde(default)]
+    pub time_servers: Vec<String>,
+    /// A static address; without one the node asks by DHCP.
+    #[serde(default)]
+    pub address: Option<Address>,
+}
+
+/// A static address of a node's wired network.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Address {
+    /// The address with its network's prefix: `192.168.1.10/24`.
+    pub address: Cidr,
+    /// The router.
+    #[serde(default)]
+    pub gateway: Option<IpAddr>,
+    /// Name servers.
+    #[serde(default)]
+    pub dns: Vec<IpAddr>,
 }
 
 /// Somebody who may log in.
@@ -164,6 +185,12 @@ impl Node {
                     format!("users[{index}].name"),
                     format!("`{}` is there twice", user.name),
                 ));
+            }
+        }
+        for (index, server) in self.time_servers.iter().enumerate() {
+            if server.is_empty() || server.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                let message = format!("`{server}` is no name or address of a server");
+                return Err(invalid(format!("time-servers[{index}]"), message));
             }
         }
         self.check_mounts()

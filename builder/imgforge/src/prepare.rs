@@ -21,7 +21,6 @@ use crate::{
     kubernetes::{self, Release},
     limits,
     lock::Lock,
-    node::Node,
     pin::Pin,
     plan::{self, Request},
     profile::{BaseImage, Catalogue, Layout},
@@ -29,6 +28,7 @@ use crate::{
     sbom::Installed,
     settings::Settings,
     store::Store,
+    target::Target,
 };
 
 /// All that a build starts from, at hand: what is asked for, and the base, open.
@@ -44,6 +44,8 @@ pub struct Inputs {
     pub folders: Vec<PathBuf>,
     /// The lock, which may not be there yet.
     pub lock_path: PathBuf,
+    /// What the lock calls that which is added.
+    pub set: String,
     /// The store; nothing is taken out of it while this lives.
     pub store: Store,
     /// What it is made from.
@@ -71,10 +73,18 @@ pub struct Prepared {
     pub changes: Vec<Change>,
 }
 
-/// Finds profile, settings, overlays and base, pins and fetches what is added, and makes the plan.
-pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> Result<Prepared, Error> {
-    let mut inputs = Inputs::gather(target, settings, console)?;
-    let pin = Pin { inputs: &inputs, settings, console, rules: target.rules() };
+/// Finds profile, overlays and base of `target`, pins and fetches what is added, and makes the plan.
+pub fn prepare(
+    target: &Target,
+    args: &TargetArgs,
+    settings: &Settings,
+    console: &Console,
+) -> Result<Prepared, Error> {
+    let mut inputs = Inputs::gather(target, args, settings, console)?;
+    if let Some(membership) = &mut inputs.request.membership {
+        membership.read_secrets()?;
+    }
+    let pin = Pin { inputs: &inputs, settings, console, rules: args.rules() };
     let lock = pin.lock()?;
     let additions = lock.as_ref().map(|lock| pin.additions(lock)).transpose()?.unwrap_or_default();
     let locked = lock.as_ref().and_then(|lock| lock.epoch);
@@ -89,21 +99,27 @@ pub fn prepare(target: &TargetArgs, settings: &Settings, console: &Console) -> R
 }
 
 impl Inputs {
-    /// Finds profile, settings and overlays, and gets hold of the base.
-    pub fn gather(target: &TargetArgs, settings: &Settings, console: &Console) -> Result<Self, Error> {
-        let folders = settings.profile_folders(target.profiles.as_deref());
+    /// Finds profile and overlays of `target`, and gets hold of the base.
+    pub fn gather(
+        target: &Target,
+        args: &TargetArgs,
+        settings: &Settings,
+        console: &Console,
+    ) -> Result<Self, Error> {
+        let folders = settings.profile_folders(args.profiles.as_deref());
         let catalogue = Catalogue::load(&folders)?;
         let (profile_path, profile) = catalogue.find(&target.board)?;
         let vendor = catalogue.vendor(profile, &folders)?;
-        let node = node_settings(target)?;
+        let node = target.node.clone();
         let kubernetes = node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
         let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
-        let overlays = overlays_folder(target, profile_path, &folders);
+        let overlays = overlays_folder(args, profile_path, &folders);
         let mut request = Request {
             profile: profile.clone(),
             vendor,
             role: target.role,
             node,
+            membership: target.membership.clone(),
             kubernetes,
             overlays,
             epoch: 0,
@@ -113,15 +129,15 @@ impl Inputs {
         let notes = limits::check(profile, target.role, release.as_ref())?;
         let additions_wanted = wanted(&request, release)?;
         let lock_path = target.lock.clone().unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
-        let store = Store::open(&settings.store_folder(target.store.as_deref()).ok_or(Error::NoStore)?)?;
+        let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
         let source = Source {
             profile,
             profile_path,
             signers: &request.vendor.image_signers,
             lock_path: &lock_path,
-            file: target.base.as_deref(),
-            offline: target.rules().offline,
-            locked: target.rules().locked,
+            file: args.base.as_deref(),
+            offline: args.rules().offline,
+            locked: args.rules().locked,
             settings,
         };
         let base = source.obtain(&store, console)?;
@@ -138,6 +154,7 @@ impl Inputs {
             additions_wanted,
             folders,
             lock_path,
+            set: target.set.clone(),
             store,
             base,
             image,
@@ -187,6 +204,9 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
             wanted.packages.push(package);
         }
     }
+    if let Some(membership) = &request.membership {
+        wanted.artifacts.extend(membership.manifests().map_err(plan::Error::Path)?);
+    }
     Ok(wanted)
 }
 
@@ -210,19 +230,9 @@ impl Opened {
     }
 }
 
-/// The node's file, with what the command line says on top.
-fn node_settings(target: &TargetArgs) -> Result<Node, Error> {
-    let mut node = target.node.as_deref().map(Node::read).transpose()?.unwrap_or_default();
-    if let Some(hostname) = &target.hostname {
-        node.hostname = Some(hostname.clone());
-    }
-    node.check()?;
-    Ok(node)
-}
-
 /// `overlays` beside the folder the profile came from; a person's own profiles may have none, then beside another folder of
 /// the search path.
-fn overlays_folder(target: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) -> PathBuf {
+fn overlays_folder(args: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) -> PathBuf {
     let beside = |profiles: &Path| match profiles.parent() {
         Some(above) => above.join("overlays"),
         None => "overlays".into(),
@@ -234,7 +244,7 @@ fn overlays_folder(target: &TargetArgs, profile_path: &Path, folders: &[PathBuf]
             .chain(folders.iter().map(|folder| beside(folder)))
             .find(|path| path.join("common").is_dir())
     };
-    target.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
+    args.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
 }
 
 fn epoch_from_environment() -> Result<Option<i64>, Error> {

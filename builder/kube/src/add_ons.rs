@@ -126,6 +126,14 @@ impl Manifest {
     }
 }
 
+/// The folder on the first master whose manifests are applied.
+pub const FOLDER: &str = "/etc/imgforge/addons";
+
+/// The file of the pinned manifest that has this `index` in [`pinned`], below [`FOLDER`].
+pub fn file_name(index: usize, manifest: &Manifest) -> String {
+    format!("{index}0-{}.yaml", manifest.name)
+}
+
 /// The manifests that `cluster` needs, to be fetched before a build.
 pub fn pinned(cluster: &Cluster) -> Vec<&'static Manifest> {
     let network = match cluster.add_ons.network {
@@ -148,7 +156,7 @@ pub fn add_ons(
         let bytes = fetched(manifest).ok_or(Error::Missing { name, version, url })?;
         let text = manifest.checked(&bytes)?;
         let content = if *manifest == FLANNEL { with_pod_network(manifest, &text, cluster)? } else { text };
-        add_ons.push(AddOn { name: format!("{index}0-{name}.yaml"), content });
+        add_ons.push(AddOn { name: file_name(index, manifest), content });
     }
     if let Some(balancer) = &cluster.add_ons.load_balancer {
         add_ons

@@ -14,6 +14,15 @@ pub enum Series {
 }
 
 impl Series {
+    /// The series of a release, by its first number: `2.3.4`, `1.7.24~ds1-6`.
+    pub fn of(release: &str) -> Option<Self> {
+        match release.split('.').next() {
+            Some("1") => Some(Series::One),
+            Some("2") => Some(Series::Two),
+            _ => None,
+        }
+    }
+
     /// Whether the kubelet of `version` works with it. Kubelets before 1.23 speak only the old runtime API, which
     /// containerd 2 has dropped; 1.38 wants a call that containerd 1 does not have
     /// (<https://github.com/kubernetes/enhancements/issues/4033>).

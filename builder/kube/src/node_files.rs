@@ -107,7 +107,7 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
             files.extend(
                 add_ons
                     .into_iter()
-                    .map(|a| NodeFile::public(format!("/etc/imgforge/addons/{}", a.name), a.content)),
+                    .map(|a| NodeFile::public(format!("{}/{}", add_ons::FOLDER, a.name), a.content)),
             );
         }
     }

@@ -15,11 +15,20 @@ use crate::{
     prepare::{Inputs, Prepared, prepare},
     read_back,
     settings::Settings,
+    target::{Target, targets},
 };
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let prepared = prepare(&args.target, settings, console)?;
+    for target in targets(&args.target, settings, console)? {
+        build(&target, args, settings, console)?;
+    }
+    Ok(())
+}
+
+/// Builds the image of `target`.
+fn build(target: &Target, args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let prepared = prepare(target, &args.target, settings, console)?;
     prepared.inputs.notes.iter().for_each(|note| console.note(&format!("note: {note}")));
     let (path, format) = destination(args, &prepared);
     output::check_destination(&path, &prepared.inputs.base.published)?;
@@ -82,15 +91,22 @@ fn report(console: &Console, prepared: &Prepared, applied: &Applied) {
     ));
 }
 
-/// Where the image goes, and its format: as asked, by the name's ending, or a raw image named for the node.
+/// Where the image goes, and its format: as asked, by the name's ending, or a raw image. The nodes of a cluster go into a
+/// folder, each named for its node.
 fn destination(args: &BuildArgs, prepared: &Prepared) -> (PathBuf, Format) {
+    let file = args.output.as_ref().filter(|_| args.target.cluster.is_none());
     let by_ending = |path: &PathBuf| {
         let name = path.to_string_lossy();
         [Format::Xz, Format::Zst, Format::Gz]
             .into_iter()
             .find(|f| name.ends_with(f.ending().trim_start_matches(".img")))
     };
-    let format = args.format.or_else(|| args.output.as_ref().and_then(by_ending)).unwrap_or(Format::Img);
-    let default = || PathBuf::from(format!("{}{}", prepared.inputs.request.hostname(), format.ending()));
-    (args.output.clone().unwrap_or_else(default), format)
+    let format = args.format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
+    let name = format!("{}{}", prepared.inputs.request.hostname(), format.ending());
+    let path = match (file, &args.output) {
+        (Some(file), _) => file.clone(),
+        (None, Some(folder)) => folder.join(name),
+        (None, None) => PathBuf::from(name),
+    };
+    (path, format)
 }

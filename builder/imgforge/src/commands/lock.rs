@@ -1,5 +1,7 @@
 //! `imgforge lock`: pins what builds take.
 
+use std::path::PathBuf;
+
 use crate::{
     cli::LockArgs,
     console::Console,
@@ -9,11 +11,31 @@ use crate::{
     prepare::Inputs,
     resolve::Update,
     settings::Settings,
+    target::{Target, targets},
 };
 
 /// Runs the command.
 pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let inputs = Inputs::gather(&args.target, settings, console)?;
+    let mut written: Vec<PathBuf> = Vec::new();
+    for target in targets(&args.target, settings, console)? {
+        written.extend(lock(&target, args, settings, console)?);
+    }
+    written.dedup();
+    let text = match written.as_slice() {
+        [] => "nothing is added to the base, so there is nothing to lock\n".into(),
+        written => written.iter().map(|path| format!("{}\n", path.display())).collect::<String>(),
+    };
+    super::print(console, &text)
+}
+
+/// Pins what `target` takes; returns the lock, where one is needed.
+fn lock(
+    target: &Target,
+    args: &LockArgs,
+    settings: &Settings,
+    console: &Console,
+) -> Result<Option<PathBuf>, Error> {
+    let inputs = Inputs::gather(target, &args.target, settings, console)?;
     let rules = Rules { allow_expired: args.allow_expired, ..args.target.rules() };
     let pin = Pin { inputs: &inputs, settings, console, rules };
     let update = match &args.update {
@@ -27,9 +49,5 @@ pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<()
             pin.renew(Lock::read(&inputs.lock_path).map_err(pin::Error::from)?.unwrap_or_default(), &update)?,
         ),
     };
-    let text = match &lock {
-        Some(_) => format!("{}\n", inputs.lock_path.display()),
-        None => "nothing is added to the base, so there is nothing to lock\n".into(),
-    };
-    super::print(console, &text)
+    Ok(lock.map(|_| inputs.lock_path.clone()))
 }

@@ -2,9 +2,11 @@
 
 mod boards;
 mod build;
+mod cluster;
 mod diff;
 mod fetch;
 mod inspect;
+mod kubeconfig;
 mod lock;
 mod matrix;
 mod os_list;
@@ -38,6 +40,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Diff(args) => diff::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
+        Command::Cluster(args) => cluster::run(args, &settings()?, &console),
+        Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::OsList(args) => os_list::run(args, &settings()?, &console),

@@ -7,10 +7,12 @@ use crate::{
     cli::PlanArgs,
     console::Console,
     error::Error,
+    lock::LockedPackage,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
     prepare::{Inputs, Prepared, prepare},
     settings::Settings,
+    target::targets,
 };
 
 /// The plan as `--json` has it.
@@ -28,11 +30,15 @@ struct Plan<'a> {
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let prepared = prepare(&args.target, settings, console)?;
-    if args.json {
-        return super::print_json(console, &as_json(&prepared)?);
+    for target in targets(&args.target, settings, console)? {
+        let prepared = prepare(&target, &args.target, settings, console)?;
+        if args.json {
+            super::print_json(console, &as_json(&prepared)?)?;
+        } else {
+            super::print(console, &as_text(&prepared))?;
+        }
     }
-    super::print(console, &as_text(&prepared))
+    Ok(())
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
@@ -64,8 +70,21 @@ fn as_text(prepared: &Prepared) -> String {
     for note in notes {
         text.push_str(&format!("note {note}\n"));
     }
+    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(request.role.name()));
+    locked.for_each(|package| text.push_str(&package_line(package)));
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
+}
+
+/// A package with what becomes of its scripts, where that is more than waiting for the first boot.
+fn package_line(package: &LockedPackage) -> String {
+    let LockedPackage { name, version, architecture, repository, imitated, .. } = package;
+    let mut effects: Vec<&str> = imitated.iter().map(String::as_str).collect();
+    if package.rebuilds_initramfs {
+        effects.push("rebuilds the initramfs at the first boot");
+    }
+    let effects = if effects.is_empty() { String::new() } else { format!("; {}", effects.join("; ")) };
+    format!("package   {name} {version} {architecture}{effects}  [{repository}]\n")
 }
 
 fn line(change: &Change) -> String {

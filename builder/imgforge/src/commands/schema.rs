@@ -1,5 +1,6 @@
 //! `imgforge schema`: JSON Schemas generated from the types that read the files, so they cannot disagree.
 
+use imgforge_kube::cluster::Cluster;
 use schemars::{Schema, schema_for};
 
 use crate::{
@@ -13,6 +14,7 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Profile => schema_for!(Profile),
         SchemaKind::Vendor => schema_for!(Vendor),
         SchemaKind::Node => schema_for!(Node),
+        SchemaKind::Cluster => schema_for!(Cluster),
         SchemaKind::Kubernetes => schema_for!(Release),
         SchemaKind::Keys => schema_for!(Vec<ArchiveKey>),
         SchemaKind::Overlay => schema_for!(Declarations),

@@ -16,11 +16,11 @@ use crate::{
     plan::Additions,
     prepare::Inputs,
     profile::BaseImage,
-    read::PackageTree,
+    read::{PackageTree, Remembered},
     repositories::{self, Freshness, Metadata, Repository},
     resolve::{self, Resolve, Update, Wanted},
     settings::Settings,
-    unpack,
+    unpack, yaml,
 };
 
 pub use error::Error;
@@ -67,11 +67,10 @@ impl Pin<'_> {
 
     /// Why `lock` does not do.
     fn misfit(&self, lock: Option<&Lock>) -> Option<String> {
-        let Inputs { request, base, additions_wanted: wanted, .. } = self.inputs;
-        let role = request.role.name();
+        let Inputs { set: name, base, additions_wanted: wanted, .. } = self.inputs;
         let Some(lock) = lock else { return Some("there is no lock yet".into()) };
-        let Some(set) = lock.sets.get(role) else {
-            return Some(format!("nothing is locked for the role {role}"));
+        let Some(set) = lock.sets.get(name) else {
+            return Some(format!("nothing is locked for `{name}`"));
         };
         if lock.base.image_sha256.as_ref() != Some(&base.decoded.record.image_sha256) {
             return Some("the base is another than the lock was made for".into());
@@ -83,24 +82,24 @@ impl Pin<'_> {
             locked.as_ref() == Some(artifact)
         };
         if set.wanted != wanted.packages {
-            return Some(format!("the role {role} wants other packages than are locked"));
+            return Some(format!("`{name}` wants other packages than are locked"));
         }
         if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
-            return Some(format!("the role {role} wants other artifacts than are locked"));
+            return Some(format!("`{name}` wants other artifacts than are locked"));
         }
         None
     }
 
     /// Makes the lock anew from `lock`, keeping its pins but for those of `update`, and writes it.
     pub fn renew(&self, mut lock: Lock, update: &Update) -> Result<Lock, Error> {
-        let Inputs { request, base, lock_path, additions_wanted: wanted, .. } = self.inputs;
+        let Inputs { request, set: name, base, lock_path, additions_wanted: wanted, .. } = self.inputs;
+        self.check_update(&lock, update)?;
         let mut all: BTreeMap<String, Wanted> = lock
             .sets
             .iter()
             .map(|(name, set)| (name.clone(), Wanted { packages: set.wanted.clone() }))
             .collect();
-        let role = request.role.name();
-        all.insert(role.into(), Wanted { packages: wanted.packages.clone() });
+        all.insert(name.clone(), Wanted { packages: wanted.packages.clone() });
         let artifacts_of_others: BTreeMap<String, Vec<String>> =
             lock.sets.iter().map(|(name, set)| (name.clone(), set.artifacts.clone())).collect();
         let downloader = self.downloader()?;
@@ -108,7 +107,8 @@ impl Pin<'_> {
         if all.values().any(|wanted| !wanted.packages.is_empty()) {
             let repositories = self.repositories(&metadata)?;
             let architecture = repositories::debian_architecture(request.profile.architecture);
-            let root = PackageTree(&self.inputs.trees.root);
+            let root = Remembered::new(&self.inputs.trees.root);
+            let root = PackageTree(&root);
             let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
             resolve.packages(&mut lock, &all, update)?;
         } else {
@@ -118,7 +118,7 @@ impl Pin<'_> {
         for (name, set) in &mut lock.sets {
             set.artifacts = artifacts_of_others.get(name).cloned().unwrap_or_default();
         }
-        self.pin_artifacts(&mut lock, role, downloader.as_ref())?;
+        self.pin_artifacts(&mut lock, downloader.as_ref())?;
         let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
         let newest = newest.and_then(|date| i64::try_from(date).ok());
         lock.epoch = Some(self.inputs.written.max(newest.unwrap_or(i64::MIN)));
@@ -133,19 +133,28 @@ impl Pin<'_> {
         };
         lock.tidy();
         lock.write(lock_path)?;
-        let set = lock.sets.get(role).map_or(0, |set| set.packages.len());
-        self.console.note(&format!("locked {set} packages for the role {role} in {}", lock_path.display()));
+        let set = lock.sets.get(name).map_or(0, |set| set.packages.len());
+        self.console.note(&format!("locked {set} packages for `{name}` in {}", lock_path.display()));
         Ok(lock)
     }
 
-    /// The packages and artifacts of the role, fetched where they are missing, and unpacked.
+    /// Whether all packages that are named for an update are in `lock`.
+    fn check_update(&self, lock: &Lock, update: &Update) -> Result<(), Error> {
+        let Update::Packages(names) = update else { return Ok(()) };
+        let Some(asked) = names.iter().find(|name| lock.package(name).is_none()) else { return Ok(()) };
+        let known = lock.packages.iter().map(|package| package.name.as_str());
+        let (path, suggestion) = (self.inputs.lock_path.clone(), yaml::nearest(asked, known));
+        Err(Error::NotLocked { asked: asked.clone(), path, suggestion })
+    }
+
+    /// The packages and artifacts of the set, fetched where they are missing, and unpacked.
     pub fn additions(&self, lock: &Lock) -> Result<Additions, Error> {
-        let Inputs { request, store, .. } = self.inputs;
-        let role = request.role.name();
+        let Inputs { additions_wanted, set, store, .. } = self.inputs;
         self.fetch(lock)?;
-        let packages = unpack::packages(store, &lock.packages_of(role))?;
-        let mut additions = Additions { packages, ..Additions::default() };
-        for artifact in lock.artifacts_of(role) {
+        let packages = unpack::packages(store, &lock.packages_of(set))?;
+        let containerd = additions_wanted.containerd.clone();
+        let mut additions = Additions { packages, containerd, ..Additions::default() };
+        for artifact in lock.artifacts_of(set) {
             if artifact.unpack {
                 let tarball = unpack::tarball(store, artifact)?;
                 additions.tarballs.push((artifact.clone(), tarball));
@@ -160,14 +169,14 @@ impl Pin<'_> {
         Ok(additions)
     }
 
-    /// Puts all that the role's set names into the store.
+    /// Puts all that the set names into the store.
     pub fn fetch(&self, lock: &Lock) -> Result<(), Error> {
-        let role = self.inputs.request.role.name();
-        let packages: Vec<_> = lock.packages_of(role).into_iter().cloned().collect();
+        let set = &self.inputs.set;
+        let packages: Vec<_> = lock.packages_of(set).into_iter().cloned().collect();
         let downloader = self.downloader()?;
         let metadata = self.metadata(downloader.as_ref())?;
         resolve::fetch_packages(&metadata, &packages)?;
-        for artifact in lock.artifacts_of(role) {
+        for artifact in lock.artifacts_of(set) {
             self.fetch_artifact(artifact, downloader.as_ref())?;
         }
         Ok(())
@@ -195,14 +204,9 @@ impl Pin<'_> {
         Ok(content.len())
     }
 
-    fn pin_artifacts(
-        &self,
-        lock: &mut Lock,
-        role: &str,
-        downloader: Option<&Downloader>,
-    ) -> Result<(), Error> {
+    fn pin_artifacts(&self, lock: &mut Lock, downloader: Option<&Downloader>) -> Result<(), Error> {
         let wanted = &self.inputs.additions_wanted.artifacts;
-        if let Some(set) = lock.sets.get_mut(role) {
+        if let Some(set) = lock.sets.get_mut(&self.inputs.set) {
             set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();
         }
         for artifact in wanted {

@@ -113,6 +113,22 @@ impl<'a> Draft<'a> {
         self.write_content(volume, path, Arc::new(content.into()), kept, origin)
     }
 
+    /// Puts a file at `path` that must not be seen: an image with it is for its owner only.
+    pub fn write_secret(
+        &mut self,
+        path: &ImagePath,
+        content: impl Into<Vec<u8>>,
+        access: Access,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        self.write(Volume::Root, path, content, Some(access), origin)?;
+        let path = self.locate(Volume::Root, path)?;
+        if let Some(change) = self.changes.get_mut(&(Volume::Root, path)) {
+            change.secret = true;
+        }
+        Ok(())
+    }
+
     /// Puts a file at `path` whose content may be anywhere.
     pub fn write_content(
         &mut self,
@@ -161,7 +177,13 @@ impl<'a> Draft<'a> {
         let below = |other: &ImagePath| other.as_bytes().starts_with(&[path.as_bytes(), b"/"].concat());
         self.changes.retain(|(v, other), _| *v != volume || (*other != path && !below(other)));
         if self.base_entry(volume, &path)?.is_some() {
-            let change = Change { volume, path: path.clone(), action: Action::Remove, origins: vec![origin] };
+            let change = Change {
+                volume,
+                path: path.clone(),
+                action: Action::Remove,
+                origins: vec![origin],
+                secret: false,
+            };
             self.removed.insert((volume, path), change);
         }
         Ok(())
@@ -239,7 +261,7 @@ impl<'a> Draft<'a> {
         let mut origins = self.changes.remove(&key).map(|change| change.origins).unwrap_or_default();
         origins.retain(|earlier| *earlier != origin);
         origins.push(origin);
-        self.changes.insert(key, Change { volume, path, action, origins });
+        self.changes.insert(key, Change { volume, path, action, origins, secret: false });
     }
 
     /// `path` with the links in its parent resolved, inside the image only: an absolute target starts again at the

@@ -2,6 +2,7 @@
 //! anything.
 
 mod architecture;
+mod cluster;
 mod command_line;
 mod draft;
 mod fstab;
@@ -15,7 +16,8 @@ mod users;
 use std::{io, path::PathBuf};
 
 use crate::{
-    change::{Action, Change, Origin},
+    change::{Change, Origin},
+    cluster::{Error as ClusterError, Membership},
     image_path::{ImagePath, InvalidPath},
     kubernetes,
     node::{Node, Role},
@@ -39,6 +41,8 @@ pub struct Request {
     pub role: Role,
     /// The node's settings, checked, with a host name.
     pub node: Node,
+    /// The node's place in its cluster, if it is to have one.
+    pub membership: Option<Membership>,
     /// The Kubernetes it gets, if any.
     pub kubernetes: Option<kubernetes::Choice>,
     /// Folder with the overlays.
@@ -54,13 +58,10 @@ impl Request {
         self.node.hostname.clone().unwrap_or_else(default)
     }
 
-    /// Whether the image will hold what must not be published: password hashes, or kubeadm's documents with their tokens.
+    /// Whether the image will hold what must not be published: password hashes, or a cluster's keys and tokens.
     pub fn holds_secrets(&self, changes: &[Change]) -> bool {
-        let is_secret = |change: &Change| {
-            matches!(change.action, Action::File { .. })
-                && change.path.as_bytes().starts_with(b"/etc/imgforge/kubeadm/")
-        };
-        changes.iter().any(is_secret) || self.node.users.iter().any(|user| user.password_hash.is_some())
+        changes.iter().any(|change| change.secret)
+            || self.node.users.iter().any(|user| user.password_hash.is_some())
     }
 }
 
@@ -199,6 +200,17 @@ pub enum Error {
         /// Each file with where it comes from and the reason.
         misfits: Vec<String>,
     },
+    /// The node's part of the cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// An image that anybody may have would hold a secret.
+    #[error("{path} holds {what}, and without --cluster an image is for everybody")]
+    Published {
+        /// The file.
+        path: ImagePath,
+        /// What is in it.
+        what: &'static str,
+    },
     /// A user or mount that clashes with the base.
     #[error("{setting}: {message}")]
     Clash {
@@ -230,6 +242,7 @@ pub fn plan(
     fstab::add_mounts(&mut draft, &request.node)?;
     users::add_users(&mut draft, &request.node.users, request.epoch)?;
     command_line::add_arguments(&mut draft, request)?;
+    cluster::join(&mut draft, &root, request, additions)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.
     for overlay in &overlays {
         overlay.link_units(&mut draft)?;

@@ -22,6 +22,8 @@ pub struct Additions {
     pub files: Vec<(Artifact, Bytes)>,
     /// Tarballs.
     pub tarballs: Vec<(Artifact, Unpacked<Tarball>)>,
+    /// The release of containerd among files and tarballs.
+    pub containerd: Option<String>,
 }
 
 /// Unpacks the packages over the base, whose root is `root`.

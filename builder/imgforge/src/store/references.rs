@@ -1,4 +1,4 @@
-//! What lock files name: every SHA-256 under a key `sha256`, wherever it stands in the document.
+//! What lock files name: every SHA-256 of a published file, under a key `sha256`, wherever it stands in the document.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -117,6 +117,20 @@ mod tests {
             ]
         );
         assert!(references.contains(&a) && !references.contains(&d));
+    }
+
+    #[test]
+    fn a_base_given_as_a_file_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("x.lock.yaml");
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64));
+        fs::write(
+            &lock,
+            format!("base: {{ file: my.img, sha256: {a} }}\npackages: [{{ name: b, sha256: {b} }}]\n"),
+        )
+        .unwrap();
+        let references = References::read(&[lock]).unwrap();
+        assert!(references.contains(&b) && !references.contains(&a));
     }
 
     #[test]

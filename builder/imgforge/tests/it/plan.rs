@@ -35,6 +35,7 @@ fn request(board: &str, role: Role, node: &str) -> Request {
         vendor,
         role,
         node,
+        membership: None,
         kubernetes: None,
         overlays: repository().join("overlays"),
         epoch: EPOCH,

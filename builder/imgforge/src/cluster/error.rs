@@ -1,0 +1,137 @@
+//! What can be wrong with a cluster's files, and what to do then.
+
+use std::{io, path::PathBuf};
+
+use imgforge_kube::{check::Finding, member, node_files, pki};
+
+use crate::yaml;
+
+/// Why a cluster's files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster file cannot be read as such.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
+    /// The cluster file says what cannot work.
+    #[error("{} cannot be built:{}", path.display(), errors.iter().map(|error| format!("\n  {error}")).collect::<String>())]
+    Unfit {
+        /// The cluster file.
+        path: PathBuf,
+        /// All that is wrong.
+        errors: Vec<Finding>,
+    },
+    /// A check found errors; they have been printed.
+    #[error("{} has {count} error{}", path.display(), if *count == 1 { "" } else { "s" })]
+    Found {
+        /// The cluster file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+    },
+    /// The cluster has no node of this name.
+    #[error("{} has no node `{name}`", path.display())]
+    UnknownNode {
+        /// The cluster file.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// The nearest name there is.
+        suggestion: Option<String>,
+    },
+    /// The cluster has no control plane.
+    #[error("{} has no node with `role: master`", path.display())]
+    NoMaster {
+        /// The cluster file.
+        path: PathBuf,
+    },
+    /// There are no secrets yet.
+    #[error("the cluster has no secrets yet: there is no {}", path.display())]
+    NoSecrets {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// The cluster file.
+        cluster: PathBuf,
+    },
+    /// There are secrets, and new ones are asked for.
+    #[error("{} is there already, and secrets are never overwritten: nodes that were built with them would be lost", path.display())]
+    SecretsExist {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others may read the secrets.
+    #[error("{} can be read by others (mode {mode:04o})", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The secrets are unusable.
+    #[error("{} cannot be used", path.display())]
+    Secrets {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: pki::Error,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system gives no random bytes, or the machine's clock no time.
+    #[error("cannot make secrets: {0}")]
+    Machine(String),
+    /// A node cannot be a member.
+    #[error(transparent)]
+    Member(#[from] member::Error),
+    /// A node's files cannot be made.
+    #[error("the files of {hostname} cannot be made")]
+    Files {
+        /// The node.
+        hostname: String,
+        /// Why.
+        source: node_files::Error,
+    },
+    /// Nothing on the node runs containers.
+    #[error(
+        "{hostname} has no containerd: neither the base, nor a package, nor the release of Kubernetes brings one whose series is known"
+    )]
+    NoRuntime {
+        /// The node.
+        hostname: String,
+    },
+}
+
+impl Error {
+    /// Whether the build machine, not an input, is at fault.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Error::Io { .. } | Error::Machine(_))
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Unfit { path, .. } => {
+                Some(format!("`imgforge cluster check --cluster {}` says more", path.display()))
+            }
+            Error::UnknownNode { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Error::NoSecrets { cluster, .. } => {
+                Some(format!("`imgforge cluster init --cluster {}` makes them, once", cluster.display()))
+            }
+            Error::SecretsExist { .. } => {
+                Some("for a new cluster, move the file away or name another with --secrets".into())
+            }
+            Error::Exposed { path, .. } => {
+                Some(format!("`chmod 600 {}`; if others have read it, make a new cluster", path.display()))
+            }
+            Error::NoRuntime { .. } => Some("add `containerd` to the node's packages".into()),
+            _ => None,
+        }
+    }
+}

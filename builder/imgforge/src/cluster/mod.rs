@@ -1,0 +1,133 @@
+//! The cluster file on the build machine: its boards are found, its nodes become targets, its secrets lie beside it.
+//!
+//! `imgforge-kube` knows what a cluster is; here is what ties it to profiles, files and images.
+
+mod error;
+mod membership;
+mod node;
+mod secrets;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgforge_kube::{
+    board::{self, BoardFacts},
+    check::{self, Finding, Severity},
+    cluster::Cluster,
+    pki::Secrets,
+};
+
+pub use self::{error::Error, membership::Membership};
+use crate::{
+    profile::{self, Architecture, Catalogue, Profile},
+    target::Target,
+    yaml,
+};
+
+/// A cluster file, read, with the boards there are.
+#[derive(Debug)]
+pub struct ClusterFile<'a> {
+    path: PathBuf,
+    secrets_path: PathBuf,
+    cluster: Arc<Cluster>,
+    boards: Arc<Boards>,
+    catalogue: &'a Catalogue,
+    folders: &'a [PathBuf],
+}
+
+/// What the rules need to know of the boards, by every name.
+type Boards = BTreeMap<String, BoardFacts>;
+
+impl<'a> ClusterFile<'a> {
+    /// Reads the cluster file `path`. Its secrets are in `secrets`, or beside it: `home.secrets.yaml` for `home.yaml`.
+    pub fn read(
+        path: &Path,
+        secrets: Option<&Path>,
+        catalogue: &'a Catalogue,
+        folders: &'a [PathBuf],
+    ) -> Result<Self, Error> {
+        let cluster = Arc::new(yaml::read(path)?);
+        let secrets_path = secrets.map_or_else(|| path.with_extension("secrets.yaml"), Path::to_owned);
+        let boards = catalogue.boards().flat_map(|(_, profile)| {
+            let names = profile.aliases.iter().chain([&profile.board]);
+            names.map(|name| (name.clone(), facts(profile)))
+        });
+        let boards = Arc::new(boards.collect());
+        Ok(Self { path: path.to_owned(), secrets_path, cluster, boards, catalogue, folders })
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Everything there is to say about the file, in its order.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = check::check(&self.cluster, &|board| self.boards.get(board).copied());
+        for (index, node) in self.cluster.nodes.iter().enumerate() {
+            let path = format!("nodes[{index}].board");
+            let Err(profile::Error::UnknownBoard { suggestion: Some(nearest), .. }) =
+                self.catalogue.find(&node.board)
+            else {
+                continue;
+            };
+            for finding in findings.iter_mut().filter(|finding| finding.path == path) {
+                finding.suggestion = Some(format!("did you mean `{nearest}`?"));
+            }
+        }
+        findings.extend(node::findings(&self.cluster));
+        findings
+    }
+
+    /// What should be known of the file, if nothing of it is an error.
+    pub fn notices(&self) -> Result<Vec<Finding>, Error> {
+        let (errors, notices): (Vec<_>, Vec<_>) =
+            self.findings().into_iter().partition(|finding| finding.severity == Severity::Error);
+        if errors.is_empty() { Ok(notices) } else { Err(Error::Unfit { path: self.path.clone(), errors }) }
+    }
+
+    /// The targets for the nodes with these `names`, or for all, in the file's order.
+    pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, crate::error::Error> {
+        if let Some(unknown) = names.iter().find(|name| self.cluster.node(name).is_none()) {
+            let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
+            let suggestion = yaml::nearest(unknown, hostnames);
+            return Err(
+                Error::UnknownNode { path: self.path.clone(), name: unknown.clone(), suggestion }.into()
+            );
+        }
+        let wanted = |hostname: &String| names.is_empty() || names.contains(hostname);
+        self.cluster
+            .nodes
+            .iter()
+            .filter(|node| wanted(&node.hostname))
+            .map(|node| self.target(node))
+            .collect()
+    }
+
+    /// The cluster's secrets.
+    pub fn secrets(&self) -> Result<Secrets, Error> {
+        secrets::read(&self.secrets_path, &self.path, &self.cluster)
+    }
+
+    /// Makes new secrets and puts them into a file, which must not be there yet; returns where.
+    pub fn make_secrets(&self) -> Result<&Path, Error> {
+        secrets::make(&self.secrets_path, &self.cluster).map(|()| self.secrets_path.as_path())
+    }
+
+    /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
+    fn lock_path(&self, board: &str) -> PathBuf {
+        self.path.with_extension(format!("{board}.lock.yaml"))
+    }
+}
+
+fn facts(profile: &Profile) -> BoardFacts {
+    let architecture = match profile.architecture {
+        Architecture::Arm64 => board::Architecture::Arm64,
+        Architecture::Armv7 => board::Architecture::Armv7,
+        Architecture::Armv6 => board::Architecture::Armv6,
+    };
+    BoardFacts { architecture, cores: profile.cores, memory: profile.memory }
+}

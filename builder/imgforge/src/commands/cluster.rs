@@ -1,0 +1,56 @@
+//! `imgforge cluster`: what is wrong with a cluster file, and the cluster's secrets.
+
+use std::path::Path;
+
+use imgforge_kube::check::Severity;
+
+use crate::{
+    cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
+    cluster::{self, ClusterFile},
+    console::Console,
+    error::Error,
+    profile::Catalogue,
+    settings::Settings,
+};
+
+/// Runs the command.
+pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    match &args.command {
+        ClusterCommand::Check(args) => with_file(args, settings, |file| check(file, &args.cluster, console)),
+        ClusterCommand::Init(args) => with_file(args, settings, |file| init(file, console)),
+    }
+}
+
+/// Reads the cluster file and does something with it.
+pub(super) fn with_file(
+    args: &ClusterFileArgs,
+    settings: &Settings,
+    work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let folders = settings.profile_folders(args.profiles.as_deref());
+    let catalogue = Catalogue::load(&folders)?;
+    work(&ClusterFile::read(&args.cluster, args.secrets.as_deref(), &catalogue, &folders)?)
+}
+
+fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
+    let findings = file.findings();
+    let text: String = findings
+        .iter()
+        .map(|finding| match finding.severity {
+            Severity::Error => format!("error: {finding}\n"),
+            Severity::Notice => format!("notice: {finding}\n"),
+        })
+        .collect();
+    super::print(console, &text)?;
+    match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
+        0 => Ok(()),
+        count => Err(cluster::Error::Found { path: path.to_owned(), count }.into()),
+    }
+}
+
+fn init(file: &ClusterFile<'_>, console: &Console) -> Result<(), Error> {
+    file.notices()?.iter().for_each(|notice| console.note(&notice.to_string()));
+    let path = file.make_secrets()?;
+    console.note("keep a copy: without this file no node can be added, and who has it owns the cluster");
+    super::print(console, &format!("{}\n", path.display()))
+}

@@ -1,0 +1,78 @@
+//! What makes the node a member of its cluster: the files that `imgforge-kube` makes for it.
+
+use imgforge_debian::Database;
+use imgforge_kube::{
+    add_ons::Manifest,
+    containerd::{DEBIAN_PLUGINS, KUBERNETES_PLUGINS, Runtime, Series},
+};
+
+use super::{Additions, Draft, Error, Request};
+use crate::{
+    change::{Access, Origin, Volume},
+    cluster,
+    image_path::ImagePath,
+    read::{PackageTree, Tree},
+};
+
+/// The packages that bring containerd: Debian's and Docker's.
+const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
+
+/// Puts in the node's files; nothing where it belongs to no cluster. `root` is the base's.
+pub fn join(
+    draft: &mut Draft<'_>,
+    root: &dyn Tree,
+    request: &Request,
+    additions: &Additions,
+) -> Result<(), Error> {
+    let Some(membership) = &request.membership else { return Ok(()) };
+    let origin = Origin::Cluster(membership.cluster().to_owned());
+    let series = match series(root, additions)? {
+        Some(series) => series,
+        None if !request.role.runs_kubernetes() => Series::Two,
+        None => return Err(cluster::Error::NoRuntime { hostname: membership.hostname().to_owned() }.into()),
+    };
+    if request.role.runs_kubernetes() {
+        gather_plugins(draft, &origin)?;
+    }
+    let containerd = Runtime { series, plugins: KUBERNETES_PLUGINS };
+    for file in membership.files(containerd, &|manifest| bytes_of(manifest, additions))? {
+        let path = ImagePath::new(&file.path)?;
+        let access = Access::root((file.mode & 0o7777) as u16);
+        match file.secret {
+            true => draft.write_secret(&path, file.content, access, origin.clone())?,
+            false => draft.write(Volume::Root, &path, file.content, Some(access), origin.clone())?,
+        }
+    }
+    Ok(())
+}
+
+/// The series of the node's containerd: of the release of Kubernetes, else of a package that is added, else of the base.
+fn series(root: &dyn Tree, additions: &Additions) -> Result<Option<Series>, Error> {
+    if let Some(release) = &additions.containerd {
+        return Ok(Series::of(release));
+    }
+    let added = additions.packages.iter().map(|package| package.archive.identity.clone());
+    let database = Database::load(&PackageTree(root)).map_err(Error::Packages)?;
+    let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.clone());
+    let containerd = added.chain(present).find(|identity| CONTAINERD.contains(&identity.name.as_str()));
+    let release = |version: &str| version.rsplit(':').next().and_then(Series::of);
+    Ok(containerd.and_then(|identity| release(identity.version.as_str())))
+}
+
+/// Network plugins are looked for in one folder, the one where add-ons put theirs; Debian's package has another.
+fn gather_plugins(draft: &mut Draft<'_>, origin: &Origin) -> Result<(), Error> {
+    for plugin in draft.matching(Volume::Root, &ImagePath::new(DEBIAN_PLUGINS)?.join("*")?)? {
+        let link = ImagePath::new(KUBERNETES_PLUGINS)?.join(plugin.name())?;
+        if draft.kind(Volume::Root, &link)?.is_none() {
+            draft.symlink(&link, plugin.as_bytes(), origin.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a manifest, which is among the pinned files.
+fn bytes_of(manifest: &Manifest, additions: &Additions) -> Option<Vec<u8>> {
+    let (_, bytes) = additions.files.iter().find(|(artifact, _)| artifact.url == manifest.url)?;
+    let mut all = vec![0; usize::try_from(bytes.content.len()).ok()?];
+    bytes.content.read_at(0, &mut all).ok().map(|()| all)
+}

@@ -1,0 +1,66 @@
+//! What the command line asks for: one image for a board and a role, or those of a cluster's nodes.
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::TargetArgs,
+    cluster::{ClusterFile, Membership},
+    console::Console,
+    error::Error,
+    node::{Node, Role},
+    profile::Catalogue,
+    settings::Settings,
+};
+
+/// One image that is asked for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The board, by its name or an alias.
+    pub board: String,
+    /// What the node does.
+    pub role: Role,
+    /// The node's settings, checked.
+    pub node: Node,
+    /// The node's place in its cluster; `None` for an image that anybody may have.
+    pub membership: Option<Membership>,
+    /// The lock, where it is not the one beside the profile.
+    pub lock: Option<PathBuf>,
+    /// What the lock calls that which is added to the base.
+    pub set: String,
+}
+
+/// Everything `args` ask for, in order. What should be known of a cluster file is said on `console`.
+pub fn targets(args: &TargetArgs, settings: &Settings, console: &Console) -> Result<Vec<Target>, Error> {
+    match (&args.cluster, &args.board, args.role) {
+        (Some(path), ..) => {
+            let folders = settings.profile_folders(args.profiles.as_deref());
+            let catalogue = Catalogue::load(&folders)?;
+            let file = ClusterFile::read(path, args.secrets.as_deref(), &catalogue, &folders)?;
+            file.notices()?.iter().for_each(|notice| console.note(&notice.to_string()));
+            file.targets(&args.node)
+        }
+        (None, Some(board), Some(role)) => Ok(vec![alone(args, board, role)?]),
+        // clap asks for both.
+        (None, ..) => Ok(Vec::new()),
+    }
+}
+
+/// The node's file, with what the command line says on top.
+fn alone(args: &TargetArgs, board: &str, role: Role) -> Result<Target, Error> {
+    let mut node = Node::default();
+    for file in &args.node {
+        node = Node::read(file.as_ref())?;
+    }
+    if let Some(hostname) = &args.hostname {
+        node.hostname = Some(hostname.clone());
+    }
+    node.check()?;
+    Ok(Target {
+        board: board.to_owned(),
+        role,
+        node,
+        membership: None,
+        lock: args.lock.clone(),
+        set: role.name().to_owned(),
+    })
+}
