@@ -49,7 +49,8 @@ impl Lab {
     /// `imgforge WORDS --cluster home.yaml`.
     fn imgforge(&self, words: &[&str]) -> Command {
         let mut command = self.bench.imgforge();
-        command.args(words).arg("--cluster").arg(&self.file);
+        let (verb, options) = words.split_at(if words[0] == "cluster" { 2 } else { 1 });
+        command.args(verb).arg("--cluster").arg(&self.file).args(options);
         command
     }
 

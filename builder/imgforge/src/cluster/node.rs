@@ -62,6 +62,14 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             settings.check()
         });
         findings.extend(checked.err().and_then(|error| finding(&format!("nodes[{index}]."), error)));
+        if node.swap {
+            findings.push(Finding {
+                severity: Severity::Notice,
+                path: format!("nodes[{index}].swap"),
+                message: "the first boot switches swap off all the same".into(),
+                suggestion: None,
+            });
+        }
     }
     findings
 }
