@@ -50,6 +50,7 @@ docs:
 # Speed and memory, as ratios to what people would run instead.
 bench: install base build
 	scripts/bench
+	scripts/bench-packages
 
 # Long fuzzing of every parser of foreign bytes.
 fuzz:

@@ -40,6 +40,18 @@ class Clock(unittest.TestCase):
         self.assertIn("no network time after 120 s, going on", said)
         self.assertTrue(node.is_stamped("clock"))
 
+    def test_a_board_whose_clock_has_a_battery_does_not_wait(self):
+        node = self.node(clock=LATER, ntp_at=LATER + 10_000)
+        node.write("sys/class/rtc/rtc0/since_epoch", f"{LATER}\n")
+        code, said = node.stage("clock")
+        self.assertEqual((code, node.clock, node.calls("sleep")), (0, LATER, []))
+        self.assertIn("battery-backed clock", said)
+
+    def test_a_clock_chip_without_a_battery_is_not_believed(self):
+        node = self.node(clock=17, ntp_at=LATER + 10_000)
+        node.write("sys/class/rtc/rtc0/since_epoch", "17\n")
+        self.assertIn("no network time after 120 s", node.stage("clock")[1])
+
     def test_later_boots_get_the_floor_at_once(self):
         node = self.node(clock=LATER, ntp_at=LATER)
         node.stage("clock")

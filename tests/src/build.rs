@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use crate::{Base, Gnupg, Home, Partition, Tool, VendorServer, partitions, repository};
+use crate::{Base, Gnupg, Home, Partition, Tool, VendorServer, partitions, repository, sha256};
 
 /// A home with a vendor's server in reach: what a user has who builds for a board.
 #[derive(Debug)]
@@ -160,11 +160,6 @@ fn localised(profile: &str) -> String {
         }
     }
     lines.join("\n") + "\n"
-}
-
-fn sha256(path: &Path) -> String {
-    let printed = Tool::SHA256SUM.approves([path.to_str().expect("UTF-8")]);
-    printed.split(' ').next().expect("a digest").to_owned()
 }
 
 fn file_name(path: &str) -> &str {

@@ -44,9 +44,18 @@ impl Gnupg {
 
     /// The detached signature of `user` on `file`, armoured.
     pub fn sign(&self, user: &str, file: &Path) -> Vec<u8> {
+        self.signed(user, "--detach-sign", file)
+    }
+
+    /// The text `file` with the signature of `user` around it.
+    pub fn clear_sign(&self, user: &str, file: &Path) -> Vec<u8> {
+        self.signed(user, "--clear-sign", file)
+    }
+
+    fn signed(&self, user: &str, how: &str, file: &Path) -> Vec<u8> {
         let signature = self.home.path().join("signature");
         let (file, output) = (file.to_string_lossy(), signature.to_string_lossy());
-        self.run(&["--local-user", user, "--armor", "--output", &output, "--detach-sign", &file]);
+        self.run(&["--local-user", user, "--armor", "--output", &output, how, &file]);
         fs::read(signature).expect("the signature")
     }
 

@@ -1,20 +1,24 @@
 //! What the whole-program tests share: local bases, foreign tools as judges, QEMU guests, a vendor's web server that
-//! misbehaves on demand, and the `imgforge` command in a home of its own.
+//! misbehaves on demand, a package repository, and the `imgforge` command in a home of its own.
 //!
 //! Everything here panics with an explanation instead of returning errors: its only callers are tests.
 
 mod base;
 mod build;
+mod deb;
 mod gnupg;
 mod guest;
 mod oracle;
 mod program;
+mod signed_repository;
 mod vendor_server;
 
 pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, succeeds};
+pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
 pub use guest::Guest;
-pub use oracle::{Partition, Tool, partitions};
+pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
+pub use signed_repository::SignedRepository;
 pub use vendor_server::{Fault, VendorServer};

@@ -134,3 +134,9 @@ fn parse_partition(fields: &str) -> Option<Partition> {
         kind: field("type")?.to_owned(),
     })
 }
+
+/// The SHA-256 of a file, in hexadecimal digits.
+pub fn sha256(path: &Path) -> String {
+    let printed = Tool::SHA256SUM.approves([path.to_str().expect("UTF-8")]);
+    printed.split(' ').next().expect("a digest").to_owned()
+}

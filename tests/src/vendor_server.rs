@@ -61,6 +61,11 @@ impl VendorServer {
         lock(&self.shared.files).insert(path.to_owned(), file.to_owned());
     }
 
+    /// Serves nothing under `path` any longer.
+    pub fn remove(&self, path: &str) {
+        lock(&self.shared.files).remove(path);
+    }
+
     /// Answers the next requests for `path` with these faults, in this order; then well again.
     pub fn misbehave(&self, path: &str, faults: &[Fault]) {
         lock(&self.shared.faults).entry(path.to_owned()).or_default().extend(faults);

@@ -89,6 +89,13 @@ fn the_same_inputs_give_the_same_bytes_whoever_builds_and_when() {
     for path in [bench.home.path(), &folder] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
+    // Another store, too, filled with what the lock of the first build names.
+    let (exported, store) = (bench.home.path().join("store.tar"), folder.join("store"));
+    let lock = bench.profiles().join("virt-arm64.lock.yaml");
+    succeeds(bench.imgforge().args(["store", "export", "--lock"]).arg(lock).arg(&exported));
+    let mut import = bench.imgforge();
+    import.args(["store", "import"]).arg(&exported);
+    succeeds(as_nobody("exec \"$@\"", &import).env("IMGFORGE_STORE", &store).env("TMPDIR", &folder));
     let (_, command) = bench.build("virt-arm64", "master", "elsewhere/two.img");
     let mut other = as_nobody("umask 077; exec faketime '+2 years' \"$@\"", &command);
     other
@@ -98,10 +105,11 @@ fn the_same_inputs_give_the_same_bytes_whoever_builds_and_when() {
         .env("HOME", &folder)
         .env("TMPDIR", &folder)
         .env("IMGFORGE_OVERLAYS", &overlays)
-        .args(["--threads", "2"]);
+        .env("IMGFORGE_STORE", &store)
+        .args(["--threads", "2", "--frozen"]);
     succeeds(&mut other);
     let two = folder.join("two.img");
-    for suffix in ["", ".bmap", ".manifest.json"] {
+    for suffix in ["", ".bmap", ".manifest.json", ".spdx.json"] {
         let (one, two) = (format!("{}{suffix}", one.display()), format!("{}{suffix}", two.display()));
         let same = Command::new("cmp").args([&one, &two]).output().unwrap();
         assert!(same.status.success(), "{}", String::from_utf8_lossy(&same.stdout));

@@ -48,8 +48,10 @@ pub enum Command {
     Cluster(ClusterArgs),
     /// Writes the administrator's kubeconfig of a cluster.
     Kubeconfig(KubeconfigArgs),
-    /// Lists the boards.
+    /// Lists the boards and what they can run, shows one, or starts a profile for a new one.
     Boards(BoardsArgs),
+    /// Lists every image that can be built: boards and the roles they can have.
+    Matrix(MatrixArgs),
     /// Looks after the store: what is kept of downloads and decoded images.
     Store(StoreArgs),
     /// Prints the JSON Schema of a kind of file.
@@ -269,6 +271,52 @@ pub struct KubeconfigArgs {
 /// `imgforge boards`.
 #[derive(Debug, Args)]
 pub struct BoardsArgs {
+    /// What to do; without it, all boards are listed.
+    #[command(subcommand)]
+    pub command: Option<BoardsCommand>,
+    /// The folder with the board profiles.
+    #[arg(long, global = true, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done with boards besides listing them.
+#[derive(Debug, Subcommand)]
+pub enum BoardsCommand {
+    /// Shows one board: its image, what it can run and why not more.
+    Show {
+        /// The board, by its name or an alias.
+        board: String,
+    },
+    /// Starts a profile for a board from an image, and says what to fill in.
+    New(NewBoardArgs),
+}
+
+/// `imgforge boards new`.
+#[derive(Debug, Args)]
+pub struct NewBoardArgs {
+    /// Name of the board; the profile is NAME.yaml in --profiles, else in the user's own folder.
+    #[arg(value_parser = board_name)]
+    pub name: String,
+    /// The image to look into, raw or compressed.
+    #[arg(long, value_name = "IMAGE")]
+    pub from: PathBuf,
+}
+
+/// A name that can be a file's, and part of a host name.
+fn board_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(fits) {
+        return Err("a board's name has only a-z, 0-9 and `-`".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// `imgforge matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,

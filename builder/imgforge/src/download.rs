@@ -78,9 +78,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the servers have no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. })
+    /// Whether there is no such file: the server says so, or without network, the store has none.
+    pub fn is_absent(&self) -> bool {
+        matches!(
+            self,
+            Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. } | Error::Offline { .. }
+        )
     }
 }
 

@@ -4,8 +4,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use crate::{
-    apply, base, cluster, download, image, image_path, node, output, pin, plan, profile, read, signature,
-    store, yaml,
+    apply, base, cluster, download, image, image_path, limits, node, output, pin, plan, profile, read,
+    signature, store, yaml,
 };
 
 /// An error of a command.
@@ -17,6 +17,9 @@ pub enum Error {
     /// A board's description.
     #[error(transparent)]
     Profile(#[from] profile::Error),
+    /// What the board's hardware does not allow.
+    #[error(transparent)]
+    Limits(#[from] limits::Refused),
     /// A node's settings.
     #[error(transparent)]
     Node(#[from] node::Error),
@@ -90,6 +93,12 @@ pub enum Error {
         /// Its value.
         value: String,
     },
+    /// There is nowhere to put a profile.
+    #[error("there is no folder for the profile: neither --profiles, IMGFORGE_PROFILES nor a home folder")]
+    NoProfileFolder,
+    /// An image without anything to patch.
+    #[error("no partition of the image has an ext4 file system")]
+    NoRoot,
     /// There is nowhere to keep the store.
     #[error("there is no folder for the store: neither --store, IMGFORGE_STORE nor a home folder")]
     NoStore,
@@ -144,9 +153,10 @@ impl Error {
             | Error::Node(node::Error::Yaml(error))
             | Error::Plan(plan::Error::Yaml(error)) => yaml_hint(error),
             Error::Cluster(error) | Error::Plan(plan::Error::Cluster(error)) => error.hint(),
+            Error::Limits(refused) => refused.hint(),
             Error::Base(error) => base_hint(error),
             Error::Store(error) => store_hint(error),
-            Error::Pin(error) => error.hint(),
+            Error::Pin(error) => error.hint().or_else(|| error.of_store().and_then(store_hint)),
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
             }
@@ -171,7 +181,9 @@ impl Error {
             Error::Output(error) => error.hint(),
             Error::Environment { name, .. } => Some(format!("unset {name}, or give it a number")),
             Error::Deviates { .. } => {
-                Some("the image must not be used; please report this with the manifest".into())
+                Some("the image must not be used. `imgforge store prune` has the next build decode and unpack anew; if that does \
+                      not help, please report this with the manifest"
+                    .into())
             }
             _ => None,
         }

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_kube::version::Version;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,9 @@ impl Way {
 pub struct Release {
     /// Name used in profiles; the file's name without `.yaml`.
     pub release: String,
+    /// Number of the Kubernetes that runs on its nodes; none where it brings no kubelet.
+    #[serde(default)]
+    pub version: Option<Version>,
     /// What it is, for those who choose.
     pub description: String,
     /// What whoever takes it should know.

@@ -19,6 +19,7 @@ use crate::{
     error::Error,
     image::{self, Partitions, Trees},
     kubernetes::{self, Release},
+    limits,
     lock::Lock,
     pin::Pin,
     plan::{self, Request},
@@ -35,6 +36,8 @@ use crate::{
 pub struct Inputs {
     /// What is asked for. Its epoch is the base's own time until a lock says otherwise.
     pub request: Request,
+    /// What the user should know of this board and this Kubernetes.
+    pub notes: Vec<String>,
     /// What packages, repositories and artifacts that takes.
     pub additions_wanted: kubernetes::Content,
     /// The search path of profiles, keys and releases.
@@ -133,7 +136,10 @@ impl Inputs {
             overlays,
             epoch: 0,
         };
-        let additions_wanted = wanted(&request, &folders)?;
+        let release = request.kubernetes.as_ref().map(|choice| Release::find(&choice.release, &folders));
+        let release = release.transpose()?;
+        let notes = limits::check(profile, target.role, release.as_ref())?;
+        let additions_wanted = wanted(&request, release)?;
         let lock_path = target.lock.clone().unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
         let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
         let source = Source {
@@ -156,6 +162,7 @@ impl Inputs {
         request.epoch = written;
         Ok(Self {
             request,
+            notes,
             additions_wanted,
             folders,
             lock_path,
@@ -199,10 +206,9 @@ impl Inputs {
 }
 
 /// The packages of overlays and node, and what the release of Kubernetes brings.
-fn wanted(request: &Request, folders: &[PathBuf]) -> Result<kubernetes::Content, Error> {
+fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Content, Error> {
     let mut wanted = kubernetes::Content::default();
-    if let Some(choice) = &request.kubernetes {
-        let release = Release::find(&choice.release, folders)?;
+    if let (Some(choice), Some(release)) = (&request.kubernetes, release) {
         wanted = release.content(request.profile.architecture, choice.from)?;
     }
     for package in plan::packages_wanted(request)? {

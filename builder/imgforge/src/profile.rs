@@ -111,6 +111,9 @@ pub struct BaseImage {
     /// vendor's `image-signers` before a hash from the checksum file is believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature_file: Option<String>,
+    /// Whether the vendor takes the image away again within weeks. Only the store keeps such an image.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub perishable: bool,
     /// In a lock: the fingerprint of the key whose signature was found when the hash was pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
@@ -120,6 +123,10 @@ pub struct BaseImage {
     /// SHA-256 of the disk image inside (decompressed).
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
     pub image_sha256: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Partition table and the partitions imgforge works on.

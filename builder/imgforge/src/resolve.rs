@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgforge_debian::{Assessment, Candidate, Database, Effect, Relation, Resolver, parse_relations};
+use imgforge_debian::{
+    Assessment, Candidate, Database, Effect, Package, Relation, Resolver, parse_relations, plan_unpack,
+};
 
 use crate::{
     download::{self, Downloader, Pinned},
@@ -62,6 +64,14 @@ pub enum Error {
     /// The base's package database.
     #[error("the package database of the base")]
     Base(#[source] imgforge_debian::Error),
+    /// Packages that cannot be unpacked together, or not over the base.
+    #[error("the packages of the role {set} cannot be unpacked")]
+    Clash {
+        /// The role.
+        set: String,
+        /// Which, and why.
+        source: imgforge_debian::Error,
+    },
     /// Packages that cannot be put into an image without running their code.
     #[error("packages cannot be added offline:{}", refused.iter().map(|line| format!("\n  {line}")).collect::<String>())]
     Refused {
@@ -117,11 +127,12 @@ impl Resolve<'_> {
         }
         lock.packages = packages.into_values().collect();
         lock.repositories = offers.into_iter().map(|offer| offer.repository).collect();
-        self.classify(&mut lock.packages)
+        let archives = self.classify(&mut lock.packages)?;
+        lock.sets.iter().try_for_each(|(name, set)| self.rehearse(name, set, &archives))
     }
 
-    /// Fetches the packages and says of each what becomes of its scripts.
-    fn classify(&self, packages: &mut [LockedPackage]) -> Result<(), Error> {
+    /// Fetches the packages and says of each what becomes of its scripts. Returns what is in them, by name.
+    fn classify(&self, packages: &mut [LockedPackage]) -> Result<BTreeMap<String, Package>, Error> {
         fetch_packages(&self.metadata, packages)?;
         let unpacked = unpack::packages(self.metadata.store, &packages.iter().collect::<Vec<_>>())?;
         let mut refused = Vec::new();
@@ -138,7 +149,18 @@ impl Resolve<'_> {
                 _ => (Preinst::Idle, Vec::new()),
             };
         }
-        if refused.is_empty() { Ok(()) } else { Err(Error::Refused { refused }) }
+        if !refused.is_empty() {
+            return Err(Error::Refused { refused });
+        }
+        let archives = unpacked.into_iter().map(|unpacked| unpacked.archive);
+        Ok(archives.map(|archive| (archive.identity.name.clone(), archive)).collect())
+    }
+
+    /// Unpacks a set in thought, so that what does not go together is not found out by a build.
+    fn rehearse(&self, name: &str, set: &Set, archives: &BTreeMap<String, Package>) -> Result<(), Error> {
+        let archives = set.packages.iter().filter_map(|package| archives.get(package).cloned());
+        let plan = plan_unpack(&self.root, &archives.collect::<Vec<_>>());
+        plan.map(drop).map_err(|source| Error::Clash { set: name.to_owned(), source })
     }
 }
 

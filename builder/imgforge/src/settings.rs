@@ -60,13 +60,17 @@ impl Settings {
         if let Some(asked) = asked {
             return vec![asked.to_owned()];
         }
-        let own = folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("imgforge/board-profiles"));
         let installed = env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.parent()?.join("share/imgforge/board-profiles")));
-        let places = [own, Some("board-profiles".into()), installed];
+        let places = [own_profiles(), Some("board-profiles".into()), installed];
         self.profiles.iter().cloned().chain(places.into_iter().flatten()).collect()
     }
+}
+
+/// The user's own profiles, in the configuration folder.
+pub fn own_profiles() -> Option<PathBuf> {
+    folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("imgforge/board-profiles"))
 }
 
 /// A folder of the XDG base directory specification: the variable, or its default below the home folder.

@@ -41,7 +41,7 @@ pub struct Unpacked<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The archive is not what it should be.
-    #[error("{what}")]
+    #[error("cannot unpack {what}")]
     Archive {
         /// The package or URL.
         what: String,
@@ -127,7 +127,7 @@ fn cached<T: Serialize + DeserializeOwned>(
         return Ok(unpacked);
     }
     let archive_failed = |source| Error::Archive { what: what.to_owned(), source };
-    let blob = store.blob(sha256);
+    let blob = store.verified_blob(sha256)?.unwrap_or_else(|| store.blob(sha256));
     let failed = |action| {
         let path = blob.clone();
         move |source| store::Error::Io { action, path, source }

@@ -5,5 +5,7 @@ mod rules;
 mod table;
 
 pub use number::{InvalidVersion, Version};
-pub use rules::{CONTROL_PLANE_MEMORY, KubeadmApi, Limits, Overruled, Refusal, proxy_runs_on, runs_on, skew};
+pub use rules::{
+    CONTROL_PLANE_MEMORY, KubeadmApi, Limits, Overruled, Refusal, newest_for, proxy_runs_on, runs_on, skew,
+};
 pub use table::{KNOWN, Line};

@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
-use imgforge_tests::{Home, Tool, partitions, repository};
+use imgforge_tests::{Home, Tool, partitions, repository, sha256};
 
 /// Where the root file system of the small base begins, in bytes.
 pub const ROOT: u64 = 1 << 20;
@@ -20,6 +20,24 @@ const ROOT_SIZE: u64 = 24 << 20;
 
 /// The table of the small base: one partition, to the end.
 pub const TABLE: &str = "label: dos\nstart=2048, size=49152, type=83\n";
+
+/// The packages of the small base, as dpkg has them.
+const STATUS: &str = "\
+Package: dpkg
+Status: install ok installed
+Architecture: arm64
+Version: 1.22.21
+Maintainer: x
+Description: x
+
+Package: libpresent
+Status: install ok installed
+Architecture: arm64
+Version: 1.0
+Maintainer: x
+Description: x
+
+";
 
 /// The profile of its board.
 pub const PROFILE: &str = "\
@@ -196,6 +214,11 @@ impl Bench {
         unsound(&self.path("store")).map_or(Ok(()), |path| Err(format!("in the store: {}", path.display())))
     }
 
+    /// Whether the store holds only what it says it holds.
+    pub fn store_is_sound(&self) -> bool {
+        unsound(&self.path("store")).is_none()
+    }
+
     /// Every file of the bench, with its bytes.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
@@ -230,12 +253,6 @@ fn unsound(store: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The SHA-256 of a file.
-pub fn sha256(path: &Path) -> String {
-    let printed = Tool::SHA256SUM.approves([path.to_str().expect("UTF-8")]);
-    printed.split(' ').next().expect("a digest").to_owned()
-}
-
 /// The bytes of the small base, which is made once.
 pub fn small_base() -> &'static [u8] {
     static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
@@ -253,6 +270,9 @@ pub fn made_base(table: &str, features: &str) -> Vec<u8> {
         ("etc/fstab", "/dev/mmcblk0p1 / ext4 defaults 0 1\n"),
         ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"),
         ("boot/armbianEnv.txt", "verbosity=1\n"),
+        ("var/lib/dpkg/status", STATUS),
+        ("var/lib/dpkg/info/dpkg.list", "/.\n"),
+        ("var/lib/dpkg/info/libpresent.list", "/.\n"),
         (
             "usr/lib/systemd/system/ssh.service",
             "[Service]\nExecStart=/usr/sbin/sshd\n[Install]\nWantedBy=multi-user.target\n",

@@ -2,9 +2,8 @@
 
 use std::fs::{self, File};
 
-use crate::bench::sha256;
 use crate::published::{IMAGE, ON_MIRROR, Published};
-use imgforge_tests::{Fault, succeeds};
+use imgforge_tests::{Fault, sha256, succeeds};
 
 #[test]
 fn after_a_mirror_that_lies_the_next_one_is_asked() {

@@ -2,8 +2,8 @@
 
 use std::{fs, io::Write, os::unix::fs::PermissionsExt, process::Command};
 
-use crate::bench::{Bench, Case, refused, sha256};
-use imgforge_tests::{fails, succeeds};
+use crate::bench::{Bench, Case, refused};
+use imgforge_tests::{fails, sha256, succeeds};
 
 /// `command` where `folder` of the bench is a file system of `size` bytes of its own. It needs no root: the mount is seen in
 /// the command's own namespace only. What the command leaves in the folder is listed on standard error.

@@ -1,16 +1,21 @@
 //! Bad input: whatever is wrong, `imgforge` says what, where and what to do, ends with the documented exit code, and leaves
 //! nothing behind. Each table is a list of what may be wrong, and of what the user then reads.
 
+mod artifacts;
 mod bench;
 mod downloads;
 mod file_systems;
 mod host;
 mod image_files;
+mod locks;
+mod packages;
 mod partition_tables;
 mod published;
+mod repositories;
 mod settings;
 mod signatures;
 mod stores;
+mod supplied;
 
 use bench::Bench;
 use imgforge_tests::{Tool, succeeds};

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::bench::{Bench, PROFILE, sha256};
-use imgforge_tests::VendorServer;
+use crate::bench::{Bench, PROFILE};
+use imgforge_tests::{VendorServer, sha256};
 
 /// Where the vendor has the image.
 pub const IMAGE: &str = "/vendor/tiny.img.xz";

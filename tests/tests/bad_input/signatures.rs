@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use crate::bench::sha256;
 use crate::published::{IMAGE, ON_MIRROR, Published};
-use imgforge_tests::{Gnupg, succeeds};
+use imgforge_tests::{Gnupg, sha256, succeeds};
 
 const KEY: &str = "/vendor/key.asc";
 

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::bench::sha256;
 use crate::published::Published;
-use imgforge_tests::succeeds;
+use imgforge_tests::{sha256, succeeds};
 
 /// A user who has built once from what a vendor published.
 struct User {

@@ -31,6 +31,7 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
 /// Builds the image of `target`.
 fn build(target: &Target, args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let prepared = prepare(target, &args.target, settings, console)?;
+    prepared.inputs.notes.iter().for_each(|note| console.note(&format!("note: {note}")));
     let (path, format) = destination(args, &prepared);
     output::check_destination(&path, &prepared.inputs.base.published)?;
     let entries = ChangeEntry::all(&prepared.changes);

@@ -8,6 +8,7 @@ mod fetch;
 mod inspect;
 mod kubeconfig;
 mod lock;
+mod matrix;
 mod plan;
 mod schema;
 mod store;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Cluster(args) => cluster::run(args, &settings()?, &console),
         Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
+        Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {

@@ -7,6 +7,7 @@ use crate::{
     cli::PlanArgs,
     console::Console,
     error::Error,
+    lock::LockedPackage,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
     prepare::{Inputs, Prepared, prepare},
@@ -23,6 +24,7 @@ struct Plan<'a> {
     hostname: String,
     epoch: i64,
     base: BaseEntry,
+    notes: &'a [String],
     changes: Vec<ChangeEntry>,
 }
 
@@ -40,20 +42,21 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 }
 
 fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
-    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
     Ok(Plan {
         board: &request.profile.board,
         role: request.role,
         hostname: request.hostname(),
         epoch: request.epoch,
         base: BaseEntry::new(&base.origin, &base.decoded.record),
+        notes,
         changes: ChangeEntry::all(changes)
             .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?,
     })
 }
 
 fn as_text(prepared: &Prepared) -> String {
-    let Prepared { inputs: Inputs { request, base, .. }, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
@@ -64,11 +67,24 @@ fn as_text(prepared: &Prepared) -> String {
         base.origin,
         base.decoded.record.sha256,
     );
-    for note in &profile.notes {
+    for note in notes {
         text.push_str(&format!("note {note}\n"));
     }
+    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(request.role.name()));
+    locked.for_each(|package| text.push_str(&package_line(package)));
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
+}
+
+/// A package with what becomes of its scripts, where that is more than waiting for the first boot.
+fn package_line(package: &LockedPackage) -> String {
+    let LockedPackage { name, version, architecture, repository, imitated, .. } = package;
+    let mut effects: Vec<&str> = imitated.iter().map(String::as_str).collect();
+    if package.rebuilds_initramfs {
+        effects.push("rebuilds the initramfs at the first boot");
+    }
+    let effects = if effects.is_empty() { String::new() } else { format!("; {}", effects.join("; ")) };
+    format!("package   {name} {version} {architecture}{effects}  [{repository}]\n")
 }
 
 fn line(change: &Change) -> String {

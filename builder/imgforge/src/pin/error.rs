@@ -18,6 +18,16 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A package that is to be updated is not in the lock.
+    #[error("the package `{asked}` is not in {}", path.display())]
+    NotLocked {
+        /// The package.
+        asked: String,
+        /// The lock.
+        path: PathBuf,
+        /// The package of the lock that was perhaps meant.
+        suggestion: Option<String>,
+    },
     /// The choice of packages.
     #[error(transparent)]
     Resolve(#[from] resolve::Error),
@@ -60,6 +70,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::Outdated { .. } => "run `imgforge lock` with the same options, and look at what changes",
+            Error::NotLocked { suggestion, .. } => {
+                return suggestion.as_ref().map(|name| format!("did you mean `{name}`?"));
+            }
             Error::Lock(lock::Error::Write(_)) => "keep the lock elsewhere with --lock FILE",
             Error::Lock(lock::Error::Dangling { .. }) => {
                 "the lock was edited: `imgforge lock --update` makes it anew"
@@ -70,15 +83,32 @@ impl Error {
             Error::Resolve(resolve::Error::Unsolvable { .. }) => {
                 "nothing of the base is upgraded or removed: ask for other packages or versions, or take a newer base"
             }
+            Error::Resolve(resolve::Error::Clash { .. }) => {
+                "leave out one of them, or ask for other packages"
+            }
             Error::Resolve(resolve::Error::Refused { .. }) => {
                 "leave these packages out and let apt install them on the running node, or take a base that has them"
             }
+            // Its bytes are the pinned ones.
+            Error::Unpack(unpack::Error::Archive { .. } | unpack::Error::OtherPackage { .. })
+            | Error::Resolve(resolve::Error::Unpack(
+                unpack::Error::Archive { .. } | unpack::Error::OtherPackage { .. },
+            )) => "it was published like this: take another version, and tell who publishes it",
+            Error::Download(error) => return Some(artifact_hint(error).into()),
             _ => match self.cause() {
                 Cause::Download(error) => return Some(download_hint(error).into()),
                 _ => return None,
             },
         };
         Some(hint.into())
+    }
+
+    /// The store's error, if it is one.
+    pub fn of_store(&self) -> Option<&store::Error> {
+        match self.cause() {
+            Cause::Store(error) => Some(error),
+            _ => None,
+        }
     }
 
     fn cause(&self) -> Cause<'_> {
@@ -109,12 +139,36 @@ enum Cause<'a> {
     Other,
 }
 
+/// Of files that a release of Kubernetes names: artifacts and keys.
+fn artifact_hint(error: &download::Error) -> &'static str {
+    match error {
+        error if is_other_file(error) => {
+            "the file was replaced, or a mirror lies: compare with the sum that the project publishes, and correct the \
+             release of Kubernetes if that is another"
+        }
+        download::Error::Fetch { source: download::Attempt::Status(_), .. } => {
+            "name a mirror that has it in config.yaml, or import a store that has the file"
+        }
+        error => download_hint(error),
+    }
+}
+
+/// Whether a server has something else under the name of a pinned file.
+fn is_other_file(error: &download::Error) -> bool {
+    use download::Attempt;
+    matches!(
+        error,
+        download::Error::Mismatch { .. }
+            | download::Error::Fetch { source: Attempt::Size { .. } | Attempt::Long { .. }, .. }
+    )
+}
+
 fn download_hint(error: &download::Error) -> &'static str {
     match error {
         download::Error::Offline { .. } => {
             "`imgforge fetch` with the same options gets it where there is a network"
         }
-        download::Error::Mismatch { .. } => {
+        error if is_other_file(error) => {
             "the file was replaced, or a mirror lies: `imgforge lock --update` takes what the repository vouches for now"
         }
         download::Error::Fetch { source: download::Attempt::Status(_), .. } => {

@@ -16,11 +16,11 @@ use crate::{
     plan::Additions,
     prepare::Inputs,
     profile::BaseImage,
-    read::PackageTree,
+    read::{PackageTree, Remembered},
     repositories::{self, Freshness, Metadata, Repository},
     resolve::{self, Resolve, Update, Wanted},
     settings::Settings,
-    unpack,
+    unpack, yaml,
 };
 
 pub use error::Error;
@@ -93,6 +93,7 @@ impl Pin<'_> {
     /// Makes the lock anew from `lock`, keeping its pins but for those of `update`, and writes it.
     pub fn renew(&self, mut lock: Lock, update: &Update) -> Result<Lock, Error> {
         let Inputs { request, set: name, base, lock_path, additions_wanted: wanted, .. } = self.inputs;
+        self.check_update(&lock, update)?;
         let mut all: BTreeMap<String, Wanted> = lock
             .sets
             .iter()
@@ -106,7 +107,8 @@ impl Pin<'_> {
         if all.values().any(|wanted| !wanted.packages.is_empty()) {
             let repositories = self.repositories(&metadata)?;
             let architecture = repositories::debian_architecture(request.profile.architecture);
-            let root = PackageTree(&self.inputs.trees.root);
+            let root = Remembered::new(&self.inputs.trees.root);
+            let root = PackageTree(&root);
             let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
             resolve.packages(&mut lock, &all, update)?;
         } else {
@@ -134,6 +136,15 @@ impl Pin<'_> {
         let set = lock.sets.get(name).map_or(0, |set| set.packages.len());
         self.console.note(&format!("locked {set} packages for `{name}` in {}", lock_path.display()));
         Ok(lock)
+    }
+
+    /// Whether all packages that are named for an update are in `lock`.
+    fn check_update(&self, lock: &Lock, update: &Update) -> Result<(), Error> {
+        let Update::Packages(names) = update else { return Ok(()) };
+        let Some(asked) = names.iter().find(|name| lock.package(name).is_none()) else { return Ok(()) };
+        let known = lock.packages.iter().map(|package| package.name.as_str());
+        let (path, suggestion) = (self.inputs.lock_path.clone(), yaml::nearest(asked, known));
+        Err(Error::NotLocked { asked: asked.clone(), path, suggestion })
     }
 
     /// The packages and artifacts of the set, fetched where they are missing, and unpacked.

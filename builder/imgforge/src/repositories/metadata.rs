@@ -2,7 +2,9 @@
 
 use std::{fs::File, io::BufReader, path::Path};
 
-use imgforge_debian::{Candidate, Index, IndexFile, Layout, Release, Sha256, Trust, read_packages};
+use imgforge_debian::{
+    Candidate, Fingerprint, Index, IndexFile, Layout, Release, Sha256, Trust, read_packages,
+};
 
 use super::{Error, Repository};
 use crate::{
@@ -15,6 +17,11 @@ use crate::{
 
 /// Release files list a few thousand sums; more bytes are something else.
 const MOST_RELEASE: u64 = 16 << 20;
+
+/// The files of a release: <https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files>.
+const CLEAR_SIGNED: &str = "InRelease";
+const RELEASE: &str = "Release";
+const SIGNATURE: &str = "Release.gpg";
 
 /// What is taken as current.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +54,7 @@ pub struct Offer {
     pub repository: LockedRepository,
     /// Its address.
     pub uri: String,
-    /// Its packages for the architecture.
+    /// Its packages; of a flat repository, those for other architectures, too.
     pub candidates: Vec<Candidate>,
 }
 
@@ -64,52 +71,69 @@ impl Metadata<'_> {
         for index in &indexes {
             candidates.extend(self.candidates(repository, index)?);
         }
-        // A flat repository has one index for all architectures.
-        candidates.retain(|package| [architecture, "all"].contains(&package.identity.architecture.as_str()));
         Ok(Offer { repository: locked, uri: repository.uri.clone(), candidates })
     }
 
     /// The file at `url`, unpinned: what it says counts only once a signature holds. Without network, as it was last seen.
     pub fn unpinned(&self, url: &str) -> Result<Vec<u8>, download::Error> {
-        let kept = self.store.unpinned(url);
-        match self.downloader {
-            Some(downloader) => {
-                let bytes = downloader.bytes(&self.settings.candidates(url), MOST_RELEASE)?;
-                // Only a convenience for --offline: a failure to keep it is none to use it.
-                let _ = crate::store::write_whole(&kept, &bytes);
-                Ok(bytes)
-            }
-            None => std::fs::read(&kept).map_err(|_| download::Error::Offline { url: url.to_owned() }),
-        }
+        let Some(downloader) = self.downloader else { return self.kept(url) };
+        let bytes = downloader.bytes(&self.settings.candidates(url), MOST_RELEASE)?;
+        self.keep(url, &bytes);
+        Ok(bytes)
     }
 
-    /// The release of `repository`, its signature and time checked.
+    /// Keeps an unpinned file. Only a convenience for --offline: a failure to keep it is none to use it.
+    fn keep(&self, url: &str, bytes: &[u8]) {
+        let _ = crate::store::write_whole(&self.store.unpinned(url), bytes);
+    }
+
+    /// An unpinned file as it was last seen.
+    fn kept(&self, url: &str) -> Result<Vec<u8>, download::Error> {
+        std::fs::read(self.store.unpinned(url)).map_err(|_| download::Error::Offline { url: url.to_owned() })
+    }
+
+    /// The release of `repository` as the first mirror has it whose signature and time hold.
     fn release(&self, repository: &Repository) -> Result<(Release, LockedRepository), Error> {
         let directory = format!("{}{}", repository.uri, repository.layout.release_directory());
+        let Some(downloader) = self.downloader else {
+            let kept = |name: &str| self.kept(&format!("{directory}{name}"));
+            let signed = SignedFile::get(&kept)?;
+            return self.verify(repository, &directory, &signed);
+        };
+        let mut last = download::Error::Offline { url: directory.clone() }.into();
+        for mirror in self.settings.candidates(&directory) {
+            let fetched = |name: &str| downloader.bytes(&[format!("{mirror}{name}")], MOST_RELEASE);
+            let verified = SignedFile::get(&fetched).map_err(Error::from).and_then(|signed| {
+                let verified = self.verify(repository, &mirror, &signed)?;
+                signed.parts().for_each(|(name, bytes)| self.keep(&format!("{directory}{name}"), bytes));
+                Ok(verified)
+            });
+            match verified {
+                Ok(verified) => return Ok(verified),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Checks signature and time of a release that comes from `directory`.
+    fn verify(
+        &self,
+        repository: &Repository,
+        directory: &str,
+        signed: &SignedFile,
+    ) -> Result<(Release, LockedRepository), Error> {
+        let refused = |source| Error::Refused { url: format!("{directory}{}", signed.name()), source };
         let trust =
             Trust { keyring: &repository.keyring, pinned: &repository.trusted, now: self.freshness.now };
-        let url = format!("{directory}InRelease");
-        let refused = |source| Error::Refused { url: url.clone(), source };
-        let (file, text, signer) = match self.unpinned(&url) {
-            Ok(file) => {
-                let signed = trust.verify_clear_signed(&file).map_err(refused)?;
-                (file, signed.text, signed.signer)
-            }
-            Err(error) if error.is_not_found() => {
-                let file = self.unpinned(&format!("{directory}Release"))?;
-                let signature = self.unpinned(&format!("{directory}Release.gpg"))?;
-                let signer = trust.verify_detached(&file, &signature).map_err(refused)?;
-                (file.clone(), file, signer)
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (text, signer) = signed.verify(&trust).map_err(refused)?;
         let release = Release::parse(&text).map_err(refused)?;
         if !self.freshness.allow_expired {
             release.check_time(self.freshness.now).map_err(refused)?;
         }
         let locked = LockedRepository {
             name: repository.name(),
-            release_sha256: Sha256::of(&file).to_string(),
+            release_sha256: Sha256::of(&signed.file).to_string(),
             date: release.date,
             signer: signer.to_string(),
         };
@@ -121,7 +145,7 @@ impl Metadata<'_> {
         let mut last = None;
         for form in &index.files {
             match self.index_file(repository, form) {
-                Ok(path) => return read_index(&path, form),
+                Ok(path) => return read_index(repository, form, &path),
                 Err(error) => last = Some(error),
             }
         }
@@ -155,8 +179,48 @@ impl Metadata<'_> {
     }
 }
 
-fn read_index(path: &Path, form: &IndexFile) -> Result<Vec<Candidate>, Error> {
-    let refused = |source| Error::Refused { url: path.display().to_string(), source };
+/// A release with its signature around it, or beside it.
+struct SignedFile {
+    file: Vec<u8>,
+    signature: Option<Vec<u8>>,
+}
+
+impl SignedFile {
+    /// Gets `InRelease`, or where there is none, `Release` and `Release.gpg`.
+    fn get(get: &dyn Fn(&str) -> Result<Vec<u8>, download::Error>) -> Result<Self, download::Error> {
+        match get(CLEAR_SIGNED) {
+            Ok(file) => Ok(Self { file, signature: None }),
+            Err(error) if error.is_absent() => match get(RELEASE) {
+                Ok(file) => Ok(Self { file, signature: Some(get(SIGNATURE)?) }),
+                Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the signed file is called.
+    fn name(&self) -> &'static str {
+        if self.signature.is_some() { RELEASE } else { CLEAR_SIGNED }
+    }
+
+    /// The files with their names.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let signature = self.signature.as_ref().map(|signature| (SIGNATURE, signature.as_slice()));
+        [(self.name(), self.file.as_slice())].into_iter().chain(signature)
+    }
+
+    /// What was signed, and by whom.
+    fn verify(&self, trust: &Trust<'_>) -> imgforge_debian::Result<(Vec<u8>, Fingerprint)> {
+        match &self.signature {
+            Some(signature) => Ok((self.file.clone(), trust.verify_detached(&self.file, signature)?)),
+            None => trust.verify_clear_signed(&self.file).map(|signed| (signed.text, signed.signer)),
+        }
+    }
+}
+
+fn read_index(repository: &Repository, form: &IndexFile, path: &Path) -> Result<Vec<Candidate>, Error> {
+    let name = form.paths.last().map(String::as_str).unwrap_or_default();
+    let refused = |source| Error::Refused { url: format!("{}{name}", repository.uri), source };
     let open = |source| {
         Error::Store(crate::store::Error::Io { action: "cannot read", path: path.to_owned(), source })
     };

@@ -1,4 +1,4 @@
-//! What lock files name: every SHA-256 under a key `sha256`, wherever it stands in the document.
+//! What lock files name: every SHA-256 of a published file, under a key `sha256`, wherever it stands in the document.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,7 +50,9 @@ impl References {
     fn collect(&mut self, value: &Value, key: &str) {
         match value {
             Value::Mapping(mapping) => {
-                if let Some(sha256) = text(mapping, "sha256").filter(|text| is_sha256(text)) {
+                if let Some(sha256) =
+                    text(mapping, "sha256").filter(|text| is_sha256(text) && !is_local(mapping))
+                {
                     self.0.entry(sha256.to_owned()).or_default().insert(name(mapping, key));
                 }
                 for (key, value) in mapping {
@@ -66,6 +68,11 @@ impl References {
 
 fn text<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a str> {
     mapping.get(key).and_then(Value::as_str)
+}
+
+/// Whether it is a base given as a file of this machine, which the store never held.
+fn is_local(mapping: &Mapping) -> bool {
+    text(mapping, "file").is_some() && text(mapping, "url").is_none()
 }
 
 /// What a pinned file is called: by its name and version, else as its URL ends, else by the key it stands under.
@@ -92,6 +99,7 @@ mod tests {
         let text = format!(
             "base: {{ url: 'https://x/y/image.xz', sha256: {a}, image-sha256: {d} }}\n\
              packages:\n- {{ name: runc, version: '1.1', sha256: {b} }}\n- {{ name: again, sha256: {b} }}\n\
+             local: {{ file: own.img.xz, sha256: {d} }}\n\
              tools: {{ crictl: {{ sha256: {c} }}, other: {{ sha256: short }} }}\n"
         );
         fs::write(&lock, text).unwrap();
@@ -109,6 +117,20 @@ mod tests {
             ]
         );
         assert!(references.contains(&a) && !references.contains(&d));
+    }
+
+    #[test]
+    fn a_base_given_as_a_file_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("x.lock.yaml");
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64));
+        fs::write(
+            &lock,
+            format!("base: {{ file: my.img, sha256: {a} }}\npackages: [{{ name: b, sha256: {b} }}]\n"),
+        )
+        .unwrap();
+        let references = References::read(&[lock]).unwrap();
+        assert!(references.contains(&b) && !references.contains(&a));
     }
 
     #[test]

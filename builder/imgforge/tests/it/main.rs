@@ -5,6 +5,7 @@
 mod cluster;
 mod fuzz;
 mod generated;
+mod limits;
 mod plan;
 mod store;
 mod tree;

@@ -78,9 +78,9 @@ pub enum Refusal {
         /// The release asked for.
         version: Version,
     },
-    /// ARMv6 has never been supported upstream.
+    /// ARMv6 has never been supported upstream; nor by k3s since 1.19.4: <https://github.com/k3s-io/k3s/issues/2699>.
     #[error(
-        "Kubernetes has no binaries for ARMv6: they end in \"Illegal instruction\"; use such a board with the role base"
+        "Kubernetes has no binaries for ARMv6, where those for newer boards end in \"Illegal instruction\", and k3s needs ARMv7, too; use such a board with the role base"
     )]
     Armv6,
     /// 32-bit Arm was dropped: <https://github.com/kubernetes/kubernetes/pull/115742>.
@@ -139,6 +139,12 @@ pub fn runs_on(version: Version, architecture: Architecture) -> Result<(), Refus
         Architecture::Armv7 if version.minor > 26 => Err(Refusal::ArmDropped { version }),
         Architecture::Armv7 | Architecture::Arm64 => Ok(()),
     }
+}
+
+/// The newest release line that exists for `architecture`, as its first release; `None` where there has never been one.
+pub fn newest_for(architecture: Architecture) -> Option<Version> {
+    let mut newest_first = (KNOWN.0..=KNOWN.1).rev().map(|minor| Version::new(minor, 0));
+    newest_first.find(|version| runs_on(*version, architecture).is_ok())
 }
 
 /// Whether the cluster's own pods run on a node of `architecture`, whatever the node's release is.
@@ -236,6 +242,13 @@ mod tests {
         for minor in KNOWN.0..=KNOWN.1 {
             assert_eq!(runs_on(Version::new(minor, 0), Architecture::Armv6), Err(Refusal::Armv6));
         }
+    }
+
+    #[test]
+    fn every_architecture_has_its_newest_line() {
+        assert_eq!(newest_for(Architecture::Arm64), Some(Version::new(KNOWN.1, 0)));
+        assert_eq!(newest_for(Architecture::Armv7), Some(Version::new(26, 0)));
+        assert_eq!(newest_for(Architecture::Armv6), None);
     }
 
     #[test]

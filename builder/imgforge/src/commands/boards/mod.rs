@@ -1,0 +1,151 @@
+//! `imgforge boards`: what there are profiles for, and what each board can run.
+
+mod new;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{
+    cli::{BoardsArgs, BoardsCommand},
+    console::Console,
+    error::Error,
+    kubernetes::Choice,
+    limits::Abilities,
+    node::Role,
+    profile::{Architecture, BaseImage, Catalogue, Profile},
+    settings::Settings,
+};
+
+/// A board as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Board<'a> {
+    board: &'a str,
+    name: &'a str,
+    aliases: &'a [String],
+    vendor: &'a str,
+    architecture: Architecture,
+    cores: u32,
+    memory: u32,
+    runs: Runs,
+}
+
+/// What a board can run as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Runs {
+    /// Newest line of Kubernetes: `1.37`.
+    kubernetes: Option<String>,
+    /// Whether that line is the last one for such boards.
+    frozen: bool,
+    roles: Vec<Role>,
+    reasons: Vec<String>,
+}
+
+/// One board in full as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Details<'a> {
+    #[serde(flatten)]
+    board: Board<'a>,
+    profile: &'a Path,
+    base: &'a BaseImage,
+    kubernetes: Option<&'a Choice>,
+    notes: &'a [String],
+}
+
+/// Runs the command.
+pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let folders = settings.profile_folders(args.profiles.as_deref());
+    match &args.command {
+        None => list(&Catalogue::load(&folders)?, args.json, console),
+        Some(BoardsCommand::Show { board }) => show(&Catalogue::load(&folders)?, board, args.json, console),
+        Some(BoardsCommand::New(new)) => new::run(new, args.profiles.as_deref(), console),
+    }
+}
+
+fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Error> {
+    let boards: Vec<Board<'_>> = catalogue.boards().map(|(_, profile)| Board::new(profile)).collect();
+    if json {
+        return super::print_json(console, &boards);
+    }
+    let rows = boards.iter().map(|board| {
+        let aliases = board.aliases.join(", ");
+        [board.board.to_owned(), board.runs.kubernetes(), board.runs.roles(), board.name.to_owned(), aliases]
+    });
+    super::print(console, &super::table(rows.collect()))
+}
+
+fn show(catalogue: &Catalogue, board: &str, json: bool, console: &Console) -> Result<(), Error> {
+    let (path, profile) = catalogue.find(board)?;
+    let details = Details {
+        board: Board::new(profile),
+        profile: path,
+        base: &profile.base,
+        kubernetes: profile.kubernetes.as_ref(),
+        notes: &profile.notes,
+    };
+    if json { super::print_json(console, &details) } else { super::print(console, &details.text()) }
+}
+
+impl<'a> Board<'a> {
+    fn new(profile: &'a Profile) -> Self {
+        Self {
+            board: &profile.board,
+            name: &profile.name,
+            aliases: &profile.aliases,
+            vendor: &profile.vendor,
+            architecture: profile.architecture,
+            cores: profile.cores,
+            memory: profile.memory,
+            runs: Runs::new(&Abilities::of(profile)),
+        }
+    }
+}
+
+impl Runs {
+    fn new(abilities: &Abilities) -> Self {
+        Self {
+            kubernetes: abilities.newest.map(|version| format!("1.{}", version.minor)),
+            frozen: abilities.newest.is_some() && !abilities.is_current(),
+            roles: abilities.roles.clone(),
+            reasons: abilities.reasons.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn kubernetes(&self) -> String {
+        match (&self.kubernetes, self.frozen) {
+            (None, _) => "no Kubernetes".to_owned(),
+            (Some(line), true) => format!("Kubernetes {line}, frozen"),
+            (Some(line), false) => format!("Kubernetes up to {line}"),
+        }
+    }
+
+    fn roles(&self) -> String {
+        self.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Details<'_> {
+    fn text(&self) -> String {
+        let Board { board, name, aliases, vendor, architecture, cores, memory, runs } = &self.board;
+        let base = self.base.url.clone().or_else(|| Some(self.base.file.as_ref()?.display().to_string()));
+        let default = self.kubernetes.map(|choice| format!("{} ({})", choice.release, choice.from.name()));
+        let mut rows = vec![
+            ("board", board.to_string()),
+            ("name", name.to_string()),
+            ("aliases", aliases.join(", ")),
+            ("profile", self.profile.display().to_string()),
+            ("vendor", vendor.to_string()),
+            ("hardware", format!("{architecture}, {cores} cores, {memory} MiB")),
+            ("base", base.unwrap_or_default()),
+            ("runs", runs.kubernetes()),
+            ("roles", runs.roles()),
+            ("default", default.unwrap_or_else(|| "no Kubernetes".to_owned())),
+        ];
+        rows.extend(runs.reasons.iter().map(|reason| ("because", reason.clone())));
+        rows.extend(self.notes.iter().map(|note| ("note", note.clone())));
+        super::table(rows.into_iter().map(|(what, value)| [what.to_owned(), value]).collect())
+    }
+}

@@ -1,0 +1,77 @@
+//! `imgforge matrix`: every board in every role it can have, for continuous integration.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::{
+    cli::{Format, MatrixArgs},
+    console::Console,
+    error::Error,
+    kubernetes::Release,
+    limits::Abilities,
+    node::Role,
+    profile::{Architecture, Catalogue, Profile},
+    settings::Settings,
+};
+
+/// One image that can be built.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Image {
+    board: String,
+    role: Role,
+    architecture: Architecture,
+    /// The release of Kubernetes in it.
+    kubernetes: Option<String>,
+    /// Its file name.
+    image: String,
+    /// Whether its base is made on the build machine, as no vendor publishes one.
+    local: bool,
+    /// Whether the vendor takes its base away within weeks.
+    perishable: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &MatrixArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let folders = settings.profile_folders(args.profiles.as_deref());
+    let catalogue = Catalogue::load(&folders)?;
+    let mut images = Vec::new();
+    for (_, profile) in catalogue.boards() {
+        for role in Abilities::of(profile).roles {
+            if has_kubernetes(profile, role, &folders)? {
+                images.push(Image::new(profile, role));
+            }
+        }
+    }
+    if args.json {
+        return super::print_json(console, &images);
+    }
+    let rows = images.into_iter().map(|image| [image.board, image.role.name().to_owned(), image.image]);
+    super::print(console, &super::table(rows.collect()))
+}
+
+/// Whether the profile's release brings something to the board, where the role takes any.
+fn has_kubernetes(profile: &Profile, role: Role, folders: &[PathBuf]) -> Result<bool, Error> {
+    if !role.runs_kubernetes() {
+        return Ok(true);
+    }
+    let Some(choice) = &profile.kubernetes else { return Ok(false) };
+    let release = Release::find(&choice.release, folders)?;
+    Ok(release.content(profile.architecture, choice.from).is_ok())
+}
+
+impl Image {
+    fn new(profile: &Profile, role: Role) -> Self {
+        let kubernetes = profile.kubernetes.as_ref().filter(|_| role.runs_kubernetes());
+        Self {
+            board: profile.board.clone(),
+            role,
+            architecture: profile.architecture,
+            kubernetes: kubernetes.map(|choice| choice.release.clone()),
+            image: format!("{}-{}{}", profile.board, role.name(), Format::Xz.ending()),
+            local: profile.base.file.is_some(),
+            perishable: profile.base.perishable,
+        }
+    }
+}
