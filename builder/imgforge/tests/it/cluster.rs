@@ -148,9 +148,29 @@ fn settings_of_nodes_are_checked_like_those_of_a_node_file() {
 #[test]
 fn a_release_that_is_not_there_is_an_error_that_names_the_others() {
     let lab = Lab::new("kubernetes: 1.34.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
-    let error = lab.file().targets(&[]).unwrap_err();
-    assert_eq!(error.to_string(), "no release of Kubernetes is called `1.34`");
-    assert_eq!(error.hint().unwrap(), "known releases: 1.26, 1.35, 1.36, debian");
+    let expected =
+        "kubernetes: nothing is known of Kubernetes 1.34; known releases: 1.26, 1.35, 1.36, debian";
+    assert!(lab.findings().contains(&expected.to_owned()), "{:?}", lab.findings());
+    assert!(lab.file().targets(&[]).is_err());
+}
+
+#[test]
+fn a_patch_release_that_the_files_do_not_have_is_told() {
+    let lab = Lab::new("kubernetes: 1.36.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
+    let told = lab.findings();
+    let expected =
+        "kubernetes: the control plane's images are of 1.36.1, the nodes get kubeadm and kubelet 1.36.4";
+    assert!(told.iter().any(|finding| finding.starts_with(expected)), "{told:?}");
+    lab.file().notices().unwrap();
+}
+
+#[test]
+fn the_example_can_be_built() {
+    let text = fs::read_to_string(repository().join("examples/home.yaml")).unwrap();
+    let lab = Lab::new(&text);
+    lab.file().notices().unwrap();
+    let sets: Vec<String> = lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set).collect();
+    assert_eq!(sets, ["node k8s-master-1", "worker", "worker"]);
 }
 
 #[test]
