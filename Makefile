@@ -1,6 +1,6 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all test lint docs bench fuzz base install
+.PHONY: archive build image boot boot-all test lint docs bench fuzz base install release
 
 # The command, optimised.
 build:
@@ -22,6 +22,11 @@ image: build
 # Boots an image on this terminal: make boot IMAGE=path
 boot: install
 	scripts/boot-image $(IMAGE)
+
+# Release images of the boards whose base can be made here; CI does the same for all boards. RELEASE_KEY=FINGERPRINT signs.
+release: build
+	scripts/install-dependencies image
+	scripts/release local
 
 # Everything that is tested: the README's second command.
 test: install base

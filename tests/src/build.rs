@@ -101,17 +101,19 @@ fn sign(home: &Home, server: &VendorServer, profiles: &Path) {
     fs::write(&vendor, text.replace(VENDORS_KEY, &signed.fingerprint)).expect("the description");
     fs::create_dir_all(profiles.join("keys")).expect("a folder");
     fs::write(profiles.join("keys/vendor.asc"), &signed.key).expect("the key");
-    let signature = home.path().join("signature.asc");
-    fs::write(&signature, &signed.signature).expect("the signature");
-    let path = Base::RenegadeLike.vendor_path().expect("it has a vendor");
-    server.add(&format!("{path}.asc"), &signature);
+    for (base, signature) in &signed.signatures {
+        let file = home.path().join(format!("{}.asc", base.name()));
+        fs::write(&file, signature).expect("the signature");
+        let path = base.vendor_path().expect("it has a vendor");
+        server.add(&format!("{path}.asc"), &file);
+    }
 }
 
-/// A key, and its signature on the base that is pinned by one; made once.
+/// A key, and its signatures on the bases that are pinned by one; made once.
 struct Signed {
     fingerprint: String,
     key: String,
-    signature: Vec<u8>,
+    signatures: Vec<(Base, Vec<u8>)>,
 }
 
 impl Signed {
@@ -120,8 +122,9 @@ impl Signed {
         SIGNED.get_or_init(|| {
             let gnupg = Gnupg::new();
             let fingerprint = gnupg.key("vendor", "never");
-            let signature = gnupg.sign("vendor", &Base::RenegadeLike.compressed());
-            Self { fingerprint, key: gnupg.public_key("vendor"), signature }
+            let bases = Base::ALL.into_iter().filter(|base| base.is_armbian());
+            let signatures = bases.map(|base| (base, gnupg.sign("vendor", &base.compressed()))).collect();
+            Self { fingerprint, key: gnupg.public_key("vendor"), signatures }
         })
     }
 }
@@ -146,16 +149,15 @@ fn copy_profiles(to: &Path) {
 /// Takes out sizes and hashes of images that cannot be had here.
 fn localised(profile: &str) -> String {
     let raspios = sha256(&Base::RaspiosLike.compressed());
-    let virt = Base::VirtArm64.compressed();
     let mut lines = Vec::new();
     for line in profile.lines() {
-        let (key, _) = line.trim_start().split_once(':').unwrap_or((line.trim_start(), ""));
+        let (key, value) = line.trim_start().split_once(':').unwrap_or((line.trim_start(), ""));
         match key {
             // Kubernetes' own servers cannot be reached from everywhere the tests run; Debian's mirror can.
             "kubernetes" if line.contains("release: \"") => {}
             "size" | "image-size" | "image-sha256" => {}
             "sha256" => lines.push(format!("  sha256: {raspios}")),
-            "file" => lines.push(format!("  file: {}", virt.display())),
+            "file" => lines.push(format!("  file: {}", repository().join(value.trim()).display())),
             _ => lines.push(line.to_owned()),
         }
     }

@@ -32,6 +32,11 @@ impl Guest {
         Self::start(image, &[])
     }
 
+    /// Boots the armhf `image`.
+    pub fn boot_32_bit(image: &Path) -> Self {
+        Self::start(image, &["--32-bit"])
+    }
+
     /// Boots `image` and lets the guest write to it.
     pub fn boot_keeping(image: &Path) -> Self {
         Self::start(image, &["--keep"])

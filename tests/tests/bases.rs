@@ -54,9 +54,8 @@ fn every_compressed_base_has_its_digest_beside_it() {
 
 #[test]
 fn every_base_decodes_in_parallel_in_its_vendors_block_size() {
-    for (base, block) in
-        [(Base::VirtArm64, 1 << 20), (Base::RenegadeLike, 1 << 20), (Base::RaspiosLike, 24 << 20)]
-    {
+    for base in Base::ALL {
+        let block = if base == Base::RaspiosLike { 24 << 20 } else { 1 << 20 };
         let listed = Tool::XZ.approves(["--robot", "--list", &text(&base.compressed())]);
         let totals: Vec<&str> =
             listed.lines().find(|line| line.starts_with("file")).unwrap().split('\t').collect();
@@ -71,6 +70,9 @@ fn partitions_start_where_the_vendors_start_theirs() {
         Opened::new(base).partitions.into_iter().map(|partition| (partition.start, partition.kind)).collect()
     };
     assert_eq!(starts(Base::RenegadeLike), [(32768, "83".to_owned())]);
+    for base in [Base::BananapiLike, Base::Odroidc2Like] {
+        assert_eq!(starts(base), [(8192, "83".to_owned())]);
+    }
     assert_eq!(starts(Base::RaspiosLike), [(16384, "c".to_owned()), (278_528, "83".to_owned())]);
     assert_eq!(
         starts(Base::VirtArm64),
@@ -90,7 +92,7 @@ fn foreign_checkers_find_nothing_to_repair() {
             let dir = tempfile::tempdir().unwrap();
             Tool::FSCK_FAT.approves(["-n", &text(&boot.carve(&opened.image, dir.path()))]);
         }
-        if base == Base::VirtArm64 {
+        if base.has_gpt() {
             let verdict = Tool::SGDISK.approves(["--verify", &text(&opened.image)]);
             assert!(verdict.contains("No problems found"), "{verdict}");
         }
@@ -103,7 +105,10 @@ fn roots_have_the_features_of_the_vendors_mkfs() {
                   extra_isize metadata_csum";
     for (base, more, label) in [
         (Base::VirtArm64, "orphan_file 64bit metadata_csum_seed huge_file", "root"),
+        (Base::VirtArmhf, "orphan_file 64bit metadata_csum_seed huge_file", "root"),
         (Base::RenegadeLike, "64bit huge_file", "armbi_root"),
+        (Base::BananapiLike, "64bit huge_file", "armbi_root"),
+        (Base::Odroidc2Like, "64bit huge_file", "armbi_root"),
         (Base::RaspiosLike, "orphan_file", "rootfs"),
     ] {
         let root = Opened::new(base).root();
@@ -119,12 +124,31 @@ fn roots_have_the_features_of_the_vendors_mkfs() {
 }
 
 #[test]
-fn the_armbian_like_base_names_its_root_by_one_uuid_everywhere() {
-    let opened = Opened::new(Base::RenegadeLike);
-    let root = opened.root();
-    let uuid = superblock_field(&root, "Filesystem UUID");
-    assert!(root_file(&root, "/etc/fstab").contains(&format!("UUID={uuid} / ext4 defaults,commit=120")));
-    assert!(root_file(&root, "/boot/armbianEnv.txt").contains(&format!("rootdev=UUID={uuid}\n")));
+fn the_armbian_like_bases_name_their_root_by_one_uuid_everywhere() {
+    for base in Base::ALL.into_iter().filter(|base| base.is_armbian()) {
+        let root = Opened::new(base).root();
+        let uuid = superblock_field(&root, "Filesystem UUID");
+        assert!(root_file(&root, "/etc/fstab").contains(&format!("UUID={uuid} / ext4 defaults,commit=120")));
+        assert!(root_file(&root, "/boot/armbianEnv.txt").contains(&format!("rootdev=UUID={uuid}\n")));
+    }
+}
+
+#[test]
+fn the_sunxi_base_has_the_boot_roms_first_stage_at_8_kib() {
+    let mut magic = [0; 8];
+    File::open(Base::BananapiLike.image()).unwrap().read_exact_at(&mut magic, 8192 + 4).unwrap();
+    // <https://linux-sunxi.org/EGON>: the boot ROM looks for this word behind a branch instruction.
+    assert_eq!(&magic, b"eGON.BT0");
+}
+
+#[test]
+fn the_meson_base_has_its_first_stage_over_sector_0_beside_a_table_that_is_read() {
+    let opened = Opened::new(Base::Odroidc2Like);
+    let mut sector = [0; 512];
+    File::open(&opened.image).unwrap().read_exact_at(&mut sector, 0).unwrap();
+    assert!(sector[..442].iter().any(|&byte| byte != 0), "the boot ROM's first stage");
+    assert_eq!(sector[510..], [0x55, 0xaa]);
+    assert_eq!(opened.partitions.len(), 1);
 }
 
 #[test]

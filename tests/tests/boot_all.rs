@@ -37,11 +37,28 @@ fn the_raspberry_pi_like_base_boots_by_its_kernel_initramfs_and_command_line() {
     boots_to_login(Base::RaspiosLike, "fsck.repair=yes rootwait resize", "raspberrypi login:");
 }
 
+#[test]
+fn the_32_bit_virt_base_boots_by_systemd_boot() {
+    let mut guest = Guest::boot_32_bit(&Base::VirtArmhf.image());
+    let time = guest.wait_for("debian login:", LOGIN);
+    println!("virt-armhf: log-in prompt after {:.0} s", time.as_secs_f64());
+}
+
+#[test]
+fn a_patched_32_bit_armbian_boots_by_its_own_boot_script() {
+    let bench = Workbench::new();
+    let image = bench.built("bananapi-m1", "worker", "node.img", &["--hostname", "k8s-worker-1"]);
+    finishes(Guest::boot_32_bit(&image), "bananapi-m1", "Executing script at");
+}
+
 /// Builds `board`, boots it, and waits for `sign` of the boot chain and the end of first boot.
 fn finishes_first_boot(board: &str, sign: &str) {
     let bench = Workbench::new();
     let image = bench.built(board, "worker", "node.img", &["--hostname", "k8s-worker-1"]);
-    let mut guest = Guest::boot(&image);
+    finishes(Guest::boot(&image), board, sign);
+}
+
+fn finishes(mut guest: Guest, board: &str, sign: &str) {
     guest.wait_for(sign, LOGIN);
     let time = guest.wait_for("imgforge: first boot finished: k8s-worker-1 (worker)", FIRST_BOOT);
     println!("{board}: first boot finished after {:.0} s", time.as_secs_f64());

@@ -15,7 +15,7 @@ use tempfile::tempdir;
 #[test]
 fn every_board_is_patched_and_every_checker_is_content() {
     let bench = Workbench::new();
-    for board in ["virt-arm64", "rk3328", "rpi4"] {
+    for board in ["virt-arm64", "virt-armhf", "rk3328", "bananapi-m1", "odroid-c2", "rpi4"] {
         let image = bench.built(board, "master", &format!("{board}.img"), &["--hostname", "k8s-master-1"]);
         let dir = tempdir().unwrap();
         let root = approved(&image, dir.path());
@@ -28,9 +28,14 @@ fn every_board_is_patched_and_every_checker_is_content() {
 #[test]
 fn the_vendors_bytes_stay_where_nothing_was_meant_to_change() {
     let bench = Workbench::new();
-    for (base, board) in
-        [(Base::RenegadeLike, "renegade"), (Base::RaspiosLike, "rpi3"), (Base::VirtArm64, "virt")]
-    {
+    for (base, board) in [
+        (Base::RenegadeLike, "renegade"),
+        (Base::BananapiLike, "bananapi"),
+        (Base::Odroidc2Like, "odroidc2"),
+        (Base::RaspiosLike, "rpi3"),
+        (Base::VirtArm64, "virt"),
+        (Base::VirtArmhf, "virt32"),
+    ] {
         let before = base.image();
         let after = bench.built(board, "worker", &format!("{board}.img"), &[]);
         let (old, new) = (partitions(&before), partitions(&after));
@@ -38,10 +43,11 @@ fn the_vendors_bytes_stay_where_nothing_was_meant_to_change() {
             old.iter().map(|p| p.start).collect::<Vec<_>>(),
             new.iter().map(|p| p.start).collect::<Vec<_>>()
         );
-        // Boot loaders lie between the table and the first partition.
-        let gap = |image: &Path| read(image, 34 * 512, (old[0].start - 34) * 512);
+        // Boot loaders lie between the table and the first partition; a GPT has 34 sectors, an MBR one.
+        let table = if base.has_gpt() { 34 } else { 1 };
+        let gap = |image: &Path| read(image, table * 512, (old[0].start - table) * 512);
         assert!(gap(&before) == gap(&after), "{board}: the gap before the first partition");
-        // Boot code, disk id and signature of sector 0; the partition entries lie from byte 446 on.
+        // Boot code, which may be the first stage of a boot loader, and disk id; the partition entries lie from byte 446 on.
         assert_eq!(read(&before, 0, 446), read(&after, 0, 446), "{board}: sector 0");
     }
 }

@@ -52,6 +52,8 @@ pub enum Command {
     Boards(BoardsArgs),
     /// Lists every image that can be built: boards and the roles they can have.
     Matrix(MatrixArgs),
+    /// Prints a list of built images that Raspberry Pi Imager loads as a custom repository.
+    OsList(OsListArgs),
     /// Looks after the store: what is kept of downloads and decoded images.
     Store(StoreArgs),
     /// Prints the JSON Schema of a kind of file.
@@ -323,6 +325,19 @@ pub struct MatrixArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `imgforge os-list`.
+#[derive(Debug, Args)]
+pub struct OsListArgs {
+    /// The folder with the images, each with its manifest and checksum beside it.
+    pub folder: PathBuf,
+    /// The address under which the folder's files are published.
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
 }
 
 /// `imgforge store`.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use imgforge_kube::{
-    board::{self, BoardFacts},
+    board::BoardFacts,
     check::{self, Finding, Severity},
     cluster::Cluster,
     pki::Secrets,
@@ -23,7 +23,8 @@ use imgforge_kube::{
 
 pub use self::{error::Error, membership::Membership};
 use crate::{
-    profile::{self, Architecture, Catalogue, Profile},
+    limits,
+    profile::{self, Catalogue},
     target::Target,
     yaml,
 };
@@ -54,7 +55,7 @@ impl<'a> ClusterFile<'a> {
         let secrets_path = secrets.map_or_else(|| path.with_extension("secrets.yaml"), Path::to_owned);
         let boards = catalogue.boards().flat_map(|(_, profile)| {
             let names = profile.aliases.iter().chain([&profile.board]);
-            names.map(|name| (name.clone(), facts(profile)))
+            names.map(|name| (name.clone(), limits::facts(profile)))
         });
         let boards = Arc::new(boards.collect());
         Ok(Self { path: path.to_owned(), secrets_path, cluster, boards, catalogue, folders })
@@ -123,13 +124,4 @@ impl<'a> ClusterFile<'a> {
     fn lock_path(&self, board: &str) -> PathBuf {
         self.path.with_extension(format!("{board}.lock.yaml"))
     }
-}
-
-fn facts(profile: &Profile) -> BoardFacts {
-    let architecture = match profile.architecture {
-        Architecture::Arm64 => board::Architecture::Arm64,
-        Architecture::Armv7 => board::Architecture::Armv7,
-        Architecture::Armv6 => board::Architecture::Armv6,
-    };
-    BoardFacts { architecture, cores: profile.cores, memory: profile.memory }
 }

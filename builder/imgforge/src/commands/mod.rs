@@ -9,6 +9,7 @@ mod inspect;
 mod kubeconfig;
 mod lock;
 mod matrix;
+mod os_list;
 mod plan;
 mod schema;
 mod store;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
+        Command::OsList(args) => os_list::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {

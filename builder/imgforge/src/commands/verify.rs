@@ -51,7 +51,8 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<(), Error> {
     super::print(console, &summary)
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, Error> {
+/// Reads a manifest of a format that this imgforge knows.
+pub(super) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let failed = |message: String| Error::Manifest { path: PathBuf::from(path), message };
     let text = fs::read_to_string(path)
         .map_err(|source| Error::Io { what: format!("read {}", path.display()), source })?;

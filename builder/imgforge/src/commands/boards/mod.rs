@@ -138,7 +138,7 @@ impl Details<'_> {
             ("aliases", aliases.join(", ")),
             ("profile", self.profile.display().to_string()),
             ("vendor", vendor.to_string()),
-            ("hardware", format!("{architecture}, {cores} cores, {memory} MiB")),
+            ("hardware", format!("{architecture}, cores: {cores}, memory: {memory} MiB")),
             ("base", base.unwrap_or_default()),
             ("runs", runs.kubernetes()),
             ("roles", runs.roles()),

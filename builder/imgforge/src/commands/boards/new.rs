@@ -105,7 +105,7 @@ base:
 layout:
   table: {table}
   root: {root}
-{}# Fill in, if it is to run Kubernetes: kubernetes: {{ release: \"1.36\" }}
+{}# Fill in, if it is to run Kubernetes: kubernetes: {{ release: \"1.36\" }}; a 32-bit board takes \"1.26\".
 ",
             boot.unwrap_or_default(),
         )

@@ -1,0 +1,100 @@
+//! `imgforge os-list`: a folder of built images as a list that Raspberry Pi Imager loads as a custom repository.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::verify::read_manifest;
+use crate::{
+    checksum_file,
+    cli::OsListArgs,
+    console::Console,
+    error::Error,
+    manifest::Manifest,
+    output::beside,
+    profile::{self, Catalogue},
+    settings::Settings,
+};
+
+const MANIFEST: &str = ".manifest.json";
+
+/// The list. <https://github.com/raspberrypi/rpi-imager/blob/main/doc/json-schema/os-list-schema.json>
+#[derive(Debug, Serialize)]
+struct OsList {
+    os_list: Vec<Entry>,
+}
+
+/// One image.
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: String,
+    description: String,
+    url: String,
+    /// Bytes of the disk image.
+    extract_size: u64,
+    /// SHA-256 of the disk image.
+    extract_sha256: String,
+    /// Bytes of the file as it is downloaded.
+    image_download_size: u64,
+    /// SHA-256 of the file as it is downloaded.
+    image_download_sha256: String,
+}
+
+/// Runs the command.
+pub fn run(args: &OsListArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let catalogue = Catalogue::load(&settings.profile_folders(args.profiles.as_deref()))?;
+    let mut os_list = Vec::new();
+    for path in manifests(&args.folder)? {
+        os_list.push(entry(&path, args.url.trim_end_matches('/'), &catalogue)?);
+    }
+    super::print_json(console, &OsList { os_list })
+}
+
+/// The manifests in `folder`, by name.
+fn manifests(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Io { what: format!("list {}", folder.display()), source };
+    let entries = fs::read_dir(folder).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let is_manifest = |path: &PathBuf| path.to_string_lossy().ends_with(MANIFEST);
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_manifest).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> {
+    let fail = |message: String| Error::Manifest { path: path.to_owned(), message };
+    let manifest = read_manifest(path)?;
+    if manifest.secrets {
+        return Err(fail("says that the image holds secrets: it must not be published".into()));
+    }
+    let text = path.to_string_lossy();
+    let image = PathBuf::from(text.trim_end_matches(MANIFEST));
+    let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let read = |path: &Path, source| Error::Io { what: format!("read {}", path.display()), source };
+    let size = fs::metadata(&image).map_err(|source| read(&image, source))?.len();
+    let sums_path = beside(&image, ".sha256");
+    let sums = fs::read_to_string(&sums_path).map_err(|source| read(&sums_path, source))?;
+    let sha256 = checksum_file::find(&sums, &name)
+        .ok_or_else(|| fail(format!("{} has no hash of {name}", sums_path.display())))?;
+    let board = match catalogue.find(&manifest.board) {
+        Ok((_, profile)) => profile.name.clone(),
+        Err(profile::Error::UnknownBoard { .. }) => manifest.board.clone(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Entry {
+        name: format!("{board}: {}", manifest.role.name()),
+        description: description(&manifest),
+        url: format!("{url}/{name}"),
+        extract_size: manifest.image.size,
+        extract_sha256: manifest.image.sha256,
+        image_download_size: size,
+        image_download_sha256: sha256.to_owned(),
+    })
+}
+
+fn description(manifest: &Manifest) -> String {
+    let base = manifest.base.origin.rsplit('/').next().unwrap_or_default();
+    format!("{base}, made a {} node by imgforge {}", manifest.role.name(), manifest.imgforge)
+}
