@@ -160,6 +160,10 @@ impl Error {
             Error::Plan(plan::Error::Architecture { .. }) => {
                 Some("take packages and binaries for this board, or a board that runs them".into())
             }
+            Error::Plan(plan::Error::Published { .. }) => Some(
+                "give the node a place in a cluster file (--cluster), or take the file out of the overlays"
+                    .into(),
+            ),
             Error::Plan(plan::Error::Path(image_path::InvalidPath::Climbs(_))) => None,
             Error::Plan(plan::Error::Clash { .. }) => Some("change the node's settings (--node)".into()),
             Error::Unusable { source, .. } => source.hint(),

@@ -98,6 +98,18 @@ pub fn prepare(
     Ok(Prepared { inputs, lock, changes })
 }
 
+/// Makes the lock fit `target`; returns where it is, unless nothing is added to the base.
+pub fn lock(
+    target: &Target,
+    args: &TargetArgs,
+    settings: &Settings,
+    console: &Console,
+) -> Result<Option<PathBuf>, Error> {
+    let inputs = Inputs::gather(target, args, settings, console)?;
+    let lock = Pin { inputs: &inputs, settings, console, rules: args.rules() }.lock()?;
+    Ok(lock.map(|_| inputs.lock_path))
+}
+
 impl Inputs {
     /// Finds profile and overlays of `target`, and gets hold of the base.
     pub fn gather(

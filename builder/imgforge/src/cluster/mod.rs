@@ -5,6 +5,7 @@
 mod error;
 mod membership;
 mod node;
+mod releases;
 mod secrets;
 
 use std::{
@@ -80,6 +81,7 @@ impl<'a> ClusterFile<'a> {
             }
         }
         findings.extend(node::findings(&self.cluster));
+        findings.extend(releases::findings(&self.cluster, self.catalogue, self.folders));
         findings
     }
 

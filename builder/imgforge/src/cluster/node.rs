@@ -6,7 +6,7 @@ use imgforge_kube::{
     cluster::{self, Cluster},
 };
 
-use super::{ClusterFile, Membership};
+use super::{ClusterFile, Membership, releases};
 use crate::{
     error::Error,
     image_path::ImagePath,
@@ -20,7 +20,7 @@ impl ClusterFile<'_> {
     pub(super) fn target(&self, node: &cluster::Node) -> Result<Target, Error> {
         let (_, profile) = self.catalogue.find(&node.board)?;
         let role = role(node.role);
-        let release = format!("1.{}", self.cluster.version_of(node).minor);
+        let release = releases::file_of(self.cluster.version_of(node));
         let mut settings = settings(&self.cluster, node)?;
         settings.check()?;
         if role.runs_kubernetes() {
@@ -62,6 +62,14 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             settings.check()
         });
         findings.extend(checked.err().and_then(|error| finding(&format!("nodes[{index}]."), error)));
+        if node.swap {
+            findings.push(Finding {
+                severity: Severity::Notice,
+                path: format!("nodes[{index}].swap"),
+                message: "the first boot switches swap off all the same".into(),
+                suggestion: None,
+            });
+        }
     }
     findings
 }

@@ -12,7 +12,7 @@ use crate::{
     image::{Partitions, Trees},
     manifest::{ChangeEntry, Manifest},
     output::{self, Output, Written},
-    prepare::{Inputs, Prepared, prepare},
+    prepare::{Inputs, Prepared, lock, prepare},
     read_back,
     settings::Settings,
     target::{Target, targets},
@@ -20,10 +20,12 @@ use crate::{
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    for target in targets(&args.target, settings, console)? {
-        build(&target, args, settings, console)?;
+    let targets = targets(&args.target, settings, console)?;
+    if targets.len() > 1 {
+        // All before the first is built: a lock that changes later would give another image the next time.
+        targets.iter().try_for_each(|target| lock(target, &args.target, settings, console).map(|_| ()))?;
     }
-    Ok(())
+    targets.iter().try_for_each(|target| build(target, args, settings, console))
 }
 
 /// Builds the image of `target`.

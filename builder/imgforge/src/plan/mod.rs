@@ -9,6 +9,7 @@ mod fstab;
 mod identity;
 mod overlay;
 mod packages;
+mod published;
 mod template;
 mod units;
 mod users;
@@ -249,5 +250,6 @@ pub fn plan(
     }
     let changes = draft.into_changes();
     architecture::check(&request.profile, &changes)?;
+    published::check(request, &changes)?;
     Ok(changes)
 }

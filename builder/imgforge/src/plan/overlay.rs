@@ -75,6 +75,9 @@ pub struct FileDeclaration {
     /// Whether the file is a template.
     #[serde(default)]
     pub template: bool,
+    /// A variable of templates: the file goes in only where it has a value.
+    #[serde(default)]
+    pub when: Option<String>,
 }
 
 /// Mode and owner of a directory.
@@ -257,6 +260,11 @@ impl Overlay {
     ) -> Result<(), Error> {
         let plain = FileDeclaration::default();
         let declared = self.declarations.files.get(path).filter(|_| volume == Volume::Root).unwrap_or(&plain);
+        if let Some(variable) = &declared.when
+            && !context.has(file, variable)?
+        {
+            return Ok(());
+        }
         let access = self.access(path, &declared.mode, &declared.owner, 0o644)?;
         let fail = |source| Error::Overlay { path: file.to_owned(), source };
         let content: Arc<dyn Content> = if declared.template {

@@ -6,7 +6,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, val
 use serde::Serialize;
 
 use super::{Error, Request};
-use crate::profile::Architecture;
+use crate::{node::Address, profile::Architecture};
 
 /// What templates may use. The names are part of the overlays' format.
 #[derive(Debug, Serialize)]
@@ -23,6 +23,8 @@ struct NodeVariables {
     hostname: String,
     role: &'static str,
     mounts: Vec<MountVariables>,
+    time_servers: Vec<String>,
+    address: Option<Address>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +73,8 @@ impl Context {
                 hostname: request.hostname(),
                 role: role.name(),
                 mounts: disks.chain(binds).collect(),
+                time_servers: node.time_servers.clone(),
+                address: node.address.clone(),
             },
             board: BoardVariables {
                 name: profile.board.clone(),
@@ -85,20 +89,37 @@ impl Context {
 
     /// Fills in the template `text`, which lies at `path`.
     pub fn render(&self, path: &Path, text: &str) -> Result<String, Error> {
-        let fail = |error: minijinja::Error| {
-            let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
-            let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-            Error::Template { path: path.to_owned(), message: format!("{place}{reason}") }
-        };
-        let syntax = SyntaxConfig::builder()
-            .keep_trailing_newline(true)
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .map_err(fail)?;
-        let mut environment = Environment::new();
-        environment.set_syntax(syntax);
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.render_str(text, &self.0).map_err(fail)
+        let rendered = environment().and_then(|environment| environment.render_str(text, &self.0));
+        rendered.map_err(failed(path))
+    }
+
+    /// Whether `variable`, on which the file at `path` depends, has a value that is neither empty nor false.
+    pub fn has(&self, path: &Path, variable: &str) -> Result<bool, Error> {
+        let value = environment().and_then(|environment| {
+            environment.compile_expression(variable).and_then(|expression| expression.eval(&self.0))
+        });
+        let value = value.map_err(failed(path))?;
+        if value.is_undefined() {
+            let message = format!("`when` names `{variable}`, and there is no such variable");
+            return Err(Error::Template { path: path.to_owned(), message });
+        }
+        Ok(value.is_true())
+    }
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let syntax =
+        SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build()?;
+    let mut environment = Environment::new();
+    environment.set_syntax(syntax);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    Ok(environment)
+}
+
+fn failed(path: &Path) -> impl Fn(minijinja::Error) -> Error {
+    move |error| {
+        let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+        let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        Error::Template { path: path.to_owned(), message: format!("{place}{reason}") }
     }
 }

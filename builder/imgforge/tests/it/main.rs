@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
+mod cluster;
 mod fuzz;
 mod generated;
 mod limits;

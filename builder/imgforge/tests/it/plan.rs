@@ -17,9 +17,9 @@ use tempfile::TempDir;
 
 use crate::tree::MemoryTree;
 
-const EPOCH: i64 = 1_770_000_000;
+pub const EPOCH: i64 = 1_770_000_000;
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
@@ -43,7 +43,7 @@ fn request(board: &str, role: Role, node: &str) -> Request {
 }
 
 /// What every Debian has, and what the boards' vendors add.
-fn root() -> MemoryTree {
+pub fn root() -> MemoryTree {
     let shadow = Access { mode: 0o640, uid: 0, gid: 42 };
     MemoryTree::of(&[
         ("/etc/hostname", "vendor\n"),
@@ -64,7 +64,7 @@ fn root() -> MemoryTree {
     .with_link("/lib", "usr/lib")
 }
 
-fn boot() -> MemoryTree {
+pub fn boot() -> MemoryTree {
     MemoryTree::of(&[
         ("/cmdline.txt", "console=tty1 root=PARTUUID=4f2c9ea0-02 rootwait resize\n"),
         ("/loader/entries/debian.conf", "title Debian\noptions root=PARTUUID=x console=ttyAMA0\n"),
@@ -77,7 +77,7 @@ fn plan_of(request: &Request) -> Vec<Change> {
     plan::plan(request, &Additions::default(), &root(), has_boot.then_some(&boot as _)).unwrap()
 }
 
-fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
+pub fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
     let path = ImagePath::new(path).unwrap();
     changes
         .iter()
@@ -85,7 +85,7 @@ fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
         .unwrap_or_else(|| panic!("no change of {path}"))
 }
 
-fn text(changes: &[Change], volume: Volume, path: &str) -> String {
+pub fn text(changes: &[Change], volume: Volume, path: &str) -> String {
     let Action::File { bytes, .. } = &change(changes, volume, path).action else {
         panic!("{path} is no file")
     };
@@ -295,4 +295,70 @@ fn a_unit_that_is_nowhere_cannot_be_enabled() {
         error.to_string(),
         "overlay common enables absent.service, but neither the overlays nor the base have such a unit"
     );
+}
+
+#[test]
+fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
+    let node = "address: { address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1, 9.9.9.9] }\n\
+                time-servers: [ntp.home, 192.168.1.1]";
+    let raspberry = plan_of(&request("rpi4", Role::Base, node));
+    assert_eq!(
+        text(&raspberry, Volume::Root, "/etc/systemd/network/05-imgforge.network"),
+        "# The node's static address, for systemd-networkd. Comes before what the vendor says of wired interfaces.\n\
+         [Match]\nType=ether\nKind=!*\n\n\
+         [Network]\nAddress=192.168.1.10/24\nGateway=192.168.1.1\nDNS=192.168.1.1\nDNS=9.9.9.9\n"
+    );
+    let connection = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+    let keyfile = text(&raspberry, Volume::Root, connection);
+    assert!(
+        keyfile.ends_with(
+            "[ipv4]\nmethod=manual\naddress1=192.168.1.10/24,192.168.1.1\ndns=192.168.1.1;9.9.9.9;\n"
+        ),
+        "{keyfile}"
+    );
+    let Action::File { attributes, .. } = &change(&raspberry, Volume::Root, connection).action else {
+        panic!()
+    };
+    assert_eq!(attributes.access, Access::root(0o600), "NetworkManager ignores a file that others can read");
+    let time = "/etc/systemd/timesyncd.conf.d/50-imgforge.conf";
+    assert_eq!(text(&raspberry, Volume::Root, time), "[Time]\nNTP=ntp.home 192.168.1.1\n");
+    let armbian = plan_of(&request("rk3328", Role::Base, node));
+    let sources = text(&armbian, Volume::Root, "/etc/chrony/sources.d/imgforge.sources");
+    assert_eq!(sources, "server ntp.home iburst prefer\nserver 192.168.1.1 iburst prefer\n");
+}
+
+#[test]
+fn a_node_that_says_nothing_keeps_the_vendors_network_and_time() {
+    for board in ["rpi4", "rk3328", "virt-arm64"] {
+        let changes = plan_of(&request(board, Role::Worker, ""));
+        let ours = ["05-imgforge.network", "imgforge.nmconnection", "50-imgforge.conf", "imgforge.sources"];
+        let found = changes.iter().find(|c| ours.iter().any(|name| c.path.name() == name.as_bytes()));
+        assert!(found.is_none(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_condition_on_a_variable_that_is_not_there_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let overlay = folder.path().join("common");
+    fs::create_dir_all(overlay.join("root/etc")).unwrap();
+    fs::write(overlay.join("overlay.yaml"), "files: {/etc/x: {when: node.adress}}\n").unwrap();
+    fs::write(overlay.join("root/etc/x"), "").unwrap();
+    let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
+    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+    assert!(error.ends_with("`when` names `node.adress`, and there is no such variable"), "{error}");
+}
+
+#[test]
+fn an_image_for_everybody_holds_no_secret() {
+    let key = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n";
+    for (content, what) in [(key, "a private key"), ("token: abcdef.0123456789abcdef\n", "a bootstrap token")]
+    {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir_all(folder.path().join("common/root/etc")).unwrap();
+        fs::write(folder.path().join("common/root/etc/x"), content).unwrap();
+        let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
+        let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+        assert_eq!(error, format!("/etc/x holds {what}, and without --cluster an image is for everybody"));
+    }
 }

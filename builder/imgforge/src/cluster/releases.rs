@@ -1,0 +1,71 @@
+//! The releases of Kubernetes that a cluster file asks for, against those whose binaries or packages are known.
+
+use std::path::PathBuf;
+
+use imgforge_kube::{
+    check::{Finding, Severity},
+    cluster::{self, Cluster, Role},
+    version::Version,
+};
+
+use crate::{
+    kubernetes::Release,
+    profile::{Catalogue, Error},
+};
+
+/// Releases that there are no files of, or others than the cluster file says. Each is told once.
+pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[PathBuf]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let members = cluster.nodes.iter().enumerate().filter(|(_, node)| node.role != Role::Base);
+    for (index, node) in members {
+        let path = match node.kubernetes {
+            Some(_) => format!("nodes[{index}].kubernetes"),
+            None => "kubernetes".to_owned(),
+        };
+        let finding = finding(path, cluster.version_of(node), node, catalogue, folders);
+        findings.extend(finding.filter(|finding| !findings.contains(finding)));
+    }
+    findings
+}
+
+/// The name of the file of `version`: its patches share one.
+pub(super) fn file_of(version: Version) -> String {
+    format!("1.{}", version.minor)
+}
+
+fn finding(
+    path: String,
+    version: Version,
+    node: &cluster::Node,
+    catalogue: &Catalogue,
+    folders: &[PathBuf],
+) -> Option<Finding> {
+    // A board that is not there is told elsewhere.
+    let architecture = catalogue.find(&node.board).ok()?.1.architecture;
+    let (severity, message, suggestion) = match Release::find(&file_of(version), folders) {
+        Err(Error::UnknownRelease { asked, known }) => (
+            Severity::Error,
+            format!("nothing is known of Kubernetes {asked}"),
+            Some(format!("known releases: {}", known.join(", "))),
+        ),
+        Err(error) => (Severity::Error, error.to_string(), None),
+        Ok(release) => {
+            match (release.version, release.clone().content(architecture, release.way_for(architecture))) {
+                (_, Err(error)) => (
+                    Severity::Error,
+                    error.to_string(),
+                    Some("write its file in kubernetes/ beside the profiles".into()),
+                ),
+                (Some(own), Ok(_)) if own != version => (
+                    Severity::Notice,
+                    format!(
+                        "the control plane's images are of {version}, the nodes get kubeadm and kubelet {own}"
+                    ),
+                    Some(format!("with `kubernetes: {own}` they are the same")),
+                ),
+                _ => return None,
+            }
+        }
+    };
+    Some(Finding { severity, path, message, suggestion })
+}

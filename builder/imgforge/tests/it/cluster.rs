@@ -1,0 +1,240 @@
+//! Cluster files, their secrets, and the plans of their nodes.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use imgforge::{
+    change::{Change, Origin, Volume},
+    cluster::{ClusterFile, Error},
+    plan::{self, Additions, Request},
+    profile::Catalogue,
+};
+use tempfile::TempDir;
+
+use crate::plan::{EPOCH, boot, repository, root, text};
+
+const TWO_NODES: &str = "\
+name: home
+add-ons: { network: none }
+time-servers: [192.168.1.1]
+users: [{ name: ops }]
+nodes:
+  - { hostname: k8s-master-1, board: virt, role: master, taints: [] }
+  - { hostname: k8s-worker-1, board: rpi4, packages: [nfs-common], users: [{ name: guest }] }
+";
+
+/// A cluster file in a folder of its own.
+struct Lab {
+    folder: TempDir,
+    folders: Vec<PathBuf>,
+    catalogue: Catalogue,
+}
+
+impl Lab {
+    fn new(text: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("home.yaml"), text).unwrap();
+        let folders = vec![repository().join("board-profiles")];
+        let catalogue = Catalogue::load(&folders).unwrap();
+        Self { folder, folders, catalogue }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self) -> ClusterFile<'_> {
+        ClusterFile::read(&self.path("home.yaml"), None, &self.catalogue, &self.folders).unwrap()
+    }
+
+    fn findings(&self) -> Vec<String> {
+        self.file().findings().iter().map(ToString::to_string).collect()
+    }
+
+    /// The changes of a node, and whether its image holds secrets.
+    fn plan(&self, hostname: &str) -> (Vec<Change>, bool) {
+        let target = self.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
+        let (_, profile) = self.catalogue.find(&target.board).unwrap();
+        let mut membership = target.membership.unwrap();
+        membership.read_secrets().unwrap();
+        let request = Request {
+            profile: profile.clone(),
+            vendor: self.catalogue.vendor(profile, &self.folders).unwrap(),
+            role: target.role,
+            node: target.node,
+            membership: Some(membership),
+            kubernetes: None,
+            overlays: repository().join("overlays"),
+            epoch: EPOCH,
+        };
+        let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
+        let changes = plan::plan(&request, &additions, &root(), Some(&boot())).unwrap();
+        let holds_secrets = request.holds_secrets(&changes);
+        (changes, holds_secrets)
+    }
+}
+
+/// The paths that the cluster asks for.
+fn paths_of_cluster(changes: &[Change]) -> Vec<String> {
+    let of_cluster = |c: &&Change| c.origins.contains(&Origin::Cluster("home".into()));
+    changes.iter().filter(of_cluster).map(|c| c.path.to_string()).collect()
+}
+
+#[test]
+fn a_node_becomes_a_target_with_all_the_file_says() {
+    let lab = Lab::new(TWO_NODES);
+    let targets = lab.file().targets(&[]).unwrap();
+    let [master, worker] = targets.as_slice() else { panic!("{targets:?}") };
+    assert_eq!((master.board.as_str(), master.set.as_str()), ("virt-arm64", "master"));
+    assert_eq!(master.lock, Some(lab.path("home.virt-arm64.lock.yaml")), "one lock a board, beside the file");
+    assert_eq!(master.node.kubernetes.as_ref().unwrap().release, "1.36", "the release file is the minor's");
+    assert_eq!(worker.set, "node k8s-worker-1", "it has packages that no other worker has");
+    let names: Vec<&str> = worker.node.users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["guest", "ops"]);
+    assert_eq!(worker.node.time_servers, ["192.168.1.1"]);
+}
+
+#[test]
+fn masters_get_the_shared_keys_and_workers_none() {
+    let lab = Lab::new(TWO_NODES);
+    lab.file().make_secrets().unwrap();
+    let (master, has_secrets) = lab.plan("k8s-master-1");
+    assert!(has_secrets);
+    let paths = paths_of_cluster(&master);
+    for name in ["init.yaml", "kubernetes/pki/ca.key", "kubernetes/pki/etcd/ca.key", "kubernetes/pki/sa.key"]
+    {
+        assert!(paths.contains(&format!("/etc/imgforge/kubeadm/{name}")), "{name}: {paths:?}");
+    }
+    let (worker, has_secrets) = lab.plan("k8s-worker-1");
+    assert!(has_secrets, "it knows the token");
+    let paths = paths_of_cluster(&worker);
+    assert!(paths.contains(&"/etc/imgforge/kubeadm/join.yaml".to_owned()), "{paths:?}");
+    assert!(!paths.iter().any(|path| path.contains("/pki")), "{paths:?}");
+    let document = text(&worker, Volume::Root, "/etc/imgforge/kubeadm/join.yaml");
+    assert!(document.contains("caCertHashes"), "{document}");
+}
+
+#[test]
+fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
+    let lab = Lab::new(TWO_NODES);
+    lab.file().make_secrets().unwrap();
+    let (worker, _) = lab.plan("k8s-worker-1");
+    let config = text(&worker, Volume::Root, "/etc/containerd/config.toml");
+    assert!(config.contains("version = 3") && config.contains("bin_dir = \"/opt/cni/bin\""), "{config}");
+}
+
+#[test]
+fn a_board_that_is_not_there_is_told_with_the_nearest() {
+    let lab = Lab::new("nodes: [{ hostname: a, board: renegad, role: master }]");
+    let expected = "nodes[0].board: no board is called `renegad`; did you mean `renegade`?";
+    assert!(lab.findings().contains(&expected.to_owned()), "{:?}", lab.findings());
+    assert!(matches!(lab.file().notices(), Err(Error::Unfit { errors, .. }) if errors.len() == 1));
+}
+
+#[test]
+fn settings_of_nodes_are_checked_like_those_of_a_node_file() {
+    let text = "users: [{ name: Ops }]\nnodes:\n  - hostname: a\n    board: rpi4\n    role: master\n    \
+                mounts: [{ source: 'LABEL=my disk', target: /mnt/a }]\n  - { hostname: b, board: rpi4 }\n";
+    let findings = Lab::new(text).findings();
+    let told = |path: &str| findings.iter().filter(|finding| finding.starts_with(path)).count();
+    assert_eq!(told("users[0].name: `Ops`"), 1, "{findings:?}");
+    assert_eq!(told("nodes[0].mounts[0].source: `LABEL=my disk` must be one word"), 1, "{findings:?}");
+    assert_eq!(told("nodes[1].users"), 0, "{findings:?}");
+}
+
+#[test]
+fn a_release_that_is_not_there_is_an_error_that_names_the_others() {
+    let lab = Lab::new("kubernetes: 1.34.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
+    let expected =
+        "kubernetes: nothing is known of Kubernetes 1.34; known releases: 1.26, 1.35, 1.36, debian";
+    assert!(lab.findings().contains(&expected.to_owned()), "{:?}", lab.findings());
+    assert!(lab.file().targets(&[]).is_err());
+}
+
+#[test]
+fn a_patch_release_that_the_files_do_not_have_is_told() {
+    let lab = Lab::new("kubernetes: 1.36.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
+    let told = lab.findings();
+    let expected =
+        "kubernetes: the control plane's images are of 1.36.1, the nodes get kubeadm and kubelet 1.36.4";
+    assert!(told.iter().any(|finding| finding.starts_with(expected)), "{told:?}");
+    lab.file().notices().unwrap();
+}
+
+#[test]
+fn the_example_can_be_built() {
+    let text = fs::read_to_string(repository().join("examples/home.yaml")).unwrap();
+    let lab = Lab::new(&text);
+    lab.file().notices().unwrap();
+    let sets: Vec<String> = lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set).collect();
+    assert_eq!(sets, ["node k8s-master-1", "worker", "worker"]);
+}
+
+#[test]
+fn a_node_that_is_not_there_is_an_error_with_the_nearest() {
+    let error = Lab::new(TWO_NODES).file().targets(&["k8s-worker-2".into()]).unwrap_err();
+    assert!(error.to_string().ends_with("home.yaml has no node `k8s-worker-2`"), "{error}");
+    assert_eq!(error.hint().unwrap(), "did you mean `k8s-worker-1`?");
+}
+
+#[test]
+fn secrets_are_their_owners_alone_and_never_overwritten() {
+    let lab = Lab::new(TWO_NODES);
+    assert!(matches!(lab.file().secrets(), Err(Error::NoSecrets { .. })));
+    let path = lab.file().make_secrets().unwrap().to_owned();
+    assert_eq!(path, lab.path("home.secrets.yaml"));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let first = fs::read(&path).unwrap();
+    assert!(matches!(lab.file().make_secrets(), Err(Error::SecretsExist { .. })));
+    assert_eq!(fs::read(&path).unwrap(), first);
+    lab.file().secrets().unwrap();
+}
+
+#[test]
+fn two_clusters_have_nothing_in_common() {
+    let secrets = || {
+        let lab = Lab::new(TWO_NODES);
+        lab.file().make_secrets().unwrap();
+        lab.file().secrets().unwrap()
+    };
+    let (one, two) = (secrets(), secrets());
+    assert_ne!(one.bootstrap_token, two.bootstrap_token);
+    assert_ne!(one.ca.key, two.ca.key);
+    assert_ne!(one.service_account, two.service_account);
+}
+
+/// What is said of the secrets once `spoil` had its way with the file.
+fn refusal(cluster: &str, spoil: impl FnOnce(&Path)) -> Error {
+    let lab = Lab::new(TWO_NODES);
+    let path = lab.file().make_secrets().unwrap().to_owned();
+    spoil(&path);
+    fs::write(lab.path("home.yaml"), cluster).unwrap();
+    lab.file().secrets().unwrap_err()
+}
+
+#[test]
+fn secrets_that_others_can_read_are_refused() {
+    let error =
+        refusal(TWO_NODES, |path| fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap());
+    assert!(error.to_string().ends_with("home.secrets.yaml can be read by others (mode 0640)"), "{error}");
+    assert!(error.hint().unwrap().starts_with("`chmod 600 "));
+}
+
+#[test]
+fn secrets_of_another_cluster_are_refused() {
+    let error = refusal(&TWO_NODES.replace("home", "cabin"), |_| {});
+    let Error::Secrets { source, .. } = error else { panic!("{error}") };
+    assert!(source.to_string().starts_with("these are the secrets of the cluster home, not of cabin"));
+}
+
+#[test]
+fn a_secrets_file_that_was_cut_off_is_refused() {
+    let error = refusal(TWO_NODES, |path| {
+        let text = fs::read(path).unwrap();
+        fs::write(path, &text[..text.len() / 2]).unwrap();
+    });
+    assert!(matches!(error, Error::Secrets { .. }), "{error}");
+}
