@@ -142,6 +142,11 @@ pub enum Error {
     },
 }
 
+/// What a set is called in messages: `the role master`, `the node k8s-worker-1`.
+pub fn described(set: &str) -> String {
+    if set.starts_with("node ") { format!("the {set}") } else { format!("the role {set}") }
+}
+
 impl Lock {
     /// The lock at `path`; `None` where there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {

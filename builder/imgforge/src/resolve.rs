@@ -9,7 +9,7 @@ use imgforge_debian::{
 
 use crate::{
     download::{self, Downloader, Pinned},
-    lock::{Lock, LockedPackage, Preinst, Set},
+    lock::{self, Lock, LockedPackage, Preinst, Set},
     read::PackageTree,
     repositories::{self, Metadata, Offer, Repository},
     unpack,
@@ -54,7 +54,7 @@ pub enum Error {
         source: imgforge_debian::Error,
     },
     /// There is no set of packages that brings what is wanted.
-    #[error("the packages of `{set}` cannot be had")]
+    #[error("the packages of {} cannot be had", lock::described(set))]
     Unsolvable {
         /// The role.
         set: String,
@@ -65,7 +65,7 @@ pub enum Error {
     #[error("the package database of the base")]
     Base(#[source] imgforge_debian::Error),
     /// Packages that cannot be unpacked together, or not over the base.
-    #[error("the packages of the role {set} cannot be unpacked")]
+    #[error("the packages of {} cannot be unpacked", lock::described(set))]
     Clash {
         /// The role.
         set: String,

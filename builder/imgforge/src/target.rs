@@ -7,7 +7,7 @@ use crate::{
     cluster::{ClusterFile, Membership},
     console::Console,
     error::Error,
-    node::{Node, Role},
+    node::{self, Node, Role},
     profile::Catalogue,
     settings::Settings,
 };
@@ -47,10 +47,14 @@ pub fn targets(args: &TargetArgs, settings: &Settings, console: &Console) -> Res
 
 /// The node's file, with what the command line says on top.
 fn alone(args: &TargetArgs, board: &str, role: Role) -> Result<Target, Error> {
-    let mut node = Node::default();
-    for file in &args.node {
-        node = Node::read(file.as_ref())?;
-    }
+    let mut node = match args.node.as_slice() {
+        [] => Node::default(),
+        [file] => Node::read(file.as_ref())?,
+        [..] => {
+            let message = "one file has a node's settings; several names of nodes go with --cluster".into();
+            return Err(node::Error::Invalid { setting: "--node".into(), message }.into());
+        }
+    };
     if let Some(hostname) = &args.hostname {
         node.hostname = Some(hostname.clone());
     }

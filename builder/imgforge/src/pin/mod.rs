@@ -12,7 +12,7 @@ use crate::{
     clock,
     console::Console,
     download::{self, Downloader, Pinned},
-    lock::{Lock, Set},
+    lock::{Lock, Set, described},
     plan::Additions,
     prepare::Inputs,
     profile::BaseImage,
@@ -70,7 +70,7 @@ impl Pin<'_> {
         let Inputs { set: name, base, additions_wanted: wanted, .. } = self.inputs;
         let Some(lock) = lock else { return Some("there is no lock yet".into()) };
         let Some(set) = lock.sets.get(name) else {
-            return Some(format!("nothing is locked for `{name}`"));
+            return Some(format!("nothing is locked for {}", described(name)));
         };
         if lock.base.image_sha256.as_ref() != Some(&base.decoded.record.image_sha256) {
             return Some("the base is another than the lock was made for".into());
@@ -82,10 +82,10 @@ impl Pin<'_> {
             locked.as_ref() == Some(artifact)
         };
         if set.wanted != wanted.packages {
-            return Some(format!("`{name}` wants other packages than are locked"));
+            return Some(format!("{} wants other packages than are locked", described(name)));
         }
         if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
-            return Some(format!("`{name}` wants other artifacts than are locked"));
+            return Some(format!("{} wants other artifacts than are locked", described(name)));
         }
         None
     }
@@ -134,7 +134,11 @@ impl Pin<'_> {
         lock.tidy();
         lock.write(lock_path)?;
         let set = lock.sets.get(name).map_or(0, |set| set.packages.len());
-        self.console.note(&format!("locked {set} packages for `{name}` in {}", lock_path.display()));
+        self.console.note(&format!(
+            "locked {set} packages for {} in {}",
+            described(name),
+            lock_path.display()
+        ));
         Ok(lock)
     }
 

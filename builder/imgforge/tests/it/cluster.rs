@@ -7,14 +7,17 @@ use std::{
 };
 
 use imgforge::{
-    change::{Change, Origin, Volume},
+    change::{Access, Action, Change, Origin, Volume},
     cluster::{ClusterFile, Error},
     plan::{self, Additions, Request},
     profile::Catalogue,
 };
 use tempfile::TempDir;
 
-use crate::plan::{EPOCH, boot, repository, root, text};
+use crate::{
+    plan::{EPOCH, boot, change, repository, root, text},
+    tree::MemoryTree,
+};
 
 const TWO_NODES: &str = "\
 name: home
@@ -71,10 +74,15 @@ impl Lab {
             epoch: EPOCH,
         };
         let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
-        let changes = plan::plan(&request, &additions, &root(), Some(&boot())).unwrap();
+        let changes = plan::plan(&request, &additions, &base(), Some(&boot())).unwrap();
         let holds_secrets = request.holds_secrets(&changes);
         (changes, holds_secrets)
     }
+}
+
+/// A base with a network plugin of Debian's.
+fn base() -> MemoryTree {
+    root().with_file("/usr/lib/cni/bridge", "a program", Access::root(0o755))
 }
 
 /// The paths that the cluster asks for.
@@ -124,6 +132,10 @@ fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
     let (worker, _) = lab.plan("k8s-worker-1");
     let config = text(&worker, Volume::Root, "/etc/containerd/config.toml");
     assert!(config.contains("version = 3") && config.contains("bin_dir = \"/opt/cni/bin\""), "{config}");
+    let Action::Symlink { target, .. } = &change(&worker, Volume::Root, "/opt/cni/bin/bridge").action else {
+        panic!("Debian's plugins are linked there")
+    };
+    assert_eq!(target, b"/usr/lib/cni/bridge");
 }
 
 #[test]
