@@ -45,7 +45,7 @@ board: tiny
 name: A board of the tests
 vendor: armbian
 architecture: arm64
-cores: 1
+cores: 2
 memory: 512
 reserve: 1
 base: { url: 'https://vendor.invalid/tiny.img.xz', checksum-file: .sha }
