@@ -41,7 +41,7 @@ fn a_faulty_profile_is_refused_with_its_place() {
         },
         Case {
             name: "a wrong type",
-            input: |bench| profile(bench, "cores: 1", "cores: four"),
+            input: |bench| profile(bench, "cores: 2", "cores: four"),
             code: 1,
             answer: &[
                 "error: ~/board-profiles/tiny.yaml:5:8: cores: invalid type: string \"four\", expected u32",
@@ -58,7 +58,7 @@ fn a_faulty_profile_is_refused_with_its_place() {
         },
         Case {
             name: "no YAML",
-            input: |bench| profile(bench, "cores: 1", "cores: [1'"),
+            input: |bench| profile(bench, "cores: 2", "cores: [1'"),
             code: 1,
             answer: &["error: ~/board-profiles/tiny.yaml:"],
         },
