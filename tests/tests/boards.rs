@@ -88,7 +88,8 @@ fn a_profile_started_from_an_image_can_be_used_at_once() {
         assert!(profile.contains(&format!("\nvendor: {vendor}\n")), "{profile}");
         assert!(profile.contains(&format!("\narchitecture: {architecture}\n")), "{profile}");
         let planned = printed(&bench, &["plan", "--board", &name, "--role", "base"]);
-        assert!(planned.contains(&format!("base {}\n", image.display())), "{planned}");
+        let file = image.file_name().unwrap().to_str().unwrap();
+        assert!(planned.contains(&format!("base {file}\n")), "{planned}");
         let again = fails(bench.imgforge().args(["boards", "new", &name, "--from"]).arg(&image), 4);
         assert!(again.contains("cannot write"), "what a person has filled in is never overwritten: {again}");
     }
