@@ -14,7 +14,7 @@ mod signed_repository;
 mod vendor_server;
 
 pub use base::Base;
-pub use build::{Workbench, approved, fails, file_in, succeeds};
+pub use build::{Workbench, approved, fails, file_in, read_at, same_boot_loader, succeeds};
 pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
 pub use guest::Guest;
