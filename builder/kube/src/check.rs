@@ -1,5 +1,6 @@
 //! What is wrong with a cluster file, all of it at once.
 
+mod images;
 mod labels;
 mod network;
 mod nodes;
@@ -59,6 +60,7 @@ impl fmt::Display for Finding {
 pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Vec<Finding> {
     let mut findings = network::check(cluster);
     findings.extend(nodes::check(cluster, boards));
+    findings.extend(images::check(cluster));
     findings
 }
 
