@@ -10,6 +10,7 @@ mod gnupg;
 mod guest;
 mod oracle;
 mod program;
+mod registry;
 mod signed_repository;
 mod vendor_server;
 
@@ -20,5 +21,6 @@ pub use gnupg::Gnupg;
 pub use guest::Guest;
 pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
+pub use registry::{ContainerImage, Containerd, Dialect, Registry, digest, index};
 pub use signed_repository::SignedRepository;
 pub use vendor_server::{Fault, VendorServer};
