@@ -61,7 +61,8 @@ pub struct ContainerImage {
     pub config: Vec<u8>,
     /// The layers.
     pub layers: Vec<Vec<u8>>,
-    dialect: Dialect,
+    /// What its documents call themselves.
+    pub dialect: Dialect,
     platform: Value,
 }
 
