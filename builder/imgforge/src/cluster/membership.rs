@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
-    add_ons::{self, Manifest},
+    add_ons::{self, Manifest, Manifests},
     cluster::Cluster,
     containerd::Runtime,
     member::Member,
@@ -20,6 +20,7 @@ pub struct Membership {
     cluster: Arc<Cluster>,
     cluster_path: PathBuf,
     boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
     hostname: String,
     secrets_path: PathBuf,
     secrets: Option<Arc<Secrets>>,
@@ -31,6 +32,7 @@ impl Membership {
             cluster: Arc::clone(&file.cluster),
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
+            manifests: Arc::clone(&file.manifests),
             hostname: hostname.to_owned(),
             secrets_path: file.secrets_path.clone(),
             secrets: None,
@@ -58,18 +60,24 @@ impl Membership {
     /// settings, at the same paths.
     pub fn manifests(&self) -> Result<Vec<Artifact>, crate::image_path::InvalidPath> {
         let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname);
-        let pinned = if is_first { add_ons::pinned(&self.cluster) } else { Vec::new() };
-        let artifact = |(index, manifest): (usize, &&'static Manifest)| {
+        let needed = if is_first { add_ons::needed(&self.cluster) } else { Vec::new() };
+        // One that is not known was told by the check of the cluster file.
+        let known = needed
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
+        let artifact = |(index, manifest): (usize, &Manifest)| {
+            let file = add_ons::file_name(index, &manifest.name);
             Ok(Artifact {
-                url: manifest.url.to_owned(),
+                url: manifest.url.clone(),
                 size: None,
-                sha256: manifest.sha256.to_owned(),
-                path: ImagePath::new(format!("{}/{}", add_ons::FOLDER, add_ons::file_name(index, manifest)))?,
+                sha256: manifest.sha256.clone(),
+                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
                 mode: Some("0644".into()),
                 unpack: false,
             })
         };
-        pinned.iter().enumerate().map(artifact).collect()
+        known.map(artifact).collect()
     }
 
     /// The node's files; `manifest` gives the bytes of a pinned manifest.
@@ -79,7 +87,8 @@ impl Membership {
         manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
     ) -> Result<Vec<NodeFile>, Error> {
         let member = Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?;
-        let sources = Sources { secrets: self.secrets.as_deref(), containerd, manifest };
+        let sources =
+            Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
         node_files(&member, &sources)
             .map_err(|source| Error::Files { hostname: self.hostname.clone(), source })
     }
