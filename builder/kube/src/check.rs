@@ -1,5 +1,6 @@
 //! What is wrong with a cluster file, all of it at once.
 
+mod images;
 mod labels;
 mod network;
 mod nodes;
@@ -69,6 +70,7 @@ pub fn check(
     findings.extend(nodes::check(cluster, boards, manifests));
     let unknown = add_ons::needed(cluster).into_iter().filter(|name| !manifests.contains_key(*name));
     findings.extend(unknown.map(|name| Finding::error("add-ons", add_ons::Error::Unknown { name })));
+    findings.extend(images::check(cluster));
     findings
 }
 

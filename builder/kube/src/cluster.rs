@@ -31,6 +31,9 @@ pub struct Cluster {
     pub add_ons: AddOns,
     /// Tags of images, where they should not be those that kubeadm would take.
     pub images: ImageTags,
+    /// Whether the nodes' cards carry the container images that kubeadm and the add-ons need, so that the first boot
+    /// pulls nothing.
+    pub carry_images: bool,
     /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
     /// a node may be added years later. A duration as Go writes it: `720h`.
     #[schemars(with = "Option<String>")]
@@ -55,6 +58,7 @@ impl Default for Cluster {
             endpoint: None,
             add_ons: AddOns::default(),
             images: ImageTags::default(),
+            carry_images: true,
             join_window: None,
             ssh_keys: Vec::new(),
             users: Vec::new(),

@@ -4,15 +4,20 @@ use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
     add_ons::{self, Manifest, Manifests},
-    cluster::Cluster,
+    cluster::{Cluster, Role},
     containerd::Runtime,
+    images,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
     pki::Secrets,
 };
 
 use super::{Boards, ClusterFile, Error, secrets};
-use crate::{artifact::Artifact, image_path::ImagePath};
+use crate::{
+    artifact::Artifact,
+    image_path::{ImagePath, InvalidPath},
+    oci::Wanted,
+};
 
 /// A node's place in its cluster.
 #[derive(Debug, Clone)]
@@ -58,11 +63,25 @@ impl Membership {
 
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
     /// settings, at the same paths.
-    pub fn manifests(&self) -> Result<Vec<Artifact>, crate::image_path::InvalidPath> {
+    pub fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
         let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname);
-        let needed = if is_first { add_ons::needed(&self.cluster) } else { Vec::new() };
+        if is_first { self.pinned() } else { Ok(Vec::new()) }
+    }
+
+    /// The container images that the node carries. Pods of add-ons may run anywhere.
+    pub fn images(&self) -> Result<Wanted, Error> {
+        let member = self.member()?;
+        if !self.cluster.carry_images || member.node.role == Role::Base {
+            return Ok(Wanted::default());
+        }
+        let manifests = self.pinned().map_err(|error| Error::Machine(error.to_string()))?;
+        Ok(Wanted { references: images::images(&member).references, manifests })
+    }
+
+    /// The manifests of the cluster's add-ons, each with its place on the first master.
+    fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
         // One that is not known was told by the check of the cluster file.
-        let known = needed
+        let known = add_ons::needed(&self.cluster)
             .into_iter()
             .enumerate()
             .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
@@ -80,13 +99,17 @@ impl Membership {
         known.map(artifact).collect()
     }
 
+    fn member(&self) -> Result<Member<'_>, Error> {
+        Ok(Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?)
+    }
+
     /// The node's files; `manifest` gives the bytes of a pinned manifest.
     pub fn files(
         &self,
         containerd: Runtime<'_>,
         manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
     ) -> Result<Vec<NodeFile>, Error> {
-        let member = Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?;
+        let member = self.member()?;
         let sources =
             Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
         node_files(&member, &sources)
