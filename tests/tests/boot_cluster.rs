@@ -24,6 +24,7 @@ const REPORT: Duration = Duration::from_secs(120);
 const CLUSTER: &str = "\
 name: home
 add-ons: { network: flannel }
+carry-images: false # no registry has the stand-ins
 nodes:
   - hostname: k8s-master-1
     board: virt-arm64
