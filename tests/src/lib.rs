@@ -12,15 +12,17 @@ mod oracle;
 mod program;
 mod registry;
 mod signed_repository;
+mod stand_in;
 mod vendor_server;
 
 pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, succeeds};
 pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
-pub use guest::Guest;
+pub use guest::{Guest, Lan, free_port};
 pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
 pub use registry::{ContainerImage, Containerd, Dialect, Registry, digest, index};
 pub use signed_repository::SignedRepository;
+pub use stand_in::{release, stand_ins};
 pub use vendor_server::{Fault, VendorServer};

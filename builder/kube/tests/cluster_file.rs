@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{HOME, boards, cluster};
+use common::{HOME, boards, cluster, manifests};
 use imgforge_kube::{
     check::{Severity, check},
     cluster::{Cluster, Role},
@@ -20,7 +20,7 @@ fn notices(text: &str) -> Vec<String> {
 }
 
 fn found(text: &str, severity: Severity) -> Vec<String> {
-    let findings = check(&cluster(text), &boards);
+    let findings = check(&cluster(text), &boards, &manifests());
     findings.iter().filter(|f| f.severity == severity).map(ToString::to_string).collect()
 }
 

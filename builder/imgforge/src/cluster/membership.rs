@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
-    add_ons::{self, Manifest},
+    add_ons::{self, Manifest, Manifests},
     cluster::{Cluster, Role},
     containerd::Runtime,
     images,
@@ -25,6 +25,7 @@ pub struct Membership {
     cluster: Arc<Cluster>,
     cluster_path: PathBuf,
     boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
     hostname: String,
     secrets_path: PathBuf,
     secrets: Option<Arc<Secrets>>,
@@ -36,6 +37,7 @@ impl Membership {
             cluster: Arc::clone(&file.cluster),
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
+            manifests: Arc::clone(&file.manifests),
             hostname: hostname.to_owned(),
             secrets_path: file.secrets_path.clone(),
             secrets: None,
@@ -78,17 +80,23 @@ impl Membership {
 
     /// The manifests of the cluster's add-ons, each with its place on the first master.
     fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
-        let artifact = |(index, manifest): (usize, &&'static Manifest)| {
+        // One that is not known was told by the check of the cluster file.
+        let known = add_ons::needed(&self.cluster)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
+        let artifact = |(index, manifest): (usize, &Manifest)| {
+            let file = add_ons::file_name(index, &manifest.name);
             Ok(Artifact {
-                url: manifest.url.to_owned(),
+                url: manifest.url.clone(),
                 size: None,
-                sha256: manifest.sha256.to_owned(),
-                path: ImagePath::new(format!("{}/{}", add_ons::FOLDER, add_ons::file_name(index, manifest)))?,
+                sha256: manifest.sha256.clone(),
+                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
                 mode: Some("0644".into()),
                 unpack: false,
             })
         };
-        add_ons::pinned(&self.cluster).iter().enumerate().map(artifact).collect()
+        known.map(artifact).collect()
     }
 
     fn member(&self) -> Result<Member<'_>, Error> {
@@ -102,7 +110,8 @@ impl Membership {
         manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
     ) -> Result<Vec<NodeFile>, Error> {
         let member = self.member()?;
-        let sources = Sources { secrets: self.secrets.as_deref(), containerd, manifest };
+        let sources =
+            Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
         node_files(&member, &sources)
             .map_err(|source| Error::Files { hostname: self.hostname.clone(), source })
     }
