@@ -111,7 +111,9 @@ impl Lab {
         // What the mirror does not have is nowhere else.
         command.env("HTTPS_PROXY", "http://127.0.0.1:1");
         if let Some(mirror) = &self.mirror {
-            let config = format!("mirrors: {{ 'https://registry.k8s.io/': ['{mirror}'] }}\n");
+            let config = format!(
+                "mirrors: {{ 'https://registry.k8s.io/': ['{mirror}'], 'https://registry-1.docker.io/': ['{mirror}'] }}\n"
+            );
             self.bench.write("config.yaml", config.as_bytes());
         }
         command
@@ -359,6 +361,43 @@ fn a_tag_without_an_index_is_an_image_for_its_own_platform() {
 fn with_carry_images_false_no_registry_is_asked() {
     let lab = Lab::of("arm64", "1.36", &format!("carry-images: false\n{CLUSTER}"));
     assert!(!lab.locked(&[]).contains("images"));
+}
+
+/// An add-on whose image is named in short, and by the digest of its index.
+const ADD_ON: &str = "\
+kind: Namespace
+metadata: { name: x }
+---
+kind: DaemonSet
+spec: { template: { spec: { containers: [{ name: a, image: busybox@DIGEST }] } } }
+";
+
+#[test]
+fn the_images_of_add_ons_are_carried_by_every_node_under_their_full_names() {
+    let mut lab = Lab::of("arm64", "1.36", &CLUSTER.replace("none", "calico"));
+    let registry = Registry::start();
+    fill(&registry);
+    let image = ContainerImage::new(Dialect::Oci, "linux/arm64", "busybox");
+    registry.push("library/busybox", "latest", std::slice::from_ref(&image));
+    let of_index = digest(&index(std::slice::from_ref(&image)));
+    let manifest = lab.bench.write("calico-manifest", ADD_ON.replace("DIGEST", &of_index).as_bytes());
+    lab.server.add("/calico", &manifest);
+    let text = format!(
+        "name: calico\nversion: v1\nurl: '{}'\nsha256: {}\nruns-on-32-bit: false\n",
+        lab.server.url("/calico"),
+        sum(&manifest)
+    );
+    fs::create_dir(lab.bench.path("board-profiles/add-ons")).expect("a folder");
+    lab.bench.write("board-profiles/add-ons/calico.yaml", text.as_bytes());
+    lab.mirror = Some(registry.url());
+    lab.locked(&[]);
+    succeeds(&mut lab.imgforge(&["fetch"]));
+    let reference = format!("docker.io/library/busybox@{of_index}");
+    let archive = lab.archive(&lab.built(), &reference);
+    let containerd = Containerd::start();
+    succeeds(&mut containerd.import(&archive, "linux/arm64"));
+    let listing = succeeds(&mut containerd.ctr(&["images", "ls", "--quiet"])).stdout;
+    assert_eq!(String::from_utf8_lossy(&listing).trim(), reference);
 }
 
 #[test]
