@@ -201,6 +201,15 @@ impl Cluster {
         self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd)
     }
 
+    /// The tags to tell kubeadm: those a person gave, and of images that the cards carry all, so that it takes these.
+    pub fn told_tags(&self) -> ImageTags {
+        if !self.carry_images {
+            return self.images.clone();
+        }
+        let owned = |tag: Option<&str>| tag.map(str::to_owned);
+        ImageTags { etcd: owned(self.etcd_tag()), coredns: owned(self.coredns_tag()) }
+    }
+
     /// The release of Kubernetes on `node`.
     pub fn version_of(&self, node: &Node) -> Version {
         node.kubernetes.unwrap_or(self.kubernetes)
