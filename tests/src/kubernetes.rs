@@ -6,9 +6,6 @@ use std::sync::Once;
 
 use crate::{SignedRepository, repository};
 
-/// Its number.
-pub const KUBERNETES: &str = "1.20.2";
-
 /// A repository with its packages for nodes, and with `node-images` and `control-plane-images`, which hold the container
 /// images.
 pub fn kubernetes_packages() -> SignedRepository {
