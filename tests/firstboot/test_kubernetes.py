@@ -84,6 +84,15 @@ class Images(unittest.TestCase):
         self.assertEqual((code, len(node.calls("ctr"))), (1, 6))
         self.assertIn("FAILED: a.tar: ctr: unexpected EOF", said)
 
+    def test_a_damaged_archive_does_not_keep_the_others_out(self):
+        node = self.node("a.tar", content="damaged")
+        node.write("var/lib/imgforge/images/b.tar", "whole")
+        code, said = node.stage("images")
+        self.assertEqual(code, 1)
+        imported = [call.rsplit("/", 1)[1] for call in node.calls("ctr")]
+        self.assertEqual(imported, ["a.tar", "b.tar"] + 5 * ["a.tar"])
+        self.assertIn("FAILED: a.tar: ctr: unexpected EOF", said)
+
     def test_containerd_that_does_not_start_is_told(self):
         node = self.node("a.tar")
         node.set("broken", "containerd.service\n")
