@@ -72,15 +72,12 @@ impl SignedRepository {
 
     /// Serves these bytes as `file`, whatever index and release say.
     pub fn put(&self, file: &str, bytes: &[u8]) {
-        let path = self.path(file);
-        fs::write(&path, bytes).expect("a file of the repository");
-        self.server.add(&format!("/repository/{file}"), &path);
-        fs::write(self.folder.path().join(file), bytes).expect("a file of the repository");
+        fs::write(self.path(file), bytes).expect("a file of the repository");
         self.serve(file);
     }
 
     fn serve(&self, file: &str) {
-        self.server.add(&format!("/repository/{file}"), &self.folder.path().join(file));
+        self.server.add(&format!("/repository/{file}"), &self.path(file));
     }
 
     /// Where `file` of it lies on this machine.
