@@ -24,7 +24,7 @@ pub enum Error {
         /// The image.
         reference: String,
         /// What it answered.
-        source: download::Error,
+        source: Box<download::Error>,
     },
     /// The registry does not give it.
     #[error("cannot get the image {reference} from the registry {registry}")]
@@ -34,7 +34,7 @@ pub enum Error {
         /// The image.
         reference: String,
         /// Why.
-        source: download::Error,
+        source: Box<download::Error>,
     },
     /// What the registry gives is no image.
     #[error("the registry {registry} gives for {reference} what cannot be used")]
@@ -105,6 +105,9 @@ pub enum Error {
     },
 }
 
+const LIES: &str =
+    "the registry or its mirror lies, or something between changes what it sends: take another mirror";
+
 impl Error {
     /// Whether the network or the build machine, not an input, is at fault.
     pub fn is_host(&self) -> bool {
@@ -118,19 +121,20 @@ impl Error {
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Error::Registry { source: download::Error::Offline { .. }, .. } => {
-                "`imgforge fetch` with the same options gets it where there is a network"
-            }
             Error::Absent { .. } => {
                 "is it there under another tag? `images` in the cluster file sets those of etcd and CoreDNS"
             }
-            Error::Registry { source: download::Error::Mismatch { .. }, .. } | Error::Digest { .. } => {
-                "the registry or its mirror lies, or something between changes what it sends: take another mirror"
-            }
-            Error::Registry { .. } => {
-                "a mirror of the registry can be named in config.yaml; with `carry-images: false` in the cluster file the \
-                 first boot pulls the images instead"
-            }
+            Error::Registry { source, .. } => match **source {
+                download::Error::Offline { .. } => {
+                    "`imgforge fetch` with the same options gets it where there is a network"
+                }
+                download::Error::Mismatch { .. } => LIES,
+                _ => {
+                    "a mirror of the registry can be named in config.yaml; with `carry-images: false` in the cluster file \
+                     the first boot pulls the images instead"
+                }
+            },
+            Error::Digest { .. } => LIES,
             Error::NoPlatform { .. } | Error::OtherPlatform { .. } => {
                 "take a release that is published for this board, or leave the board out"
             }

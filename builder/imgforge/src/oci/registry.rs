@@ -160,9 +160,9 @@ fn refused(reference: &Reference) -> impl Fn(download::Error) -> Error {
         match source {
             download::Error::Store(error) => error.into(),
             source if source.is_absent() && !matches!(source, download::Error::Offline { .. }) => {
-                Error::Absent { registry, reference, source }
+                Error::Absent { registry, reference, source: Box::new(source) }
             }
-            source => Error::Registry { registry, reference, source },
+            source => Error::Registry { registry, reference, source: Box::new(source) },
         }
     }
 }
