@@ -132,7 +132,7 @@ impl Signed {
 /// The repository's profiles; where a hash is of a vendor's image, the local stand-in's takes its place.
 fn copy_profiles(to: &Path) {
     let from = repository().join("board-profiles");
-    for folder in ["", "vendors", "keys", "kubernetes"] {
+    for folder in ["", "vendors", "keys", "kubernetes", "add-ons"] {
         fs::create_dir_all(to.join(folder)).expect("a folder");
         for entry in fs::read_dir(from.join(folder)).expect("the profiles") {
             let path = entry.expect("an entry").path();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -72,17 +72,22 @@ impl SignedRepository {
 
     /// Serves these bytes as `file`, whatever index and release say.
     pub fn put(&self, file: &str, bytes: &[u8]) {
-        fs::write(self.folder.path().join(file), bytes).expect("a file of the repository");
+        fs::write(self.path(file), bytes).expect("a file of the repository");
         self.serve(file);
     }
 
     fn serve(&self, file: &str) {
-        self.server.add(&format!("/repository/{file}"), &self.folder.path().join(file));
+        self.server.add(&format!("/repository/{file}"), &self.path(file));
+    }
+
+    /// Where `file` of it lies on this machine.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
     }
 
     /// The bytes of `file` as they are served.
     pub fn get(&self, file: &str) -> Vec<u8> {
-        fs::read(self.folder.path().join(file)).expect("a file of the repository")
+        fs::read(self.path(file)).expect("a file of the repository")
     }
 
     /// Serves `file` no longer.
@@ -147,7 +152,7 @@ impl SignedRepository {
 
     /// Size in bytes and SHA-256 of a file as it is served.
     fn sum(&self, file: &str) -> (u64, String) {
-        let path = self.folder.path().join(file);
+        let path = self.path(file);
         (fs::metadata(&path).expect("a file of the repository").len(), sha256(&path))
     }
 }

@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgforge_tests::{Guest, Lan, SignedRepository, Workbench, free_port, release, stand_ins, succeeds};
+use imgforge_tests::{
+    Guest, Lan, SignedRepository, Workbench, free_port, release, sha256, stand_ins, succeeds,
+};
 use serde_json::Value;
 
 /// About six times what an idle machine of two cores needs.
@@ -21,7 +23,8 @@ const REPORT: Duration = Duration::from_secs(120);
 
 const CLUSTER: &str = "\
 name: home
-add-ons: { network: none }
+add-ons: { network: flannel }
+carry-images: false # no registry has the stand-ins
 nodes:
   - hostname: k8s-master-1
     board: virt-arm64
@@ -34,11 +37,12 @@ nodes:
     storage:
       - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
       - { path: /var/lib/containerd, on: /mnt/root/var/lib/containerd }
-    files:
-      - { path: /etc/imgforge/addons/50-greeting.yaml, content: 'kind: Greeting' }
   - { hostname: k8s-worker-1, board: virt-arm64, address: 192.168.76.11/24, labels: { home.example/network: gigabit } }
   - { hostname: k8s-worker-2, board: virt-arm64, address: 192.168.76.12/24 }
 ";
+
+/// In place of flannel's manifest, which the tests cannot reach.
+const NETWORK: &str = "kind: ConfigMap\ndata: { net-conf.json: '{ \"Network\": \"10.244.0.0/16\" }' }\n";
 
 /// The cluster's images, and what its owner has on the workstation.
 struct Lab {
@@ -51,7 +55,14 @@ impl Lab {
     fn new() -> Self {
         let bench = Workbench::new();
         let packages = stand_ins();
+        packages.put("flannel.yml", NETWORK.as_bytes());
         fs::write(bench.profiles().join("kubernetes/1.36.yaml"), release(&packages)).unwrap();
+        let flannel = format!(
+            "name: flannel\nversion: v0\nurl: {}\nsha256: {}\n",
+            packages.url("flannel.yml"),
+            sha256(&packages.path("flannel.yml"))
+        );
+        fs::write(bench.profiles().join("add-ons/flannel.yaml"), flannel).unwrap();
         let file = bench.home.path().join("home.yaml");
         fs::write(&file, CLUSTER).unwrap();
         let lab = Self { bench, _packages: packages, file };
@@ -142,7 +153,7 @@ fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_aft
 
     // The worker is first, and its board has no battery for the clock.
     let mut worker = lan.boot(2, &lab.image("k8s-worker-1"), &["--clock", "1970-01-01"]);
-    worker.wait_for("imgforge: [clock] the clock was at", STAGE);
+    worker.wait_for("not earlier than the image; no network time after 120 s, going on", STAGE);
     // The master comes without its disk: it says which, and does not go on.
     let mut without_disk = master(&[]);
     without_disk.wait_for("WAITING: disk LABEL=raid for /mnt/root is missing: attach it", STAGE);
@@ -171,7 +182,7 @@ fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_aft
     assert_eq!(first["labels"]["home.example/raid"], "true", "{state}");
     assert_eq!(second["labels"]["home.example/network"], "gigabit", "{state}");
     assert_eq!(first["etcd_on"], "/dev/vdb[/var/lib/etcd]", "{state}");
-    assert_eq!(state["manifests"].as_array().unwrap(), &["kind: Greeting"], "{state}");
+    assert_eq!(state["manifests"].as_array().unwrap(), &[NETWORK], "{state}");
 
     // A node that is switched on when the cluster has long been there joins it, too.
     let mut late = lan.boot(3, &lab.image("k8s-worker-2"), &[]);

@@ -1,5 +1,7 @@
 //! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
 
+mod bearer;
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -10,10 +12,12 @@ use std::{
 
 use reqwest::{
     StatusCode,
-    blocking::{Client, Response},
-    header::{CONTENT_RANGE, RANGE},
+    blocking::{Client, RequestBuilder, Response},
+    header::{ACCEPT, CONTENT_RANGE, RANGE},
 };
 use sha2::{Digest, Sha256};
+
+use self::bearer::Tokens;
 
 use crate::{
     checksum_file,
@@ -96,6 +100,17 @@ pub enum Attempt {
     /// The server refused.
     #[error("the server answered {0}")]
     Status(StatusCode),
+    /// The server wants to know who asks, and takes no anonymous token for it.
+    #[error("the server lets nobody in without a password")]
+    Password,
+    /// The server names a place for tokens that gives none.
+    #[error("{realm} gives no token to ask with ({answer})")]
+    Token {
+        /// Where tokens are to be had.
+        realm: String,
+        /// What it answered.
+        answer: String,
+    },
     /// The transfer ended early.
     #[error("the transfer ended after {received} of {expected} bytes")]
     Short {
@@ -139,7 +154,11 @@ impl Attempt {
                             | StatusCode::TOO_MANY_REQUESTS
                     )
             }
-            Attempt::Size { .. } | Attempt::Long { .. } | Attempt::Disk(_) => false,
+            Attempt::Size { .. }
+            | Attempt::Long { .. }
+            | Attempt::Disk(_)
+            | Attempt::Password
+            | Attempt::Token { .. } => false,
             _ => true,
         }
     }
@@ -152,6 +171,16 @@ pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
 #[derive(Debug)]
 pub struct Downloader {
     client: Client,
+    tokens: Tokens,
+}
+
+/// What a server has under a name.
+#[derive(Debug)]
+pub struct Published {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What a registry says their digest is (OCI distribution, Docker-Content-Digest).
+    pub digest: Option<String>,
 }
 
 /// A file that is pinned.
@@ -165,6 +194,8 @@ pub struct Pinned<'a> {
     pub sha256: &'a str,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
+    /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
+    pub accept: Option<&'a str>,
 }
 
 impl Downloader {
@@ -179,7 +210,7 @@ impl Downloader {
             .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
             .build();
         client
-            .map(|client| Self { client })
+            .map(|client| Self { client, tokens: Tokens::default() })
             .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
     }
 
@@ -207,42 +238,70 @@ impl Downloader {
             match self.fetch_from(url, &mut output, file, &partial, progress) {
                 Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => last = Some(more_telling(last, error)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
     }
 
+    /// What the first of `candidates` has, of at most `limit` bytes and of one of the kinds `accept`.
+    pub fn document(&self, candidates: &[String], accept: &str, limit: u64) -> Result<Published, Error> {
+        self.first(candidates, limit, Some(accept)).map(|(_, published)| published)
+    }
+
     /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
     pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
-        self.first(candidates, limit).map(|(_, bytes)| bytes)
+        self.first(candidates, limit, None).map(|(_, published)| published.bytes)
     }
 
     /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
     pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
         let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
-        self.first(&urls, MOST_SMALL)
+        self.first(&urls, MOST_SMALL, None).map(|(from, published)| (from, published.bytes))
     }
 
-    fn first(&self, candidates: &[String], limit: u64) -> Result<(String, Vec<u8>), Error> {
+    fn first(
+        &self,
+        candidates: &[String],
+        limit: u64,
+        accept: Option<&str>,
+    ) -> Result<(String, Published), Error> {
         let mut last = None;
         for url in candidates {
-            match with_retries(url, || self.whole(url, limit)) {
-                Ok(bytes) => return Ok((url.clone(), bytes)),
-                Err(error) => last = Some(error),
+            match with_retries(url, || self.whole(url, limit, accept)) {
+                Ok(published) => return Ok((url.clone(), published)),
+                Err(error) => last = Some(more_telling(last, error)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
     }
 
-    fn whole(&self, url: &str, limit: u64) -> Result<Vec<u8>, Attempt> {
-        let response = accepted(self.client.get(url).send()?)?;
+    fn whole(&self, url: &str, limit: u64, accept: Option<&str>) -> Result<Published, Attempt> {
+        let response = accepted(self.get(url, accept, |request| request)?)?;
+        let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        let digest = digest.map(str::to_owned);
         let mut bytes = Vec::new();
         response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
         if bytes.len() as u64 > limit {
             return Err(Attempt::Long { expected: limit });
         }
-        Ok(bytes)
+        Ok(Published { bytes, digest })
+    }
+
+    /// Asks for `url` by a request that `complete` has completed.
+    fn get(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Attempt> {
+        self.tokens.send(&self.client, url, || {
+            let request = self.client.get(url);
+            complete(match accept {
+                Some(kinds) => request.header(ACCEPT, kinds),
+                None => request,
+            })
+        })
     }
 
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
@@ -264,7 +323,7 @@ impl Downloader {
         let write_failed = |source| Error::Write { path: partial.to_owned(), source };
         loop {
             let begun = output.metadata().map_err(write_failed)?.len() > 0;
-            match with_retries(url, || self.transfer(url, output, file.size, progress)) {
+            match with_retries(url, || self.transfer(url, output, file, progress)) {
                 Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
                 other => other?,
             }
@@ -286,18 +345,18 @@ impl Downloader {
         &self,
         url: &str,
         output: &mut File,
-        size: Option<u64>,
+        file: Pinned<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), Attempt> {
+        let size = file.size;
         let have = output.seek(SeekFrom::End(0)).map_err(Attempt::Disk)?;
         if Some(have) == size {
             return Ok(());
         }
-        let mut request = self.client.get(url);
-        if have > 0 {
-            request = request.header(RANGE, format!("bytes={have}-"));
-        }
-        let response = request.send()?;
+        let response = self.get(url, file.accept, |request| match have {
+            0 => request,
+            _ => request.header(RANGE, format!("bytes={have}-")),
+        })?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             // What is here is not a beginning of what is there; the next attempt starts anew.
             output.set_len(0).map_err(Attempt::Disk)?;
@@ -350,6 +409,17 @@ fn with_retries<T>(url: &str, mut attempt: impl FnMut() -> Result<T, Attempt>) -
         pause *= 2;
     }
     attempt().map_err(|source| Error::Fetch { url: url.to_owned(), source })
+}
+
+/// Of two servers' failures, the one to tell: what a server answered rather than that another cannot be reached, else
+/// the later.
+fn more_telling(before: Option<Error>, error: Error) -> Error {
+    let is_silent =
+        |error: &Error| matches!(error, Error::Fetch { source: Attempt::Http(_) | Attempt::Broken(_), .. });
+    match before {
+        Some(before) if is_silent(&error) && !is_silent(&before) => before,
+        _ => error,
+    }
 }
 
 /// A response that brings a body, whole or from an offset on.

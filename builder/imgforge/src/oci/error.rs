@@ -1,0 +1,144 @@
+//! Why an image cannot be had or used, and what to do then.
+
+use std::path::PathBuf;
+
+use imgforge_kube::images::InvalidManifest;
+
+use super::{
+    InvalidReference,
+    document::{Digest, Malformed},
+};
+use crate::{download, store};
+
+/// Why an image cannot be had or used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A text that is no reference.
+    #[error(transparent)]
+    Reference(#[from] InvalidReference),
+    /// The registry has no such image.
+    #[error("the registry {registry} has no image {reference}")]
+    Absent {
+        /// The registry's name.
+        registry: String,
+        /// The image.
+        reference: String,
+        /// What it answered.
+        source: download::Error,
+    },
+    /// The registry does not give it.
+    #[error("cannot get the image {reference} from the registry {registry}")]
+    Registry {
+        /// The registry's name.
+        registry: String,
+        /// The image.
+        reference: String,
+        /// Why.
+        source: download::Error,
+    },
+    /// What the registry gives is no image.
+    #[error("the registry {registry} gives for {reference} what cannot be used")]
+    Malformed {
+        /// The registry's name.
+        registry: String,
+        /// The image.
+        reference: String,
+        /// What is wrong.
+        source: Malformed,
+    },
+    /// The registry calls bytes by another digest than they have.
+    #[error("the registry {registry} sends {reference} with the digest {found}, and calls it {claimed}")]
+    Digest {
+        /// The registry's name.
+        registry: String,
+        /// The image.
+        reference: String,
+        /// The digest of what came.
+        found: Digest,
+        /// What it should be.
+        claimed: String,
+    },
+    /// The image is not there for the board.
+    #[error("the image {reference} is not there for {wanted}; the registry has it for {}", found.join(", "))]
+    NoPlatform {
+        /// The image.
+        reference: String,
+        /// The board's platform.
+        wanted: String,
+        /// The platforms it is there for.
+        found: Vec<String>,
+    },
+    /// The image is for another platform than it is listed under.
+    #[error("the image {reference} should be for {wanted}, but its configuration says {found}")]
+    OtherPlatform {
+        /// The image.
+        reference: String,
+        /// The board's platform.
+        wanted: String,
+        /// The image's.
+        found: String,
+    },
+    /// The lock was edited.
+    #[error("the lock lists other parts of the image {reference} than its manifest")]
+    OtherParts {
+        /// The image.
+        reference: String,
+    },
+    /// An add-on's manifest that names no images.
+    #[error("cannot tell the images of {url}")]
+    Manifest {
+        /// Where the manifest is from.
+        url: String,
+        /// What is wrong.
+        source: InvalidManifest,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A file of the store.
+    #[error("cannot read {} in the store", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+}
+
+impl Error {
+    /// Whether the network or the build machine, not an input, is at fault.
+    pub fn is_host(&self) -> bool {
+        match self {
+            Error::Absent { .. } | Error::Registry { .. } | Error::Digest { .. } | Error::Open { .. } => true,
+            Error::Store(error) => error.is_host(),
+            _ => false,
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Error::Registry { source: download::Error::Offline { .. }, .. } => {
+                "`imgforge fetch` with the same options gets it where there is a network"
+            }
+            Error::Absent { .. } => {
+                "is it there under another tag? `images` in the cluster file sets those of etcd and CoreDNS"
+            }
+            Error::Registry { source: download::Error::Mismatch { .. }, .. } | Error::Digest { .. } => {
+                "the registry or its mirror lies, or something between changes what it sends: take another mirror"
+            }
+            Error::Registry { .. } => {
+                "a mirror of the registry can be named in config.yaml; with `carry-images: false` in the cluster file the \
+                 first boot pulls the images instead"
+            }
+            Error::NoPlatform { .. } | Error::OtherPlatform { .. } => {
+                "take a release that is published for this board, or leave the board out"
+            }
+            Error::OtherParts { .. } => "`imgforge lock --update` pins the image anew",
+            Error::Malformed { .. } => {
+                "is the mirror in config.yaml a registry, and the reference that of an image?"
+            }
+            _ => return None,
+        })
+    }
+}
