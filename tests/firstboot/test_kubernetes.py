@@ -105,8 +105,10 @@ class Kubeadm(unittest.TestCase):
     def node(self, action=None, failures=0):
         node = Node(self.shell, role="master")
         self.addCleanup(node.__exit__)
-        node.install("kubeadm")
+        node.install("kubeadm", "modprobe")
         node.set("failures", f"{failures}\n")
+        node.write("proc/sys/kernel/osrelease", "6.12-arm64\n")
+        node.write("boot/config-6.12-arm64", "CONFIG_CGROUPS=y\n")
         if action:
             node.write(f"etc/imgforge/kubeadm/{action}.yaml", "kind: some\n")
         return node
@@ -130,6 +132,24 @@ class Kubeadm(unittest.TestCase):
         self.assertEqual(
             node.calls("kubeadm"), [f"kubeadm join --config {document} --experimental-patches=/a b --v=1"]
         )
+
+    def test_without_the_kernels_configuration_kubeadms_check_of_it_is_ignored_aloud(self):
+        for module in ("configs", ""):
+            node = self.node("join")
+            (node.root / "boot/config-6.12-arm64").unlink()
+            node.set("missing-module", module)
+            code, said = node.stage("kubeadm")
+            self.assertEqual((code, node.calls("modprobe")), (0, ["modprobe configs"]))
+            ignored = "--ignore-preflight-errors=SystemVerification" in node.calls("kubeadm")[0]
+            self.assertEqual(ignored, module == "configs", "the module brings the configuration")
+            self.assertEqual("kubeadm's check SystemVerification is ignored" in said, ignored)
+
+    def test_what_is_said_of_a_failure_is_not_kubeadms_advice(self):
+        node = self.node("join", failures=1)
+        node.set("advice", "\t[ERROR Port-10250]: Port 10250 is in use\n[preflight] If you know what you are doing, go on\n"
+                 "To see the stack trace of this error execute with --v=5 or higher\n")
+        said = node.stage("kubeadm")[1]
+        self.assertIn("kubeadm join: [ERROR Port-10250]: Port 10250 is in use; attempt 2 in 10 s", said)
 
     def test_no_document_or_no_kubeadm_is_not_configured(self):
         node = self.node()
