@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::{Deb, Gnupg, VendorServer, sha256};
+use crate::{Deb, Gnupg, Tool, VendorServer, sha256};
 
 /// Who signs it.
 const SIGNER: &str = "repository";
@@ -72,9 +72,12 @@ impl SignedRepository {
 
     /// Serves these bytes as `file`, whatever index and release say.
     pub fn put(&self, file: &str, bytes: &[u8]) {
-        let path = self.path(file);
-        fs::write(&path, bytes).expect("a file of the repository");
-        self.server.add(&format!("/repository/{file}"), &path);
+        fs::write(self.path(file), bytes).expect("a file of the repository");
+        self.serve(file);
+    }
+
+    fn serve(&self, file: &str) {
+        self.server.add(&format!("/repository/{file}"), &self.path(file));
     }
 
     /// Where `file` of it lies on this machine.
@@ -99,11 +102,24 @@ impl SignedRepository {
 
     /// Adds `bytes` as what the package is, and publishes. Index and release vouch for them.
     pub fn add_as(&mut self, deb: &Deb, bytes: &[u8]) {
-        let name = deb.file_name();
-        self.put(&name, bytes);
-        let (size, sha256) = self.sum(&name);
-        let entry = format!("{}Filename: ./{name}\nSize: {size}\nSHA256: {sha256}\n\n", deb.control());
-        self.index.insert(name, entry);
+        self.put(&deb.file_name(), bytes);
+        self.list(deb.file_name(), &deb.control());
+    }
+
+    /// Adds a package that lies in a file, and publishes.
+    pub fn add_file(&mut self, path: &Path) {
+        let control = Tool::DPKG_DEB.approves(["--field", &path.to_string_lossy()]);
+        let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+        fs::copy(path, self.folder.path().join(&name)).expect("a file of the repository");
+        self.serve(&name);
+        self.list(name, &control);
+    }
+
+    /// Puts the package in `file` into the index, and publishes.
+    fn list(&mut self, file: String, control: &str) {
+        let (size, sha256) = self.sum(&file);
+        let entry = format!("{control}Filename: ./{file}\nSize: {size}\nSHA256: {sha256}\n\n");
+        self.index.insert(file, entry);
         self.publish();
     }
 

@@ -46,6 +46,9 @@ pub struct Profile {
     /// The Kubernetes its masters and workers get; without it, they bring none.
     #[serde(default)]
     pub kubernetes: Option<kubernetes::Choice>,
+    /// What Raspberry Pi Imager calls the boards that start this image: the `tags` of its list of devices.
+    #[serde(default)]
+    pub imager_devices: Vec<String>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -313,6 +316,18 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// All vendors that are described in `folders`, by name; one in an earlier folder hides one of the same name in a later folder.
+pub fn vendors(folders: &[PathBuf]) -> Result<Vec<Vendor>, Error> {
+    let mut vendors = BTreeMap::new();
+    for folder in folders.iter().map(|folder| folder.join("vendors")).filter(|folder| folder.is_dir()) {
+        for path in yaml_files(&folder)? {
+            let vendor: Vendor = yaml::read(&path)?;
+            vendors.entry(vendor.vendor.clone()).or_insert(vendor);
+        }
+    }
+    Ok(vendors.into_values().collect())
 }
 
 /// Reads a SHA-256; a text that is none is an error with its place.

@@ -2,6 +2,7 @@
 
 mod lan_dns;
 mod metallb;
+pub mod monitoring;
 
 use std::collections::BTreeMap;
 
@@ -163,6 +164,10 @@ pub fn add_ons(
     }
     if let Some(settings) = &cluster.add_ons.lan_dns {
         add_ons.push(AddOn { name: lan_dns::FILE.into(), content: lan_dns::manifest(cluster, settings)? });
+    }
+    if let Some(settings) = &cluster.add_ons.monitoring {
+        let content = monitoring::manifest(cluster, settings)?;
+        add_ons.push(AddOn { name: monitoring::FILE.into(), content });
     }
     Ok(add_ons)
 }

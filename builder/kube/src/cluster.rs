@@ -118,6 +118,8 @@ pub struct AddOns {
     pub load_balancer: Option<LoadBalancer>,
     /// A name server for the home network that knows the cluster's Services.
     pub lan_dns: Option<LanDns>,
+    /// Prometheus with alerts, small enough for a board with 1 GB.
+    pub monitoring: Option<Monitoring>,
 }
 
 /// What connects the pods of different nodes.
@@ -153,6 +155,24 @@ pub struct LanDns {
     /// Name servers for everything else; unset: those of `lan`.
     #[serde(default)]
     pub upstream: Vec<IpAddr>,
+}
+
+/// Prometheus on one node, an exporter on each.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Monitoring {
+    /// The node that measures and keeps what was measured, in `/var/lib/prometheus`; unset: the first master.
+    pub node: Option<String>,
+    /// How many days it is kept. It is less if it would be more than 1 GB.
+    pub days: u16,
+    /// Who is told of alerts: the address of a webhook of Alertmanager's form. Unset: they are only shown.
+    pub alerts_to: Option<String>,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self { node: None, days: 7, alerts_to: None }
+    }
 }
 
 impl Cluster {

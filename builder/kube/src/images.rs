@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
-use crate::{kube_vip, member::Member, version::Version};
+use crate::{add_ons::monitoring, kube_vip, member::Member, version::Version};
 
 /// The members of a pod's specification that list containers.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec>
@@ -34,6 +34,8 @@ pub fn images(member: &Member<'_>) -> Images {
         );
         images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
     }
+    let monitoring = monitoring::images(member.cluster, &member.node.hostname);
+    images.references.extend(monitoring.into_iter().map(str::to_owned));
     images.references.sort();
     images
 }

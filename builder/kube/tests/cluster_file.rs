@@ -277,3 +277,18 @@ nodes:
         ]
     );
 }
+
+#[test]
+fn monitoring_is_for_a_node_that_is_there_and_tells_somebody_who_can_be_reached() {
+    let text = "
+add-ons: { monitoring: { node: nas, days: 0, alerts-to: my phone } }
+nodes: [{ hostname: m, board: rpi4, role: master }, { hostname: nas, board: rpi4, role: base }]";
+    assert_eq!(
+        errors(text),
+        [
+            "add-ons.monitoring.node: no node that runs pods is called `nas`",
+            "add-ons.monitoring.days: nothing would be kept",
+            "add-ons.monitoring.alerts-to: `my phone` is no address of a webhook: https://ntfy.home.example/alerts",
+        ]
+    );
+}
