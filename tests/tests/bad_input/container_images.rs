@@ -514,6 +514,41 @@ fn an_index_that_calls_an_image_what_it_is_not_is_refused() {
     );
 }
 
+/// A program of this machine's, as if it were for another (System V ABI, e_machine).
+fn program_for(machine: u16) -> Vec<u8> {
+    let mut program = fs::read("/bin/true").expect("a program");
+    program[18..20].copy_from_slice(&machine.to_le_bytes());
+    program
+}
+
+const AARCH64: u16 = 183;
+const X86_64: u16 = 62;
+
+/// Images of etcd and CoreDNS for arm64 called themselves amd64 for years, and ran.
+#[test]
+fn programs_count_and_labels_do_not() {
+    let (lab, registry) = Lab::with_registry();
+    let mislabelled = ContainerImage::new(Dialect::Oci, "linux/amd64", program_for(AARCH64));
+    registry.push_image("pause", "3.10.2", &mislabelled);
+    assert!(lab.locked(&[]).contains(&hex(&mislabelled.manifest)));
+
+    let (lab, registry) = Lab::with_registry();
+    registry.push_image(
+        "pause",
+        "3.10.2",
+        &ContainerImage::new(Dialect::Oci, "linux/arm64", program_for(X86_64)),
+    );
+    lab.refuses(
+        1,
+        &[
+            &format!(
+                "error: the image {PAUSE} does not run on linux/arm64: program in it is for 64-bit x86 instead of 64-bit Arm"
+            ),
+            "hint: take a release that is published for this board, or leave the board out",
+        ],
+    );
+}
+
 #[test]
 fn other_bytes_than_the_digest_says_are_refused() {
     let (lab, image) = Lab::with_liar();
@@ -598,7 +633,7 @@ fn a_lock_that_was_edited_is_refused() {
     succeeds(&mut lab.command(&["cluster", "init"]));
     let said = fails(&mut lab.build("--locked"), 1);
     assert!(
-        said.contains(&format!("error: the lock lists other parts of the image {PAUSE} than its manifest")),
+        said.contains(&format!("error: the lock does not say of the image {PAUSE} what its manifest says")),
         "{said}"
     );
 }
