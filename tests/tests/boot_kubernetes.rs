@@ -288,11 +288,3 @@ fn kubeadm_takes_the_documents_patches_and_authorities() {
     let etcd = fs::read_to_string(root.join("etc/kubernetes/manifests/etcd.yaml")).unwrap();
     assert!(etcd.contains("ETCD_ELECTION_TIMEOUT") && etcd.contains("etcd:3.5.16-0"), "{etcd}");
 }
-#[test]
-fn zz_debug_build() {
-    let lab = Lab::new();
-    for name in ["k8s-master-1", "k8s-worker-1"] {
-        fs::copy(lab.card(name), format!("/tmp/k8swork/card-{}.img", &name[4..10])).unwrap();
-    }
-    fs::copy(lab.path("home.kubeconfig"), "/tmp/k8swork/home.kubeconfig").unwrap();
-}
