@@ -1,5 +1,7 @@
 //! An image running in QEMU, seen through its serial console.
 
+use std::env;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -14,7 +16,8 @@ use crate::repository;
 /// One guest, or one [`Lan`] of them, at a time in a process: more would only slow each other down past their deadlines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A running guest. It ends with the value, as by a power cut.
+/// A running guest. It ends with the value, as by a power cut. What its console says goes to the end of the file that
+/// `IMGFORGE_CONSOLE` names, too.
 #[derive(Debug)]
 pub struct Guest {
     qemu: Child,
@@ -83,6 +86,11 @@ impl Guest {
     /// Boots `image` with a second disk, which the guest writes to.
     pub fn boot_with_disk(image: &Path, disk: &Path) -> Self {
         Self::alone(image, &["--disk", &disk.to_string_lossy()])
+    }
+
+    /// Boots `image` as the SD card of a board that QEMU has a machine of, named as in `scripts/boot-image`.
+    pub fn boot_board(image: &Path, machine: &str) -> Self {
+        Self::alone(image, &["--machine", machine])
     }
 
     fn alone(image: &Path, options: &[&str]) -> Self {
@@ -155,6 +163,10 @@ impl Guest {
 
     fn hear(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
         let bytes = self.console.recv_timeout(deadline.saturating_duration_since(Instant::now()))?;
+        if let Some(path) = env::var_os("IMGFORGE_CONSOLE") {
+            let file = File::options().append(true).create(true).open(path);
+            file.and_then(|mut file| file.write_all(&bytes)).expect("the console's file");
+        }
         self.transcript.push_str(&String::from_utf8_lossy(&bytes));
         Ok(())
     }

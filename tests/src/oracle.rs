@@ -82,6 +82,11 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Whether the table is a GPT.
+    pub fn is_of_gpt(&self) -> bool {
+        self.kind.len() > 2
+    }
+
     /// The partition of `image` as the programs of e2fsprogs take it.
     pub fn ext4(&self, image: &Path) -> String {
         format!("{}?offset={}", image.display(), self.start * SECTOR)

@@ -33,6 +33,7 @@ const CLUSTER: &str = "\
 name: home
 kubernetes: 1.20.2
 images: { etcd: 3.5.16-0 } # Debian's
+lan: { gateway: 192.168.76.1 } # where nobody is
 add-ons: { network: none }
 users: # the password is `imgforge`
   - name: ops

@@ -1,6 +1,7 @@
 //! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
 
 mod bearer;
+mod error;
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,11 +19,9 @@ use reqwest::{
 use sha2::{Digest, Sha256};
 
 use self::bearer::Tokens;
+pub use self::error::{Attempt, Error};
 
-use crate::{
-    checksum_file,
-    store::{self, Store},
-};
+use crate::{checksum_file, store::Store};
 
 /// Times a server is asked before the next mirror is.
 const ATTEMPTS: u32 = 4;
@@ -32,137 +31,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const SILENCE: Duration = Duration::from_secs(30);
 /// Checksums, signatures and keys are far below this many bytes; more is something else.
 const MOST_SMALL: u64 = 1 << 20;
-
-/// Why a file could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The network may not be used, and the store does not have it.
-    #[error("{url} is not in the store, and --offline forbids to fetch it")]
-    Offline {
-        /// What was asked for.
-        url: String,
-    },
-    /// No server gave it.
-    #[error("cannot fetch {url}")]
-    Fetch {
-        /// The URL that was tried last.
-        url: String,
-        /// Why that failed.
-        source: Attempt,
-    },
-    /// The file cannot be kept.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A server gave other bytes than the pinned ones.
-    #[error("{url} has SHA-256 {found}, but {expected} is pinned")]
-    Mismatch {
-        /// Where it came from.
-        url: String,
-        /// The hash of what came.
-        found: String,
-        /// The pinned hash.
-        expected: String,
-    },
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The vendor's checksum file is none.
-    #[error("{url} holds no SHA-256 for {name}")]
-    NoChecksum {
-        /// The checksum file.
-        url: String,
-        /// The file it should be for.
-        name: String,
-    },
-}
-
-impl Error {
-    /// Whether there is no such file: the server says so, or without network, the store has none.
-    pub fn is_absent(&self) -> bool {
-        matches!(
-            self,
-            Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. } | Error::Offline { .. }
-        )
-    }
-}
-
-/// Why one attempt failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Attempt {
-    /// No connection, or it broke.
-    #[error("the connection failed")]
-    Http(#[from] reqwest::Error),
-    /// The server refused.
-    #[error("the server answered {0}")]
-    Status(StatusCode),
-    /// The server wants to know who asks, and takes no anonymous token for it.
-    #[error("the server lets nobody in without a password")]
-    Password,
-    /// The server names a place for tokens that gives none.
-    #[error("{realm} gives no token to ask with ({answer})")]
-    Token {
-        /// Where tokens are to be had.
-        realm: String,
-        /// What it answered.
-        answer: String,
-    },
-    /// The transfer ended early.
-    #[error("the transfer ended after {received} of {expected} bytes")]
-    Short {
-        /// Bytes that are there.
-        received: u64,
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// The server has a file of another size.
-    #[error("the server has {found} bytes, but {expected} are expected")]
-    Size {
-        /// Bytes that are there.
-        found: u64,
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// The server sends more than it should.
-    #[error("the server sends more than the expected {expected} bytes")]
-    Long {
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// Reading from the connection failed.
-    #[error("the transfer broke")]
-    Broken(#[source] io::Error),
-    /// What came cannot be kept.
-    #[error("cannot be kept")]
-    Disk(#[source] io::Error),
-}
-
-impl Attempt {
-    /// Whether asking the same server again may help.
-    fn is_passing(&self) -> bool {
-        match self {
-            Attempt::Status(status) => {
-                status.is_server_error()
-                    || matches!(
-                        *status,
-                        StatusCode::REQUEST_TIMEOUT
-                            | StatusCode::RANGE_NOT_SATISFIABLE
-                            | StatusCode::TOO_MANY_REQUESTS
-                    )
-            }
-            Attempt::Size { .. }
-            | Attempt::Long { .. }
-            | Attempt::Disk(_)
-            | Attempt::Password
-            | Attempt::Token { .. } => false,
-            _ => true,
-        }
-    }
-}
 
 /// Told of the bytes received so far and, where known, of all to come.
 pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
@@ -238,7 +106,7 @@ impl Downloader {
             match self.fetch_from(url, &mut output, file, &partial, progress) {
                 Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => last = Some(more_telling(last, error)),
+                Err(error) => last = Some(error.or_more_telling(last)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
@@ -270,7 +138,7 @@ impl Downloader {
         for url in candidates {
             match with_retries(url, || self.whole(url, limit, accept)) {
                 Ok(published) => return Ok((url.clone(), published)),
-                Err(error) => last = Some(more_telling(last, error)),
+                Err(error) => last = Some(error.or_more_telling(last)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
@@ -409,17 +277,6 @@ fn with_retries<T>(url: &str, mut attempt: impl FnMut() -> Result<T, Attempt>) -
         pause *= 2;
     }
     attempt().map_err(|source| Error::Fetch { url: url.to_owned(), source })
-}
-
-/// Of two servers' failures, the one to tell: what a server answered rather than that another cannot be reached, else
-/// the later.
-fn more_telling(before: Option<Error>, error: Error) -> Error {
-    let is_silent =
-        |error: &Error| matches!(error, Error::Fetch { source: Attempt::Http(_) | Attempt::Broken(_), .. });
-    match before {
-        Some(before) if is_silent(&error) && !is_silent(&before) => before,
-        _ => error,
-    }
 }
 
 /// A response that brings a body, whole or from an offset on.

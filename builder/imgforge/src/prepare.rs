@@ -88,7 +88,8 @@ pub fn prepare(
     let lock = pin.lock()?;
     let additions = lock.as_ref().map(|lock| pin.additions(lock)).transpose()?.unwrap_or_default();
     let locked = lock.as_ref().and_then(|lock| lock.epoch);
-    inputs.request.epoch = epoch_from_environment()?.or(locked).unwrap_or(inputs.written);
+    let asked = args.epoch.map_or_else(epoch_from_environment, |epoch| Ok(Some(epoch)))?;
+    inputs.request.epoch = asked.or(locked).unwrap_or(inputs.written);
     let trees = &inputs.trees;
     let changes = plan::plan(&inputs.request, &additions, &trees.root, trees.boot());
     let changes = changes.map_err(|error| match error {

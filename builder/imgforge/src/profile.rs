@@ -46,6 +46,9 @@ pub struct Profile {
     /// The Kubernetes its masters and workers get; without it, they bring none.
     #[serde(default)]
     pub kubernetes: Option<kubernetes::Choice>,
+    /// What Raspberry Pi Imager calls the boards that start this image: the `tags` of its list of devices.
+    #[serde(default)]
+    pub imager_devices: Vec<String>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,

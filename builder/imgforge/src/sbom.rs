@@ -244,7 +244,7 @@ fn escaped(text: &str) -> String {
 
 /// `2026-09-12T07:15:41Z`: the proleptic Gregorian calendar, with years that start in March so that the leap day is the
 /// last.
-fn utc(epoch: i64) -> String {
+pub fn utc(epoch: i64) -> String {
     let (days, seconds) = (epoch.div_euclid(86_400), epoch.rem_euclid(86_400));
     // Days since 0000-03-01, in eras of 400 years.
     let days = days + 719_468;

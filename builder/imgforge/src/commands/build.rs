@@ -34,14 +34,8 @@ fn build(target: &Target, args: &BuildArgs, settings: &Settings, console: &Conso
     prepared.inputs.notes.iter().for_each(|note| console.note(&format!("note: {note}")));
     let (path, format) = destination(args, &prepared);
     output::check_destination(&path, &prepared.inputs.base.published)?;
-    let entries = ChangeEntry::all(&prepared.changes);
-    let entries =
-        entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
-    let patched = patch(&prepared).map_err(|error| error.of_image(&prepared.inputs.base.origin));
-    let (disk, applied) = patched?;
-    let partitions = Partitions::find(&applied.table, &prepared.inputs.request.profile.layout)?;
+    let Assembled { disk, applied, partitions, manifest } = Assembled::new(&prepared)?;
     report(console, &prepared, &applied);
-    let manifest = Manifest::new(&prepared, &partitions, entries);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let output = Output {
         path: &path,
@@ -69,6 +63,32 @@ fn read_back(written: &Written, applied: &Applied, partitions: &Partitions) -> R
         return Ok(());
     }
     Err(Error::Deviates { what: "what was written does not read back as planned".into(), deviations })
+}
+
+/// An image as it will be written.
+pub(super) struct Assembled {
+    /// The base with the changes.
+    pub disk: Arc<Disk>,
+    /// What was done to it.
+    applied: Applied,
+    /// Where its file systems are.
+    partitions: Partitions,
+    /// What it is made of; without its own digest and size.
+    pub manifest: Manifest,
+}
+
+impl Assembled {
+    /// Makes what `prepared` plans, in memory.
+    pub fn new(prepared: &Prepared) -> Result<Self, Error> {
+        let entries = ChangeEntry::all(&prepared.changes);
+        let entries =
+            entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
+        let patched = patch(prepared).map_err(|error| error.of_image(&prepared.inputs.base.origin));
+        let (disk, applied) = patched?;
+        let partitions = Partitions::find(&applied.table, &prepared.inputs.request.profile.layout)?;
+        let manifest = Manifest::new(prepared, &partitions, entries);
+        Ok(Self { disk, applied, partitions, manifest })
+    }
 }
 
 /// Makes the changes in a disk over the base.

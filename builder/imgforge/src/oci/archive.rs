@@ -11,7 +11,7 @@ use serde::Serialize;
 use tar::{EntryType, Header};
 
 use super::{
-    Error, LockedImage, Platform, Reference,
+    Error, LockedImage, Platform,
     document::{self, Document, INDEX, Malformed, Manifest},
     splice::Splice,
 };
@@ -55,14 +55,7 @@ struct Annotations<'a> {
 /// The archive of `image`, whose parts are in the store, for a board of `platform`. The image is looked at again: a lock
 /// may have been edited.
 pub fn archive(store: &Store, image: &LockedImage, platform: &Platform) -> Result<Arc<dyn Content>, Error> {
-    let malformed = |source| Error::Malformed {
-        registry: image
-            .reference
-            .parse()
-            .map_or_else(|_| String::new(), |r: Reference| r.registry().to_owned()),
-        reference: image.reference.clone(),
-        source,
-    };
+    let malformed = |source| Error::Malformed { reference: image.reference.clone(), source };
     let manifest = read_small(store, &image.manifest.sha256)?;
     let Document::Manifest(manifest) = Document::decode(&manifest).map_err(malformed)? else {
         return Err(malformed(Malformed::Neither));
@@ -82,7 +75,7 @@ pub fn archive(store: &Store, image: &LockedImage, platform: &Platform) -> Resul
     let index = index(image, &manifest, own);
     parts.push(("index.json".to_owned(), Arc::new(index)));
     parts.push(("oci-layout".to_owned(), Arc::new(LAYOUT.to_vec())));
-    stitched(parts).map_err(|source| malformed(Malformed::Json(serde_json::Error::io(source))))
+    stitched(parts).map_err(|_| malformed(Malformed::Size(image.size())))
 }
 
 fn index(image: &LockedImage, manifest: &Manifest, platform: Platform) -> Vec<u8> {

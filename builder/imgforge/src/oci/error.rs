@@ -17,40 +17,35 @@ pub enum Error {
     #[error(transparent)]
     Reference(#[from] InvalidReference),
     /// The registry has no such image.
-    #[error("the registry {registry} has no image {reference}")]
+    #[error("the registry {} has no image {reference}", registry(reference))]
     Absent {
-        /// The registry's name.
-        registry: String,
         /// The image.
         reference: String,
         /// What it answered.
-        source: download::Error,
+        source: Box<download::Error>,
     },
     /// The registry does not give it.
-    #[error("cannot get the image {reference} from the registry {registry}")]
+    #[error("cannot get the image {reference} from the registry {}", registry(reference))]
     Registry {
-        /// The registry's name.
-        registry: String,
         /// The image.
         reference: String,
         /// Why.
-        source: download::Error,
+        source: Box<download::Error>,
     },
     /// What the registry gives is no image.
-    #[error("the registry {registry} gives for {reference} what cannot be used")]
+    #[error("the registry {} gives for {reference} what cannot be used", registry(reference))]
     Malformed {
-        /// The registry's name.
-        registry: String,
         /// The image.
         reference: String,
         /// What is wrong.
         source: Malformed,
     },
     /// The registry calls bytes by another digest than they have.
-    #[error("the registry {registry} sends {reference} with the digest {found}, and calls it {claimed}")]
+    #[error(
+        "the registry {} sends {reference} with the digest {found}, and calls it {claimed}",
+        registry(reference)
+    )]
     Digest {
-        /// The registry's name.
-        registry: String,
         /// The image.
         reference: String,
         /// The digest of what came.
@@ -118,19 +113,20 @@ impl Error {
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Error::Registry { source: download::Error::Offline { .. }, .. } => {
-                "`imgforge fetch` with the same options gets it where there is a network"
-            }
+            Error::Registry { source, .. } => match **source {
+                download::Error::Offline { .. } => {
+                    "`imgforge fetch` with the same options gets it where there is a network"
+                }
+                download::Error::Mismatch { .. } => LIES,
+                _ => {
+                    "a mirror of the registry can be named in config.yaml; with `carry-images: false` in the cluster file \
+                     the first boot pulls the images instead"
+                }
+            },
             Error::Absent { .. } => {
                 "is it there under another tag? `images` in the cluster file sets those of etcd and CoreDNS"
             }
-            Error::Registry { source: download::Error::Mismatch { .. }, .. } | Error::Digest { .. } => {
-                "the registry or its mirror lies, or something between changes what it sends: take another mirror"
-            }
-            Error::Registry { .. } => {
-                "a mirror of the registry can be named in config.yaml; with `carry-images: false` in the cluster file the \
-                 first boot pulls the images instead"
-            }
+            Error::Digest { .. } => LIES,
             Error::NoPlatform { .. } | Error::OtherPlatform { .. } => {
                 "take a release that is published for this board, or leave the board out"
             }
@@ -141,4 +137,12 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+const LIES: &str =
+    "the registry or its mirror lies, or something between changes what it sends: take another mirror";
+
+/// The registry of a full reference.
+fn registry(reference: &str) -> &str {
+    reference.split('/').next().unwrap_or_default()
 }

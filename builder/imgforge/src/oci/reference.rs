@@ -39,11 +39,6 @@ enum Version {
 pub struct InvalidReference(String);
 
 impl Reference {
-    /// The registry's name.
-    pub fn registry(&self) -> &str {
-        &self.registry
-    }
-
     /// Registry and repository: `registry.k8s.io/pause`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)

@@ -78,10 +78,7 @@ impl Registry<'_> {
         let claimed = reference.digest().map(ToString::to_string).or(said);
         match claimed.filter(|claimed| claimed.starts_with("sha256:") && *claimed != found.to_string()) {
             None => Ok(bytes),
-            Some(claimed) => {
-                let (registry, reference) = (reference.registry().to_owned(), reference.to_string());
-                Err(Error::Digest { registry, reference, found, claimed })
-            }
+            Some(claimed) => Err(Error::Digest { reference: reference.to_string(), found, claimed }),
         }
     }
 
@@ -149,20 +146,21 @@ fn decode(reference: &Reference, bytes: &[u8]) -> Result<Document, Error> {
 }
 
 fn malformed(reference: &Reference) -> impl Fn(Malformed) -> Error {
-    let (registry, reference) = (reference.registry().to_owned(), reference.to_string());
-    move |source| Error::Malformed { registry: registry.clone(), reference: reference.clone(), source }
+    let reference = reference.to_string();
+    move |source| Error::Malformed { reference: reference.clone(), source }
 }
 
 fn refused(reference: &Reference) -> impl Fn(download::Error) -> Error {
-    let (registry, reference) = (reference.registry().to_owned(), reference.to_string());
+    let reference = reference.to_string();
     move |source| {
-        let (registry, reference) = (registry.clone(), reference.clone());
+        let reference = reference.clone();
         match source {
             download::Error::Store(error) => error.into(),
-            source if source.is_absent() && !matches!(source, download::Error::Offline { .. }) => {
-                Error::Absent { registry, reference, source }
+            source @ download::Error::Offline { .. } => {
+                Error::Registry { reference, source: Box::new(source) }
             }
-            source => Error::Registry { registry, reference, source },
+            source if source.is_absent() => Error::Absent { reference, source: Box::new(source) },
+            source => Error::Registry { reference, source: Box::new(source) },
         }
     }
 }
