@@ -4,17 +4,36 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Once;
 
-use crate::{SignedRepository, repository};
+use crate::{ContainerImage, Registry, SignedRepository, repository};
 
-/// A repository with its packages for nodes, and with `node-images` and `control-plane-images`, which hold the container
-/// images.
+/// Where kubeadm 1.20 has its images from.
+pub const KUBERNETES_REGISTRY: &str = "k8s.gcr.io";
+
+/// A repository with its packages for nodes.
 pub fn kubernetes_packages() -> SignedRepository {
-    let folder = made().join("packages").read_dir().expect("the packages");
-    let mut packages: Vec<_> = folder.map(|entry| entry.expect("an entry").path()).collect();
-    packages.sort();
     let mut repository = SignedRepository::new();
-    packages.iter().for_each(|package| repository.add_file(package));
+    files("packages").iter().for_each(|package| repository.add_file(package));
     repository
+}
+
+/// Stands for [`KUBERNETES_REGISTRY`], with the container images that kubeadm asks for.
+pub fn kubernetes_images() -> Registry {
+    let registry = Registry::start();
+    for archive in files("images") {
+        let (image, reference) = ContainerImage::from_archive(&archive);
+        let name = reference.strip_prefix(KUBERNETES_REGISTRY).expect("an image of Kubernetes");
+        let (repository, tag) = name.trim_start_matches('/').split_once(':').expect("a tag");
+        registry.push_image(repository, tag, &image);
+    }
+    registry
+}
+
+/// The files in `folder` of it.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = made().join(folder).read_dir().expect("scripts/make-kubernetes leaves it");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
 }
 
 /// One of its programs for this machine: `kubeadm` or `kubectl`.

@@ -1,5 +1,6 @@
 //! Debian's container registry on the loopback interface, and images to put there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -83,6 +84,31 @@ impl ContainerImage {
         let mut image = Self { manifest: Vec::new(), config, layers, dialect, platform };
         image.manifest = image.manifest_with(&[]);
         image
+    }
+
+    /// The image of one layer for linux/arm64 in an archive as `docker save` makes them, and its reference.
+    pub fn from_archive(path: &Path) -> (Self, String) {
+        let mut archive = tar::Archive::new(fs::File::open(path).expect("the archive"));
+        let mut files = BTreeMap::new();
+        for entry in archive.entries().expect("an archive") {
+            let mut entry = entry.expect("an entry");
+            let name = entry.path().expect("a path").display().to_string();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).expect("a whole file");
+            files.insert(name, bytes);
+        }
+        let mut file = |name: &str| files.remove(name).unwrap_or_else(|| panic!("{path:?} has no {name}"));
+        let list: Value = serde_json::from_slice(&file("manifest.json")).expect("its list");
+        let reference = list[0]["RepoTags"][0].as_str().expect("a reference").to_owned();
+        let mut image = Self {
+            manifest: Vec::new(),
+            config: file("config.json"),
+            layers: vec![file("layer.tar")],
+            dialect: Dialect::Docker,
+            platform: json!({ "os": "linux", "architecture": "arm64" }),
+        };
+        image.manifest = image.manifest_with(&[]);
+        (image, reference)
     }
 
     /// The manifest with other values under some of its members.

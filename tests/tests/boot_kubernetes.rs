@@ -12,8 +12,8 @@ use std::{
 };
 
 use imgforge_tests::{
-    Guest, Lan, SignedRepository, Tool, Workbench, free_port, kubernetes_packages, kubernetes_program,
-    partitions, succeeds,
+    Guest, KUBERNETES_REGISTRY, Lan, Registry, SignedRepository, Tool, Workbench, free_port,
+    kubernetes_images, kubernetes_packages, kubernetes_program, partitions, succeeds,
 };
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ const CLUSTER: &str = "\
 name: home
 kubernetes: 1.20.2
 images: { etcd: 3.5.16-0 } # Debian's
-lan: { gateway: 192.168.76.2 }
+lan: { gateway: 192.168.76.1 } # where nobody is
 add-ons: { network: none }
 users: # the password is `imgforge`
   - name: ops
@@ -45,7 +45,6 @@ nodes:
     role: master
     address: 192.168.76.10/24
     labels: { home.example/raid: \"true\" }
-    packages: [control-plane-images]
     files:
       - path: /etc/cni/net.d/10-bridge.conflist
         content: BRIDGE 10.244.0.0/24
@@ -54,6 +53,12 @@ nodes:
           [Route]
           Destination=10.244.1.0/24
           Gateway=192.168.76.11
+      - path: /etc/systemd/network/04-management.network # a second card, for this machine only
+        content: |
+          [Match]
+          MACAddress=52:54:00:12:35:01
+          [Network]
+          DHCP=ipv4
   - hostname: k8s-worker-1
     board: virt-arm64
     address: 192.168.76.11/24
@@ -79,14 +84,17 @@ const BRIDGE: &str = r#"'{
 /// A cluster's images, and what its owner has on the workstation.
 struct Lab {
     bench: Workbench,
-    _packages: SignedRepository,
+    packages: SignedRepository,
+    images: Registry,
 }
 
 impl Lab {
     fn new() -> Self {
-        let packages = kubernetes_packages();
-        let lab = Self { bench: Workbench::new(), _packages: packages };
+        let lab =
+            Self { bench: Workbench::new(), packages: kubernetes_packages(), images: kubernetes_images() };
         fs::write(lab.bench.profiles().join("kubernetes/1.20.yaml"), lab.release()).unwrap();
+        let mirror = format!("mirrors: {{ 'https://{KUBERNETES_REGISTRY}/': ['{}'] }}\n", lab.images.url());
+        fs::write(lab.path("config.yaml"), mirror).unwrap();
         let connect = |text: String, subnet: &str| {
             text.replace(&format!("BRIDGE {subnet}"), &BRIDGE.replace("SUBNET", subnet))
         };
@@ -101,8 +109,8 @@ impl Lab {
     fn release(&self) -> String {
         format!(
             "release: \"1.20\"\nversion: 1.20.2\ndescription: from Debian's sources\nrepositories: [{}]\n\
-             packages: [kubeadm, kubelet, kubectl, cri-tools, containerd, runc, containernetworking-plugins, node-images]\n",
-            self._packages.declaration()
+             packages: [kubeadm, kubelet, kubectl, cri-tools, containerd, runc, containernetworking-plugins]\n",
+            self.packages.declaration()
         )
     }
 
@@ -195,8 +203,8 @@ impl<'a> Site<'a> {
     }
 
     fn master(&self) -> Guest {
-        let router = format!("{}:192.168.76.10:6443", self.port);
-        let options = ["--memory", MEMORY, "--forward", &router];
+        let management = format!("{}:6443", self.port);
+        let options = ["--memory", MEMORY, "--management", &management];
         self.lan.boot(1, &self.lab.card("k8s-master-1"), &options)
     }
 
@@ -280,12 +288,4 @@ fn kubeadm_takes_the_documents_patches_and_authorities() {
     assert!(pod.contains("failureThreshold: 61\n"), "20 minutes to start: {pod}");
     let etcd = fs::read_to_string(root.join("etc/kubernetes/manifests/etcd.yaml")).unwrap();
     assert!(etcd.contains("ETCD_ELECTION_TIMEOUT") && etcd.contains("etcd:3.5.16-0"), "{etcd}");
-}
-#[test]
-fn zz_debug_build() {
-    let lab = Lab::new();
-    for name in ["k8s-master-1", "k8s-worker-1"] {
-        fs::copy(lab.card(name), format!("/tmp/k8swork/card-{}.img", &name[4..10])).unwrap();
-    }
-    fs::copy(lab.path("home.kubeconfig"), "/tmp/k8swork/home.kubeconfig").unwrap();
 }
