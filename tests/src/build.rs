@@ -148,7 +148,7 @@ impl Signed {
 fn copy_profiles(to: &Path) -> Vec<String> {
     let from = repository().join("board-profiles");
     let mut boards = Vec::new();
-    for folder in ["", "vendors", "keys", "kubernetes"] {
+    for folder in ["", "vendors", "keys", "kubernetes", "add-ons"] {
         fs::create_dir_all(to.join(folder)).expect("a folder");
         for entry in fs::read_dir(from.join(folder)).expect("the profiles") {
             let path = entry.expect("an entry").path();

@@ -19,6 +19,8 @@ impl Tool {
     pub const DEBUGFS: Self = Self { program: "debugfs", package: "e2fsprogs" };
     /// Prints an ext4 superblock.
     pub const DUMPE2FS: Self = Self { program: "dumpe2fs", package: "e2fsprogs" };
+    /// Packs and reads packages.
+    pub const DPKG_DEB: Self = Self { program: "dpkg-deb", package: "dpkg" };
     /// Checks ext4.
     pub const E2FSCK: Self = Self { program: "e2fsck", package: "e2fsprogs" };
     /// Checks FAT.

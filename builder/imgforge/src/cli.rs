@@ -410,6 +410,8 @@ pub enum SchemaKind {
     Cluster,
     /// A release of Kubernetes.
     Kubernetes,
+    /// The pin of an add-on's manifest.
+    AddOn,
     /// The pinned keys of package repositories.
     Keys,
     /// An overlay's declarations.

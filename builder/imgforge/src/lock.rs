@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{artifact::Artifact, profile::BaseImage, store, yaml};
+use crate::{artifact::Artifact, oci::LockedImage, profile::BaseImage, store, yaml};
 
 /// Version of this format.
 const FORMAT: u32 = 1;
@@ -42,6 +42,9 @@ pub struct Lock {
     /// The plain files and tarballs of all sets, by URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// The container images of all sets, by reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedImage>,
 }
 
 /// What one role, or one node, adds to the base.
@@ -56,6 +59,12 @@ pub struct Set {
     /// The URLs of its artifacts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
+    /// The container images that were asked for: references, and URLs of manifests that name more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images_wanted: Vec<String>,
+    /// The references of the container images that brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
 }
 
 /// A repository as it was when the lock was made.
@@ -137,7 +146,7 @@ pub enum Error {
         path: PathBuf,
         /// The set.
         set: String,
-        /// The package or artifact.
+        /// The package, artifact or container image.
         missing: String,
     },
 }
@@ -161,6 +170,7 @@ impl Lock {
             let missing = set.packages.iter().find(|package| lock.package(package).is_none());
             let missing =
                 missing.or_else(|| set.artifacts.iter().find(|artifact| lock.artifact(artifact).is_none()));
+            let missing = missing.or_else(|| set.images.iter().find(|image| lock.image(image).is_none()));
             if let Some(missing) = missing {
                 let (set, missing) = (name.clone(), missing.clone());
                 return Err(Error::Dangling { path: path.to_owned(), set, missing });
@@ -185,6 +195,11 @@ impl Lock {
         self.artifacts.iter().find(|artifact| artifact.url == url)
     }
 
+    /// The container image with this reference.
+    pub fn image(&self, reference: &str) -> Option<&LockedImage> {
+        self.images.iter().find(|image| image.reference == reference)
+    }
+
     /// The packages of a set, in the order in which they are unpacked.
     pub fn packages_of(&self, set: &str) -> Vec<&LockedPackage> {
         let names = self.sets.get(set).map(|set| set.packages.as_slice()).unwrap_or_default();
@@ -197,6 +212,12 @@ impl Lock {
         urls.iter().filter_map(|url| self.artifact(url)).collect()
     }
 
+    /// The container images of a set.
+    pub fn images_of(&self, set: &str) -> Vec<&LockedImage> {
+        let references = self.sets.get(set).map(|set| set.images.as_slice()).unwrap_or_default();
+        references.iter().filter_map(|reference| self.image(reference)).collect()
+    }
+
     /// Puts everything in its order, and drops what no set names.
     pub fn tidy(&mut self) {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.packages).collect();
@@ -205,6 +226,9 @@ impl Lock {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.artifacts).collect();
         self.artifacts.retain(|artifact| named.contains(&artifact.url));
         self.artifacts.sort_by(|a, b| a.url.cmp(&b.url));
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.images).collect();
+        self.images.retain(|image| named.contains(&image.reference));
+        self.images.sort_by(|a, b| a.reference.cmp(&b.reference));
         let sources: BTreeSet<&String> = self.packages.iter().map(|package| &package.repository).collect();
         self.repositories.retain(|repository| sources.contains(&repository.name));
         self.repositories.sort();
@@ -231,8 +255,7 @@ mod tests {
     }
 
     fn lock() -> Lock {
-        let set =
-            Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], artifacts: Vec::new() };
+        let set = Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], ..Set::default() };
         Lock {
             format: FORMAT,
             sets: BTreeMap::from([("master".into(), set)]),

@@ -12,6 +12,7 @@ use crate::{
     image_path::ImagePath,
     lock::{LockedPackage, LockedRepository},
     node::Role,
+    oci::LockedImage,
     prepare::{Inputs, Prepared},
     store::Record,
 };
@@ -50,6 +51,9 @@ pub struct Manifest {
     /// The files and tarballs that were added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// The container images that it carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedImage>,
     /// Every path that differs from the base, in order.
     pub changes: Vec<ChangeEntry>,
 }
@@ -240,6 +244,7 @@ impl Manifest {
             },
             repositories: lock.repositories.iter().filter(|r| is_source(r)).cloned().collect(),
             artifacts: lock.artifacts_of(set).into_iter().cloned().collect(),
+            images: lock.images_of(set).into_iter().cloned().collect(),
             packages,
             changes,
         }

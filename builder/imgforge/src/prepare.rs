@@ -219,6 +219,7 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
     }
     if let Some(membership) = &request.membership {
         wanted.artifacts.extend(membership.manifests().map_err(plan::Error::Path)?);
+        wanted.images = membership.images()?;
     }
     Ok(wanted)
 }

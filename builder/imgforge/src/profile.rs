@@ -350,7 +350,7 @@ pub fn is_sha256(text: &str) -> bool {
 }
 
 /// The `.yaml` files directly in `folder`, by name; lock files are no profiles.
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let fail = |source| Error::List { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
     let is_profile =

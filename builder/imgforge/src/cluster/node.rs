@@ -40,7 +40,7 @@ impl ClusterFile<'_> {
     /// The lock's set of `node`: its role's, unless something is put in that others of the role do not have.
     fn set(&self, node: &cluster::Node) -> String {
         let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == node.hostname);
-        let has_manifests = is_first && !add_ons::pinned(&self.cluster).is_empty();
+        let has_manifests = is_first && !add_ons::needed(&self.cluster).is_empty();
         let is_special = has_manifests || node.kubernetes.is_some() || !node.packages.is_empty();
         if is_special { format!("node {}", node.hostname) } else { role(node.role).name().to_owned() }
     }

@@ -10,6 +10,7 @@ use crate::{
     lock::LockedPackage,
     manifest::{BaseEntry, ChangeEntry},
     node::Role,
+    oci::LockedImage,
     prepare::{Inputs, Prepared, prepare},
     settings::Settings,
     target::targets,
@@ -56,7 +57,7 @@ fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
 }
 
 fn as_text(prepared: &Prepared) -> String {
-    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
+    let Prepared { inputs: Inputs { request, notes, base, set, .. }, changes, .. } = prepared;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
@@ -70,8 +71,14 @@ fn as_text(prepared: &Prepared) -> String {
     for note in notes {
         text.push_str(&format!("note {note}\n"));
     }
-    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(request.role.name()));
+    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(set));
     locked.for_each(|package| text.push_str(&package_line(package)));
+    let images: Vec<_> = prepared.lock.iter().flat_map(|lock| lock.images_of(set)).collect();
+    images.iter().for_each(|image| text.push_str(&image_line(image)));
+    if !images.is_empty() {
+        let size = images.iter().fold(0, |sum: u64, image| sum.saturating_add(image.size()));
+        text.push_str(&format!("images    {}, {} MiB on the card\n", images.len(), mebibytes(size)));
+    }
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
 }
@@ -85,6 +92,20 @@ fn package_line(package: &LockedPackage) -> String {
     }
     let effects = if effects.is_empty() { String::new() } else { format!("; {}", effects.join("; ")) };
     format!("package   {name} {version} {architecture}{effects}  [{repository}]\n")
+}
+
+fn image_line(image: &LockedImage) -> String {
+    let LockedImage { reference, platform, manifest, .. } = image;
+    format!(
+        "image     {reference} {platform} {} MiB  [sha256:{}]\n",
+        mebibytes(image.size()),
+        manifest.sha256
+    )
+}
+
+/// Rounded up.
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 fn line(change: &Change) -> String {

@@ -1,6 +1,7 @@
 //! The stage that makes a build repeatable: everything it adds to the base is pinned in the lock, and at hand in the store.
 
 mod error;
+mod images;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -53,7 +54,7 @@ impl Pin<'_> {
     /// The lock, changed first where it does not fit. `None` where nothing is added to the base.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
         let Inputs { lock_path, additions_wanted: wanted, .. } = self.inputs;
-        if wanted.packages.is_empty() && wanted.artifacts.is_empty() {
+        if wanted.packages.is_empty() && wanted.artifacts.is_empty() && wanted.images.is_empty() {
             return Ok(None);
         }
         let lock = Lock::read(lock_path)?;
@@ -87,6 +88,9 @@ impl Pin<'_> {
         if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
             return Some(format!("{} wants other artifacts than are locked", described(name)));
         }
+        if set.images_wanted != wanted.images.names() {
+            return Some(format!("{} wants other container images than are locked", described(name)));
+        }
         None
     }
 
@@ -100,8 +104,7 @@ impl Pin<'_> {
             .map(|(name, set)| (name.clone(), Wanted { packages: set.wanted.clone() }))
             .collect();
         all.insert(name.clone(), Wanted { packages: wanted.packages.clone() });
-        let artifacts_of_others: BTreeMap<String, Vec<String>> =
-            lock.sets.iter().map(|(name, set)| (name.clone(), set.artifacts.clone())).collect();
+        let sets_before = lock.sets.clone();
         let downloader = self.downloader()?;
         let metadata = self.metadata(downloader.as_ref())?;
         if all.values().any(|wanted| !wanted.packages.is_empty()) {
@@ -116,9 +119,12 @@ impl Pin<'_> {
             lock.sets = all.keys().map(|name| (name.clone(), Set::default())).collect();
         }
         for (name, set) in &mut lock.sets {
-            set.artifacts = artifacts_of_others.get(name).cloned().unwrap_or_default();
+            if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
+                *set = Set { artifacts, images_wanted, images, ..std::mem::take(set) };
+            }
         }
         self.pin_artifacts(&mut lock, downloader.as_ref())?;
+        self.pin_images(&mut lock, downloader.as_ref(), update)?;
         let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
         let newest = newest.and_then(|date| i64::try_from(date).ok());
         lock.epoch = Some(self.inputs.written.max(newest.unwrap_or(i64::MIN)));
@@ -133,20 +139,21 @@ impl Pin<'_> {
         };
         lock.tidy();
         lock.write(lock_path)?;
-        let set = lock.sets.get(name).map_or(0, |set| set.packages.len());
-        self.console.note(&format!(
-            "locked {set} packages for {} in {}",
-            described(name),
-            lock_path.display()
-        ));
+        let (packages, images) =
+            lock.sets.get(name).map_or((0, 0), |set| (set.packages.len(), set.images.len()));
+        let images = if images == 0 { String::new() } else { format!(" and {images} container images") };
+        let (set, path) = (described(name), lock_path.display());
+        self.console.note(&format!("locked {packages} packages{images} for {set} in {path}"));
         Ok(lock)
     }
 
-    /// Whether all packages that are named for an update are in `lock`.
+    /// Whether all packages and container images that are named for an update are in `lock`.
     fn check_update(&self, lock: &Lock, update: &Update) -> Result<(), Error> {
         let Update::Packages(names) = update else { return Ok(()) };
-        let Some(asked) = names.iter().find(|name| lock.package(name).is_none()) else { return Ok(()) };
-        let known = lock.packages.iter().map(|package| package.name.as_str());
+        let is_locked = |name: &str| lock.package(name).is_some() || lock.image(name).is_some();
+        let Some(asked) = names.iter().find(|name| !is_locked(name)) else { return Ok(()) };
+        let packages = lock.packages.iter().map(|package| package.name.as_str());
+        let known = packages.chain(lock.images.iter().map(|image| image.reference.as_str()));
         let (path, suggestion) = (self.inputs.lock_path.clone(), yaml::nearest(asked, known));
         Err(Error::NotLocked { asked: asked.clone(), path, suggestion })
     }
@@ -157,7 +164,8 @@ impl Pin<'_> {
         self.fetch(lock)?;
         let packages = unpack::packages(store, &lock.packages_of(set))?;
         let containerd = additions_wanted.containerd.clone();
-        let mut additions = Additions { packages, containerd, ..Additions::default() };
+        let images = self.archives(lock)?;
+        let mut additions = Additions { packages, containerd, images, ..Additions::default() };
         for artifact in lock.artifacts_of(set) {
             if artifact.unpack {
                 let tarball = unpack::tarball(store, artifact)?;
@@ -183,7 +191,7 @@ impl Pin<'_> {
         for artifact in lock.artifacts_of(set) {
             self.fetch_artifact(artifact, downloader.as_ref())?;
         }
-        Ok(())
+        self.fetch_images(lock, downloader.as_ref())
     }
 
     /// Puts an artifact into the store, if it is not there; returns its size in bytes.
@@ -200,6 +208,7 @@ impl Pin<'_> {
                     candidates: &self.settings.candidates(&artifact.url),
                     sha256: &artifact.sha256,
                     size: artifact.size,
+                    accept: None,
                 };
                 downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?
             }
