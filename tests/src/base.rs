@@ -26,6 +26,8 @@ pub enum Base {
     OrangepipcLike,
     /// The same for another machine.
     CubieboardLike,
+    /// Armbian's rockchip64 layout with a GPT, outside CI, too.
+    RenegadeGptLike,
 }
 
 impl Base {
@@ -50,6 +52,7 @@ impl Base {
             Self::RaspiosLike => "raspios-like",
             Self::OrangepipcLike => "orangepipc-like",
             Self::CubieboardLike => "cubieboard-like",
+            Self::RenegadeGptLike => "renegade-gpt-like",
         }
     }
 
@@ -69,7 +72,7 @@ impl Base {
 
     /// Whether its partition table is a GPT.
     pub fn has_gpt(self) -> bool {
-        matches!(self, Self::VirtArm64 | Self::VirtArmhf)
+        matches!(self, Self::VirtArm64 | Self::VirtArmhf | Self::RenegadeGptLike)
     }
 
     /// Whether it stands for an image of Armbian's, which is pinned by checksum file and signature.

@@ -78,6 +78,11 @@ impl Guest {
         Self::alone(image, &["--32-bit"])
     }
 
+    /// Boots the arm64 `image` by its own boot script, whatever its partition table is.
+    pub fn boot_by_u_boot(image: &Path) -> Self {
+        Self::alone(image, &["--firmware", "u-boot"])
+    }
+
     /// Boots `image` and lets the guest write to it.
     pub fn boot_keeping(image: &Path) -> Self {
         Self::alone(image, &["--keep"])

@@ -69,13 +69,13 @@ pub struct ContainerImage {
 
 impl ContainerImage {
     /// An image for `platform`, such as `linux/arm/v7`, with `program` in it.
-    pub fn new(dialect: Dialect, platform: &str, program: &str) -> Self {
+    pub fn new(dialect: Dialect, platform: &str, program: impl AsRef<[u8]>) -> Self {
         let words: Vec<&str> = platform.split('/').collect();
         let mut platform = json!({ "os": words[0], "architecture": words[1] });
         if let Some(variant) = words.get(2) {
             platform["variant"] = json!(variant);
         }
-        let layers = vec![layer("etc/passwd", "root:x:0:0::/:\n"), layer("program", program)];
+        let layers = vec![layer("etc/passwd", b"root:x:0:0::/:\n"), layer("program", program.as_ref())];
         let diff_ids: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
         let mut config = platform.clone();
         config["config"] = json!({ "Entrypoint": ["/program"] });
@@ -156,11 +156,11 @@ fn descriptor(kind: &str, bytes: &[u8]) -> Value {
 }
 
 /// A layer of one program.
-fn layer(name: &str, content: &str) -> Vec<u8> {
+fn layer(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = regular(name, content.len() as u64);
     header.set_mode(0o755);
     header.set_cksum();
-    let mut layer = [header.as_bytes(), content.as_bytes()].concat();
+    let mut layer = [header.as_bytes(), content].concat();
     layer.resize(layer.len().next_multiple_of(512) + 1024, 0);
     layer
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use imgforge_tests::{Base, Guest, Workbench, partitions};
+use imgforge_tests::{Base, Guest, Workbench, partitions, same_boot_loader, succeeds};
 
 /// About ten times what an idle machine of two cores needs.
 const LOGIN: Duration = Duration::from_secs(600);
@@ -67,7 +67,10 @@ impl Card {
 
     /// One for `role`, built on `base` in place of the vendor's image.
     fn on(board: &'static str, role: &'static str, base: Option<Base>) -> Self {
-        let bench = Workbench::new();
+        Self::from(Workbench::new(), board, role, base)
+    }
+
+    fn from(bench: Workbench, board: &'static str, role: &'static str, base: Option<Base>) -> Self {
         let base = base.map(|base| base.compressed().display().to_string());
         let mut options = vec!["--hostname", "node-1"];
         options.extend(base.iter().flat_map(|base| ["--base", base]));
@@ -101,6 +104,15 @@ impl Card {
 fn a_patched_armbian_boots_by_its_own_boot_script_to_a_log_in_without_autologin() {
     let card = Card::new("rk3328");
     card.finishes_first_boot(&mut Guest::boot(&card.image), "Executing script at");
+}
+
+#[test]
+fn a_patched_armbian_with_a_gpt_keeps_the_boot_loader_in_its_gap_and_boots() {
+    let (bench, base) = (Workbench::new(), Base::RenegadeGptLike);
+    succeeds(bench.imgforge().args(["boards", "new", "my-gpt", "--from"]).arg(base.compressed()));
+    let card = Card::from(bench, "my-gpt", "base", None);
+    same_boot_loader(&base.image(), &card.image);
+    card.finishes_first_boot(&mut Guest::boot_by_u_boot(&card.image), "Executing script at");
 }
 
 #[test]

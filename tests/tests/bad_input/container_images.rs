@@ -125,6 +125,11 @@ impl Lab {
         fs::read_to_string(self.lock()).expect("the lock")
     }
 
+    /// Takes everything out of the store.
+    fn forget(&self) {
+        fs::remove_dir_all(self.bench.path("store")).expect("the store");
+    }
+
     fn lock(&self) -> PathBuf {
         self.bench.path("home.tiny.lock.yaml")
     }
@@ -198,6 +203,7 @@ fn images_are_locked_by_digest_and_carried() {
     for part in image.layers.iter().chain([&image.config, &image.manifest]) {
         assert!(lock.contains(&hex(part)), "{lock}");
     }
+    lab.forget();
     succeeds(&mut lab.imgforge(&["fetch"]));
     drop(registry);
     let built = lab.built();
@@ -296,6 +302,7 @@ fn a_registry_may_want_a_token_and_gives_it_to_everybody() {
     fill(&registry);
     lab.mirror = Some(registry.url());
     lab.locked(&[]);
+    lab.forget();
     succeeds(&mut lab.imgforge(&["fetch"]));
     let asked = lab.server.requests().iter().filter(|request| request.contains("/token?")).count();
     assert_eq!(asked, 2 * IMAGES.len(), "one token a repository and run: {:?}", lab.server.requests());
@@ -410,12 +417,14 @@ fn what_a_store_needs_of_an_image_goes_with_it() {
         command.args(["store", "export"]).arg(&exported).arg("--lock").arg(lab.lock());
         command
     };
+    let layer = hex(&ContainerImage::new(Dialect::Oci, "linux/arm64", "pause").layers[1]);
+    fs::remove_file(lab.bench.path("store/blobs").join(&layer)).expect("the layer");
     let said = fails(&mut export(&lab), 1);
-    assert!(said.contains(PAUSE), "{said}");
+    assert!(said.contains(&format!("{PAUSE} ({layer})")), "{said}");
     succeeds(&mut lab.imgforge(&["fetch"]));
     succeeds(&mut export(&lab));
     drop(registry);
-    fs::remove_dir_all(lab.bench.path("store")).expect("the store");
+    lab.forget();
     succeeds(lab.bench.imgforge().args(["store", "import"]).arg(&exported));
     lab.built();
 }
@@ -462,6 +471,7 @@ fn without_a_network_what_is_missing_is_named() {
     let (lab, _registry) = Lab::with_registry();
     lab.locked(&[]);
     let layer = &ContainerImage::new(Dialect::Oci, "linux/arm64", "coredns/coredns").layers[0];
+    fs::remove_file(lab.bench.path("store/blobs").join(hex(layer))).expect("the layer");
     let said = fails(&mut lab.imgforge(&["fetch", "--offline"]), 4);
     let url = format!("https://registry.k8s.io/v2/coredns/coredns/blobs/{}", digest(layer));
     assert!(
@@ -514,6 +524,41 @@ fn an_index_that_calls_an_image_what_it_is_not_is_refused() {
     );
 }
 
+/// A program of this machine's, as if it were for another (System V ABI, e_machine).
+fn program_for(machine: u16) -> Vec<u8> {
+    let mut program = fs::read("/bin/true").expect("a program");
+    program[18..20].copy_from_slice(&machine.to_le_bytes());
+    program
+}
+
+const AARCH64: u16 = 183;
+const X86_64: u16 = 62;
+
+/// Images of etcd and CoreDNS for arm64 called themselves amd64 for years, and ran.
+#[test]
+fn programs_count_and_labels_do_not() {
+    let (lab, registry) = Lab::with_registry();
+    let mislabelled = ContainerImage::new(Dialect::Oci, "linux/amd64", program_for(AARCH64));
+    registry.push_image("pause", "3.10.2", &mislabelled);
+    assert!(lab.locked(&[]).contains(&hex(&mislabelled.manifest)));
+
+    let (lab, registry) = Lab::with_registry();
+    registry.push_image(
+        "pause",
+        "3.10.2",
+        &ContainerImage::new(Dialect::Oci, "linux/arm64", program_for(X86_64)),
+    );
+    lab.refuses(
+        1,
+        &[
+            &format!(
+                "error: the image {PAUSE} does not run on linux/arm64: program in it is for 64-bit x86 instead of 64-bit Arm"
+            ),
+            "hint: take a release that is published for this board, or leave the board out",
+        ],
+    );
+}
+
 #[test]
 fn other_bytes_than_the_digest_says_are_refused() {
     let (lab, image) = Lab::with_liar();
@@ -540,12 +585,14 @@ fn other_bytes_than_the_digest_says_are_refused() {
 fn a_blob_that_is_too_short_is_refused_and_one_that_breaks_off_is_gone_on_with() {
     let (lab, image) = Lab::with_liar();
     lab.locked(&[]);
+    lab.forget();
     let name = format!("blobs/{}", digest(&image.layers[1]));
     lab.server.misbehave(&on_liar("pause", &name), &[Fault::CutAfter(100)]);
     succeeds(&mut lab.imgforge(&["fetch"]));
 
     let (lab, image) = Lab::with_liar();
     lab.locked(&[]);
+    lab.forget();
     lab.serve("pause", &name, &image.layers[1][..1000]);
     let said = fails(&mut lab.imgforge(&["fetch"]), 4);
     let (url, size) = (lab.server.url(&on_liar("pause", &name)), image.layers[1].len());
@@ -598,7 +645,7 @@ fn a_lock_that_was_edited_is_refused() {
     succeeds(&mut lab.command(&["cluster", "init"]));
     let said = fails(&mut lab.build("--locked"), 1);
     assert!(
-        said.contains(&format!("error: the lock lists other parts of the image {PAUSE} than its manifest")),
+        said.contains(&format!("error: the lock does not say of the image {PAUSE} what its manifest says")),
         "{said}"
     );
 }

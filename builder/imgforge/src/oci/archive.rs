@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc};
 
-use imgforge_disk::{Content, FileContent};
+use imgforge_disk::Content;
 use serde::Serialize;
 use tar::{EntryType, Header};
 
@@ -15,7 +15,10 @@ use super::{
     document::{self, Document, INDEX, Malformed, Manifest},
     splice::Splice,
 };
-use crate::store::Store;
+use crate::{
+    host_file::HostFile,
+    store::{self, Store},
+};
 
 /// A tar archive is made of such blocks; two of zeros end it.
 const BLOCK: u64 = 512;
@@ -52,27 +55,20 @@ struct Annotations<'a> {
     oci: &'a str,
 }
 
-/// The archive of `image`, whose parts are in the store, for a board of `platform`. The image is looked at again: a lock
-/// may have been edited.
-pub fn archive(store: &Store, image: &LockedImage, platform: &Platform) -> Result<Arc<dyn Content>, Error> {
+/// The archive of `image`, whose parts are in the store. They are held to its manifest: a lock may have been edited.
+pub fn archive(store: &Store, image: &LockedImage) -> Result<Arc<dyn Content>, Error> {
     let malformed = |source| Error::Malformed { reference: image.reference.clone(), source };
     let manifest = read_small(store, &image.manifest.sha256)?;
     let Document::Manifest(manifest) = Document::decode(&manifest).map_err(malformed)? else {
         return Err(malformed(Malformed::Neither));
     };
-    if !image.has_parts_of(&manifest) {
-        return Err(Error::OtherParts { reference: image.reference.clone() });
-    }
-    let own = document::platform_of(&read_small(store, &image.config.sha256)?).map_err(malformed)?;
-    if platform.suits(&own).is_none() {
-        let (reference, wanted) = (image.reference.clone(), platform.to_string());
-        return Err(Error::OtherPlatform { reference, wanted, found: own.to_string() });
-    }
+    let platform = image.platform.parse().ok().filter(|_| image.has_parts_of(&manifest));
+    let platform = platform.ok_or_else(|| Error::OtherParts { reference: image.reference.clone() })?;
     let mut parts = Vec::new();
     for blob in image.blobs() {
         parts.push((format!("blobs/sha256/{}", blob.sha256), part(store, &blob.sha256)?));
     }
-    let index = index(image, &manifest, own);
+    let index = index(image, &manifest, platform);
     parts.push(("index.json".to_owned(), Arc::new(index)));
     parts.push(("oci-layout".to_owned(), Arc::new(LAYOUT.to_vec())));
     stitched(parts).map_err(|_| malformed(Malformed::Size(image.size())))
@@ -113,21 +109,22 @@ fn stitched(files: Vec<(String, Arc<dyn Content>)>) -> io::Result<Arc<dyn Conten
     Ok(Arc::new(archive))
 }
 
+/// A part of an image in the store; it takes no open file.
 fn part(store: &Store, sha256: &str) -> Result<Arc<dyn Content>, Error> {
     let path = store.blob(sha256);
-    let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
+    let content = HostFile::new(&path).map_err(unreadable(store, sha256))?;
     Ok(Arc::new(content))
 }
 
 /// A document in the store.
 pub fn read_small(store: &Store, sha256: &str) -> Result<Vec<u8>, Error> {
     let content = part(store, sha256)?;
-    let path = store.blob(sha256);
     let mut bytes = vec![0; content.len().min(document::MOST_BYTES + 1) as usize];
-    content.read_at(0, &mut bytes).map_err(|source| crate::store::Error::Io {
-        action: "cannot read",
-        path,
-        source,
-    })?;
+    content.read_at(0, &mut bytes).map_err(unreadable(store, sha256))?;
     Ok(bytes)
+}
+
+fn unreadable(store: &Store, sha256: &str) -> impl Fn(io::Error) -> Error {
+    let path = store.blob(sha256);
+    move |source| store::Error::Io { action: "cannot read", path: path.clone(), source }.into()
 }

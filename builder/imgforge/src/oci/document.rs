@@ -2,8 +2,9 @@
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>,
 //! <https://github.com/distribution/distribution/blob/main/docs/content/spec/manifest-v2-2.md>
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
+use imgforge_debian::Compression;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -27,12 +28,12 @@ pub const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application
 const CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 /// The kinds of layers containerd unpacks.
-const LAYERS: [&str; 5] = [
-    "application/vnd.oci.image.layer.v1.tar",
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.oci.image.layer.v1.tar+zstd",
-    "application/vnd.docker.image.rootfs.diff.tar",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+const LAYERS: [(&str, Compression); 5] = [
+    ("application/vnd.oci.image.layer.v1.tar", Compression::None),
+    ("application/vnd.oci.image.layer.v1.tar+gzip", Compression::Gzip),
+    ("application/vnd.oci.image.layer.v1.tar+zstd", Compression::Zstd),
+    ("application/vnd.docker.image.rootfs.diff.tar", Compression::None),
+    ("application/vnd.docker.image.rootfs.diff.tar.gzip", Compression::Gzip),
 ];
 
 /// The SHA-256 of something in a registry, written `sha256:…`.
@@ -106,6 +107,14 @@ pub enum Malformed {
     /// More layers than can be.
     #[error("it has {0} layers; at most {MOST_LAYERS} can be mounted on each other")]
     Layers(usize),
+    /// A layer that cannot be unpacked.
+    #[error("its layer {digest} cannot be unpacked")]
+    Layer {
+        /// The layer.
+        digest: Digest,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// A document or a sum of sizes without measure.
     #[error("it has {0} bytes, which is absurdly much")]
     Size(u64),
@@ -124,6 +133,13 @@ pub struct Descriptor {
     /// Of an image in an index, what it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+}
+
+impl Descriptor {
+    /// How a layer is compressed; `None` if it is no layer that can be unpacked.
+    pub fn compression(&self) -> Option<Compression> {
+        LAYERS.iter().find(|(kind, _)| *kind == self.media_type).map(|(_, compression)| *compression)
+    }
 }
 
 /// An image for one platform.
@@ -186,7 +202,7 @@ impl Manifest {
             return Err(Malformed::Layers(self.layers.len()));
         }
         let strange_config = Some(&self.config).filter(|config| !CONFIGS.contains(&&*config.media_type));
-        let strange_layer = || self.layers.iter().find(|layer| !LAYERS.contains(&&*layer.media_type));
+        let strange_layer = || self.layers.iter().find(|layer| layer.compression().is_none());
         if let Some(strange) = strange_config.or_else(strange_layer) {
             return Err(Malformed::Kind(strange.media_type.chars().take(200).collect()));
         }
@@ -216,7 +232,7 @@ mod tests {
 
     #[test]
     fn both_dialects_are_read() {
-        for (config, layer) in [(CONFIGS[0], LAYERS[1]), (CONFIGS[1], LAYERS[4])] {
+        for (config, layer) in [(CONFIGS[0], LAYERS[1].0), (CONFIGS[1], LAYERS[4].0)] {
             let text = manifest(&descriptor(config, 7), &descriptor(layer, 9));
             let Document::Manifest(manifest) = Document::decode(text.as_bytes()).unwrap() else {
                 panic!("{text}")
@@ -232,7 +248,7 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused_with_the_reason() {
         let config = descriptor(CONFIGS[0], 7);
-        let layer = descriptor(LAYERS[0], 7);
+        let layer = descriptor(LAYERS[0].0, 7);
         let foreign = descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", 7);
         let helm = descriptor("application/vnd.cncf.helm.config.v1+json", 7);
         let many = vec![layer.as_str(); 200].join(",");

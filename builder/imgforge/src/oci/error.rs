@@ -1,7 +1,5 @@
 //! Why an image cannot be had or used, and what to do then.
 
-use std::path::PathBuf;
-
 use imgforge_kube::images::InvalidManifest;
 
 use super::{
@@ -63,7 +61,19 @@ pub enum Error {
         /// The platforms it is there for.
         found: Vec<String>,
     },
-    /// The image is for another platform than it is listed under.
+    /// No program of the image runs on the board.
+    #[error("the image {reference} does not run on {wanted}: {path} in it is for {reason}")]
+    OtherPrograms {
+        /// The image.
+        reference: String,
+        /// The board's platform.
+        wanted: String,
+        /// One of its programs.
+        path: String,
+        /// What that is for, instead of what it should be for.
+        reason: String,
+    },
+    /// The image has no program, and is for another platform by its own words.
     #[error("the image {reference} should be for {wanted}, but its configuration says {found}")]
     OtherPlatform {
         /// The image.
@@ -74,7 +84,7 @@ pub enum Error {
         found: String,
     },
     /// The lock was edited.
-    #[error("the lock lists other parts of the image {reference} than its manifest")]
+    #[error("the lock does not say of the image {reference} what its manifest says")]
     OtherParts {
         /// The image.
         reference: String,
@@ -90,21 +100,13 @@ pub enum Error {
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// A file of the store.
-    #[error("cannot read {} in the store", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: imgforge_disk::Error,
-    },
 }
 
 impl Error {
     /// Whether the network or the build machine, not an input, is at fault.
     pub fn is_host(&self) -> bool {
         match self {
-            Error::Absent { .. } | Error::Registry { .. } | Error::Digest { .. } | Error::Open { .. } => true,
+            Error::Absent { .. } | Error::Registry { .. } | Error::Digest { .. } => true,
             Error::Store(error) => error.is_host(),
             _ => false,
         }
@@ -127,7 +129,7 @@ impl Error {
                 "is it there under another tag? `images` in the cluster file sets those of etcd and CoreDNS"
             }
             Error::Digest { .. } => LIES,
-            Error::NoPlatform { .. } | Error::OtherPlatform { .. } => {
+            Error::NoPlatform { .. } | Error::OtherPlatform { .. } | Error::OtherPrograms { .. } => {
                 "take a release that is published for this board, or leave the board out"
             }
             Error::OtherParts { .. } => "`imgforge lock --update` pins the image anew",

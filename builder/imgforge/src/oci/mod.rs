@@ -12,6 +12,7 @@ pub mod document;
 mod error;
 mod locked;
 mod platform;
+mod programs;
 mod reference;
 mod registry;
 mod splice;

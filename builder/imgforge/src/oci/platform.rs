@@ -1,7 +1,7 @@
 //! Platforms of images: operating system, instruction set and its variant.
 //! <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,14 +59,33 @@ impl fmt::Display for Platform {
     }
 }
 
+/// A text that names no platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no platform, such as linux/arm64")]
+pub struct InvalidPlatform(String);
+
+impl FromStr for Platform {
+    type Err = InvalidPlatform;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
+        let mut words = text.split('/').map(str::to_owned);
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some(os), Some(architecture), variant, None) => Ok(Self { architecture, os, variant }),
+            _ => Err(InvalidPlatform(text.to_owned())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn platform(text: &str) -> Platform {
-        let mut words = text.split('/').map(str::to_owned);
-        let (os, architecture) = (words.next().unwrap(), words.next().unwrap());
-        Platform { os, architecture, variant: words.next() }
+    #[test]
+    fn they_read_back_as_they_are_written() {
+        for text in ["linux/arm64", "linux/arm/v7"] {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
+        }
+        assert!("linux".parse::<Platform>().is_err() && "a/b/c/d".parse::<Platform>().is_err());
     }
 
     #[test]
@@ -86,7 +105,7 @@ mod tests {
             (Architecture::Armv6, "linux/arm", None),
             (Architecture::Armv6, "linux/arm/v5", Some(1)),
         ] {
-            assert_eq!(Platform::of(board).suits(&platform(image)), suits, "{board} {image}");
+            assert_eq!(Platform::of(board).suits(&image.parse().unwrap()), suits, "{board} {image}");
         }
     }
 }

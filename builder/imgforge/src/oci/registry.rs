@@ -1,17 +1,21 @@
 //! Pulling from registries: the OCI distribution API, version 2.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull>
 
-use std::path::PathBuf;
+use std::{fs::File, io::BufReader, path::PathBuf};
+
+use imgforge_debian::Target;
 
 use super::{
     Error, LockedImage, Platform, Reference,
     archive::read_small,
     document::{self, ACCEPTED, Descriptor, Digest, Document, MOST_BYTES, Malformed, Manifest},
     locked::Blob,
+    programs::Programs,
 };
 use crate::{
     console::Console,
     download::{self, Downloader, Pinned, Published},
+    profile::Architecture,
     settings::Settings,
     store::Store,
 };
@@ -30,31 +34,73 @@ pub struct Registry<'a> {
 }
 
 impl Registry<'_> {
-    /// Pins the image that `reference` names now, for a board of `platform`. Its documents are in the store then, its
-    /// layers not yet.
-    pub fn resolve(&self, reference: &Reference, platform: &Platform) -> Result<LockedImage, Error> {
+    /// Pins the image that `reference` names now, for a board of this architecture. All of it is in the store then, as
+    /// only its programs say what it really runs on.
+    pub fn resolve(&self, reference: &Reference, board: Architecture) -> Result<LockedImage, Error> {
+        let wanted = Platform::of(board);
         let top = self.published(reference)?;
         let digest = Digest::of(&top);
-        let (index_sha256, manifest) = match decode(reference, &top)? {
+        let (listed, index_sha256, manifest) = match decode(reference, &top)? {
             Document::Index(images) => {
-                (Some(digest.sha256().to_owned()), Blob::from(chosen(reference, &images, platform)?))
+                let image = chosen(reference, &images, &wanted)?;
+                (image.platform.clone(), Some(digest.sha256().to_owned()), Blob::from(image))
             }
             Document::Manifest(_) => {
-                (None, Blob { sha256: digest.sha256().to_owned(), size: top.len() as u64 })
+                (None, None, Blob { sha256: digest.sha256().to_owned(), size: top.len() as u64 })
             }
         };
         let documents = self.manifest(reference, &manifest)?;
         let config = Blob::from(&documents.config);
-        self.blob(reference, &config)?;
-        let own =
-            document::platform_of(&read_small(self.store, &config.sha256)?).map_err(malformed(reference))?;
-        if platform.suits(&own).is_none() {
-            let (wanted, found) = (platform.to_string(), own.to_string());
-            return Err(Error::OtherPlatform { reference: reference.to_string(), wanted, found });
-        }
         let layers = documents.layers.iter().map(Blob::from).collect();
-        let (reference, platform) = (reference.to_string(), own.to_string());
-        Ok(LockedImage { reference, platform, index_sha256, manifest, config, layers })
+        let platform = listed.unwrap_or_else(|| wanted.clone()).to_string();
+        let image = LockedImage {
+            reference: reference.to_string(),
+            platform,
+            index_sha256,
+            manifest,
+            config,
+            layers,
+        };
+        self.fetch(&image)?;
+        self.check(&image, &documents, board)?;
+        Ok(image)
+    }
+
+    /// Holds what `image` says it is for, and what its programs are for, against the board. The highest layer with
+    /// programs decides: what an image is made for lies over what it is made from.
+    fn check(&self, image: &LockedImage, manifest: &Manifest, board: Architecture) -> Result<(), Error> {
+        let LockedImage { reference, config, .. } = image;
+        let malformed = |source| Error::Malformed { reference: reference.clone(), source };
+        let wanted = Platform::of(board);
+        let own = document::platform_of(&read_small(self.store, &config.sha256)?).map_err(malformed)?;
+        let is_labelled = wanted.suits(&own).is_some();
+        let mut programs = Programs::None;
+        for layer in manifest.layers.iter().rev() {
+            programs = self.programs(layer, board.into()).map_err(malformed)?;
+            if programs != Programs::None {
+                break;
+            }
+        }
+        let (reference, wanted) = (reference.clone(), wanted.to_string());
+        match programs {
+            Programs::Fail { path, reason } => Err(Error::OtherPrograms { reference, wanted, path, reason }),
+            Programs::None if !is_labelled => {
+                Err(Error::OtherPlatform { reference, wanted, found: own.to_string() })
+            }
+            Programs::Run if !is_labelled => {
+                self.console
+                    .note(&format!("{reference} calls itself {own}, but its programs are for {wanted}"));
+                Ok(())
+            }
+            Programs::None | Programs::Run => Ok(()),
+        }
+    }
+
+    fn programs(&self, layer: &Descriptor, board: Target) -> Result<Programs, Malformed> {
+        let failed = |source| Malformed::Layer { digest: layer.digest.clone(), source };
+        let compression = layer.compression().ok_or_else(|| Malformed::Kind(layer.media_type.clone()))?;
+        let file = File::open(self.store.blob(layer.digest.sha256())).map_err(failed)?;
+        Programs::of_layer(BufReader::with_capacity(1 << 18, file), compression, board).map_err(failed)
     }
 
     /// Puts all parts of `image` into the store.

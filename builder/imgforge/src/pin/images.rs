@@ -10,7 +10,7 @@ use crate::{
     change::Bytes,
     download::Downloader,
     lock::Lock,
-    oci::{self, LockedImage, Platform, Reference, Registry, archive::archive},
+    oci::{self, LockedImage, Reference, Registry, archive::archive},
     resolve::Update,
 };
 
@@ -31,6 +31,7 @@ impl Pin<'_> {
             references.extend(self.images_of(manifest, downloader)?);
         }
         let registry = self.registry(downloader);
+        let architecture = self.inputs.request.profile.architecture;
         for reference in &references {
             let name = reference.to_string();
             let stays = match update {
@@ -39,7 +40,7 @@ impl Pin<'_> {
                 Update::Packages(names) => !names.contains(&name),
             };
             if !stays || lock.image(&name).is_none() {
-                let image = registry.resolve(reference, &self.platform())?;
+                let image = registry.resolve(reference, architecture)?;
                 lock.images.retain(|known| known.reference != name);
                 lock.images.push(image);
             }
@@ -74,14 +75,10 @@ impl Pin<'_> {
     /// The images that the set names, which are in the store, as archives.
     pub(super) fn archives(&self, lock: &Lock) -> Result<Vec<(LockedImage, Bytes)>, Error> {
         let archived = |image: &LockedImage| {
-            let content = archive(&self.inputs.store, image, &self.platform())?;
+            let content = archive(&self.inputs.store, image)?;
             Ok((image.clone(), Bytes::from(content)))
         };
         lock.images_of(&self.inputs.set).into_iter().map(archived).collect()
-    }
-
-    fn platform(&self) -> Platform {
-        Platform::of(self.inputs.request.profile.architecture)
     }
 
     fn registry<'b>(&'b self, downloader: Option<&'b Downloader>) -> Registry<'b> {
