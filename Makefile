@@ -31,7 +31,7 @@ release: build
 # Everything that is tested: the README's second command.
 test: install base
 	tests/firstboot/run
-	cargo test --workspace --locked
+	scripts/test
 
 # Our packages against dpkg, apt and the archive's signatures, with packages from the Debian mirror.
 archive: install
