@@ -120,19 +120,6 @@ pub enum Action {
     Remove,
 }
 
-impl Action {
-    /// One word for plans and manifests.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Action::File { .. } => "file",
-            Action::Directory { .. } => "directory",
-            Action::Symlink { .. } => "symlink",
-            Action::HardLink { .. } => "hardlink",
-            Action::Remove => "remove",
-        }
-    }
-}
-
 /// Where a change comes from: what to look at, or to alter, when it is not wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -152,6 +139,8 @@ pub enum Origin {
     Artifact(String),
     /// The cluster file: the cluster's name.
     Cluster(String),
+    /// What the image was made as.
+    Record,
 }
 
 impl fmt::Display for Origin {
@@ -165,6 +154,7 @@ impl fmt::Display for Origin {
             Origin::PackageDatabase => f.write_str("package database"),
             Origin::Artifact(url) => write!(f, "artifact {url}"),
             Origin::Cluster(name) => write!(f, "cluster {name}"),
+            Origin::Record => f.write_str("record"),
         }
     }
 }

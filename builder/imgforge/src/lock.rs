@@ -50,12 +50,26 @@ pub struct Lock {
 pub struct Set {
     /// What was asked for: relations as in a `Depends` field.
     pub wanted: Vec<String>,
+    /// The set it is laid over, whose packages it does not repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
     /// The packages that brings, in the order in which they are unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
     /// The URLs of its artifacts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
+}
+
+/// What was added to a base, and where it is from.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    /// Where the packages come from.
+    pub repositories: Vec<LockedRepository>,
+    /// The packages, in the order in which they are unpacked.
+    pub packages: Vec<LockedPackage>,
+    /// The plain files and tarballs.
+    pub artifacts: Vec<Artifact>,
 }
 
 /// A repository as it was when the lock was made.
@@ -197,6 +211,18 @@ impl Lock {
         urls.iter().filter_map(|url| self.artifact(url)).collect()
     }
 
+    /// What `sets` add, one after the other.
+    pub fn added(&self, sets: &[&str]) -> Added {
+        let packages: Vec<_> = sets.iter().flat_map(|set| self.packages_of(set)).cloned().collect();
+        let is_source =
+            |repository: &&LockedRepository| packages.iter().any(|p| p.repository == repository.name);
+        Added {
+            repositories: self.repositories.iter().filter(is_source).cloned().collect(),
+            artifacts: sets.iter().flat_map(|set| self.artifacts_of(set)).cloned().collect(),
+            packages,
+        }
+    }
+
     /// Puts everything in its order, and drops what no set names.
     pub fn tidy(&mut self) {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.packages).collect();
@@ -231,8 +257,7 @@ mod tests {
     }
 
     fn lock() -> Lock {
-        let set =
-            Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], artifacts: Vec::new() };
+        let set = Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], ..Set::default() };
         Lock {
             format: FORMAT,
             sets: BTreeMap::from([("master".into(), set)]),
