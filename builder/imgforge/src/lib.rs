@@ -26,6 +26,7 @@ pub mod manifest;
 pub mod node;
 pub mod open_image;
 pub mod output;
+pub mod personalize;
 pub mod pin;
 pub mod plan;
 pub mod prepare;

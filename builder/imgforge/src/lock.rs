@@ -72,6 +72,19 @@ pub struct Added {
     pub artifacts: Vec<Artifact>,
 }
 
+impl Added {
+    /// All that is added where this comes after `below`.
+    pub fn after(mut self, below: Self) -> Self {
+        let Self { mut repositories, mut packages, mut artifacts } = below;
+        self.repositories.retain(|repository| !repositories.contains(repository));
+        repositories.append(&mut self.repositories);
+        repositories.sort();
+        packages.append(&mut self.packages);
+        artifacts.append(&mut self.artifacts);
+        Self { repositories, packages, artifacts }
+    }
+}
+
 /// A repository as it was when the lock was made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -49,7 +49,7 @@ pub struct Image {
     /// What is added to the base, in all layers.
     pub added: Added,
     /// What the node's layer adds.
-    additions: Additions,
+    pub additions: Additions,
 }
 
 /// The images for `targets`, in their order. All is pinned before anything is planned: a lock that changes later would give
@@ -150,6 +150,22 @@ impl Release {
             .and_then(|layered| layered.with(&request, additions))
             .map_err(|error| of_image(error, &base))?;
         Ok(Self { request, notes, base, installed, layered, digests: Mutex::default(), _store: store })
+    }
+
+    /// The release that lies in an image: `layered`, with what was `added` to its base, and digests of its ranges.
+    pub fn of_image(
+        inputs: Inputs,
+        layered: Layered,
+        added: &Added,
+        digests: Digests,
+    ) -> Result<Self, Error> {
+        let mut installed = inputs.installed()?;
+        let is_added = |package: &Installed| {
+            added.packages.iter().any(|a| a.name == package.name && a.architecture == package.architecture)
+        };
+        installed.retain(|package| !is_added(package));
+        let Inputs { request, notes, base, store, .. } = inputs;
+        Ok(Self { request, notes, base, installed, layered, digests: Mutex::new(digests), _store: store })
     }
 
     /// Digests of what an image has in common with others of the release.

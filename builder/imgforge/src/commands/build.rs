@@ -26,18 +26,58 @@ use crate::{
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let targets = targets(&args.target, settings, console)?;
     let images = images(&targets, &args.target, settings, console)?;
-    for Image { release, request, .. } in &images {
-        output::check_destination(&destination(args, &request.hostname()).0, &release.base.published)?;
+    // The nodes of a cluster go into a folder, each named for its node.
+    let (folder, file) = match &args.target.cluster {
+        Some(_) => (args.output.as_deref(), None),
+        None => (None, args.output.as_deref()),
+    };
+    let destination = |image: &Image| Destination::new(folder, file, args.format, &image.request.hostname());
+    let destinations: Vec<_> = images.iter().map(destination).collect();
+    write(&images, &destinations, args.threads, console)
+}
+
+/// Where an image goes, and its format.
+pub(super) struct Destination {
+    path: PathBuf,
+    format: Format,
+}
+
+impl Destination {
+    /// In `file`, else in `folder` under the name of the host; in the format asked for, by the name's ending, or raw.
+    pub(super) fn new(
+        folder: Option<&Path>,
+        file: Option<&Path>,
+        format: Option<Format>,
+        hostname: &str,
+    ) -> Self {
+        let format = format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
+        let named = || folder.unwrap_or(Path::new("")).join(format!("{hostname}{}", format.ending()));
+        Self { path: file.map_or_else(named, Path::to_owned), format }
     }
-    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+}
+
+/// The format that the name's ending says, but for a raw image's.
+fn by_ending(path: &Path) -> Option<Format> {
+    let name = path.to_string_lossy();
+    let formats = [Format::Xz, Format::Zst, Format::Gz];
+    formats.into_iter().find(|format| name.ends_with(format.ending().trim_start_matches(".img")))
+}
+
+/// Writes `images`, several at a time.
+pub(super) fn write(
+    images: &[Image],
+    destinations: &[Destination],
+    threads: Option<NonZeroUsize>,
+    console: &Console,
+) -> Result<(), Error> {
+    let all = || images.iter().zip(destinations);
+    all().try_for_each(|(image, to)| output::check_destination(&to.path, &image.release.base.published))?;
+    let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
     // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
     let own = if images.len() > 1 { Console::new(true) } else { *console };
-    let make = |index: usize| images.get(index).map(|image| Built::new(image, args, share, &own)).transpose();
-    in_order(threads, images.len(), make, |_, built| match built {
-        Some(built) => built.finish(console),
-        None => Ok(()),
-    })
+    let make = |index| all().nth(index).map(|(image, to)| Built::new(image, to, share, &own)).transpose();
+    in_order(threads, images.len(), make, |_, built| built.map_or(Ok(()), |built| built.finish(console)))
 }
 
 /// An image, written and read back, but without its name yet.
@@ -48,17 +88,16 @@ struct Built {
 }
 
 impl Built {
-    fn new(image: &Image, args: &BuildArgs, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
+    fn new(image: &Image, to: &Destination, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
         let Image { release, request, added, .. } = image;
-        let (path, format) = destination(args, &request.hostname());
         let layered = image.layered()?;
         let notes = notes(image, &layered);
         let base = BaseEntry::new(&release.base.origin, &release.base.decoded.record);
         let manifest = Manifest::new(request, &layered, base, added.clone());
         let touched: Vec<_> = layered.disk.touched().collect();
         let output = Output {
-            path: &path,
-            format,
+            path: &to.path,
+            format: to.format,
             threads,
             raw: &release.base.decoded.path,
             published: &release.base.published,
@@ -69,7 +108,7 @@ impl Built {
         let written = output.write(&layered.disk, manifest, console)?;
         read_back(&written, &layered)?;
         release.keep(written.digests().untouched(&touched));
-        Ok(Self { path, notes, written })
+        Ok(Self { path: to.path.clone(), notes, written })
     }
 
     fn finish(self, console: &Console) -> Result<(), Error> {
@@ -82,7 +121,7 @@ impl Built {
 }
 
 /// Reads the written file with code that did not write it: its partition table, and every path that was changed.
-pub(super) fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
+fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
     let image = written.image();
     let mut deviations = read_back::compare_table(&image, &layered.table)?;
     let trees = Trees::open(&image, &layered.partitions)?;
@@ -108,25 +147,4 @@ fn notes(image: &Image, layered: &Layered) -> Vec<String> {
         free >> 20,
     ));
     notes
-}
-
-/// Where the image goes, and its format: as asked, by the name's ending, or a raw image. The nodes of a cluster go into a
-/// folder, each named for its node.
-fn destination(args: &BuildArgs, hostname: &str) -> (PathBuf, Format) {
-    let file = args.output.as_ref().filter(|_| args.target.cluster.is_none());
-    let format = args.format.or_else(|| file.and_then(|path| by_ending(path))).unwrap_or(Format::Img);
-    let name = format!("{hostname}{}", format.ending());
-    let path = match (file, &args.output) {
-        (Some(file), _) => file.clone(),
-        (None, Some(folder)) => folder.join(name),
-        (None, None) => PathBuf::from(name),
-    };
-    (path, format)
-}
-
-/// The format that the name's ending says, but for a raw image's.
-pub(super) fn by_ending(path: &Path) -> Option<Format> {
-    let name = path.to_string_lossy();
-    let formats = [Format::Xz, Format::Zst, Format::Gz];
-    formats.into_iter().find(|format| name.ends_with(format.ending().trim_start_matches(".img")))
 }

@@ -86,6 +86,14 @@ impl Pin<'_> {
         self.renew(lock.unwrap_or_default(), &Update::Nothing).map(Some)
     }
 
+    /// A lock of the artifacts alone, which need none: what asks for them says their hashes.
+    pub fn artifacts(&self) -> Result<Lock, Error> {
+        let set = Set { over: self.wants.over.clone(), ..Set::default() };
+        let mut lock = Lock { sets: BTreeMap::from([(self.wants.set.clone(), set)]), ..Lock::default() };
+        self.pin_artifacts(&mut lock, self.downloader()?.as_ref())?;
+        Ok(lock)
+    }
+
     /// Why `lock` does not do.
     fn misfit(&self, lock: Option<&Lock>) -> Option<String> {
         let (Inputs { base, .. }, Wants { set: name, over, content: wanted }) = (self.inputs, self.wants);
