@@ -1,6 +1,6 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all test lint docs bench fuzz base install release
+.PHONY: archive build image boot boot-all boot-kubernetes test lint docs bench fuzz base install release
 
 # The command, optimised.
 build:
@@ -40,6 +40,12 @@ archive: install
 # The boots that take too long for every change.
 boot-all: install base
 	cargo test --locked --package imgforge-tests --test boot --test boot_all -- --nocapture
+
+# Real Kubernetes on two emulated boards. The first run builds it: ten minutes.
+boot-kubernetes: base
+	scripts/install-dependencies kubernetes
+	scripts/make-kubernetes
+	cargo test --locked --package imgforge-tests --test boot_kubernetes -- --nocapture --test-threads 1
 
 # What CI checks besides the tests.
 lint:

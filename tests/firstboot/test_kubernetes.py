@@ -84,6 +84,15 @@ class Images(unittest.TestCase):
         self.assertEqual((code, len(node.calls("ctr"))), (1, 6))
         self.assertIn("FAILED: a.tar: ctr: unexpected EOF", said)
 
+    def test_a_damaged_archive_does_not_keep_the_others_out(self):
+        node = self.node("a.tar", content="damaged")
+        node.write("var/lib/imgforge/images/b.tar", "whole")
+        code, said = node.stage("images")
+        self.assertEqual(code, 1)
+        imported = [call.rsplit("/", 1)[1] for call in node.calls("ctr")]
+        self.assertEqual(imported, ["a.tar", "b.tar"] + 5 * ["a.tar"])
+        self.assertIn("FAILED: a.tar: ctr: unexpected EOF", said)
+
     def test_containerd_that_does_not_start_is_told(self):
         node = self.node("a.tar")
         node.set("broken", "containerd.service\n")
@@ -96,8 +105,10 @@ class Kubeadm(unittest.TestCase):
     def node(self, action=None, failures=0):
         node = Node(self.shell, role="master")
         self.addCleanup(node.__exit__)
-        node.install("kubeadm")
+        node.install("kubeadm", "modprobe")
         node.set("failures", f"{failures}\n")
+        node.write("proc/sys/kernel/osrelease", "6.12-arm64\n")
+        node.write("boot/config-6.12-arm64", "CONFIG_CGROUPS=y\n")
         if action:
             node.write(f"etc/imgforge/kubeadm/{action}.yaml", "kind: some\n")
         return node
@@ -121,6 +132,24 @@ class Kubeadm(unittest.TestCase):
         self.assertEqual(
             node.calls("kubeadm"), [f"kubeadm join --config {document} --experimental-patches=/a b --v=1"]
         )
+
+    def test_without_the_kernels_configuration_kubeadms_check_of_it_is_ignored_aloud(self):
+        for module in ("configs", ""):
+            node = self.node("join")
+            (node.root / "boot/config-6.12-arm64").unlink()
+            node.set("missing-module", module)
+            code, said = node.stage("kubeadm")
+            self.assertEqual((code, node.calls("modprobe")), (0, ["modprobe configs"]))
+            ignored = "--ignore-preflight-errors=SystemVerification" in node.calls("kubeadm")[0]
+            self.assertEqual(ignored, module == "configs", "the module brings the configuration")
+            self.assertEqual("kubeadm's check SystemVerification is ignored" in said, ignored)
+
+    def test_what_is_said_of_a_failure_is_not_kubeadms_advice(self):
+        node = self.node("join", failures=1)
+        node.set("advice", "\t[ERROR Port-10250]: Port 10250 is in use\n[preflight] If you know what you are doing, go on\n"
+                 "To see the stack trace of this error execute with --v=5 or higher\n")
+        said = node.stage("kubeadm")[1]
+        self.assertIn("kubeadm join: [ERROR Port-10250]: Port 10250 is in use; attempt 2 in 10 s", said)
 
     def test_no_document_or_no_kubeadm_is_not_configured(self):
         node = self.node()

@@ -1,5 +1,6 @@
 //! The base images that `make base` leaves in `out/bases`.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Once;
@@ -21,10 +22,16 @@ pub enum Base {
     Odroidc2Like,
     /// Raspberry Pi OS Lite's layout.
     RaspiosLike,
+    /// Armbian's sunxi layout with the boot loader of a machine that QEMU has: for boots outside CI.
+    OrangepipcLike,
+    /// The same for another machine.
+    CubieboardLike,
+    /// Armbian's rockchip64 layout with a GPT, outside CI, too.
+    RenegadeGptLike,
 }
 
 impl Base {
-    /// All of them.
+    /// Those that `make base` makes.
     pub const ALL: [Self; 6] = [
         Self::VirtArm64,
         Self::VirtArmhf,
@@ -43,67 +50,74 @@ impl Base {
             Self::BananapiLike => "bananapi-like",
             Self::Odroidc2Like => "odroidc2-like",
             Self::RaspiosLike => "raspios-like",
+            Self::OrangepipcLike => "orangepipc-like",
+            Self::CubieboardLike => "cubieboard-like",
+            Self::RenegadeGptLike => "renegade-gpt-like",
         }
     }
 
-    /// The path under which the vendor's server, whose host name comes first, has the image of `board-profiles/`.
-    pub fn vendor_path(self) -> Option<&'static str> {
-        match self {
-            Self::VirtArm64 | Self::VirtArmhf => None,
-            Self::RenegadeLike => Some(
-                "/dl.armbian.com/renegade/archive/Armbian_26.2.1_Renegade_trixie_current_6.18.8_minimal.img.xz",
-            ),
-            Self::BananapiLike => Some(
-                "/dl.armbian.com/bananapi/archive/Armbian_26.2.1_Bananapi_trixie_current_6.12.68_minimal.img.xz",
-            ),
-            Self::Odroidc2Like => Some(
-                "/dl.armbian.com/odroidc2/archive/Armbian_26.5.1_Odroidc2_trixie_current_6.18.33_minimal.img.xz",
-            ),
-            Self::RaspiosLike => Some(
-                "/downloads.raspberrypi.com/raspios_lite_arm64/images/raspios_lite_arm64-2026-09-15/\
-                 2026-09-15-raspios-trixie-arm64-lite.img.xz",
-            ),
+    /// The base that has the layout of the image for `board`, a name of `board-profiles/`.
+    pub fn of(board: &str) -> Option<Self> {
+        match board {
+            "rk3328" | "rock64" => Some(Self::RenegadeLike),
+            "bananapi-m1" | "cubieboard1" | "cubieboard2" | "orangepi-pc" => Some(Self::BananapiLike),
+            "odroid-c2" | "odroid-c4" => Some(Self::Odroidc2Like),
+            "nanopi-k1-plus" => Some(Self::RenegadeLike),
+            "rpi1" | "rpi3" | "rpi4" | "rpi5" | "rpi-zero2w" => Some(Self::RaspiosLike),
+            "virt-arm64" => Some(Self::VirtArm64),
+            "virt-armhf" => Some(Self::VirtArmhf),
+            _ => None,
         }
     }
 
     /// Whether its partition table is a GPT.
     pub fn has_gpt(self) -> bool {
-        matches!(self, Self::VirtArm64 | Self::VirtArmhf)
+        matches!(self, Self::VirtArm64 | Self::VirtArmhf | Self::RenegadeGptLike)
     }
 
     /// Whether it stands for an image of Armbian's, which is pinned by checksum file and signature.
     pub fn is_armbian(self) -> bool {
-        matches!(self, Self::RenegadeLike | Self::BananapiLike | Self::Odroidc2Like)
+        !matches!(self, Self::VirtArm64 | Self::VirtArmhf | Self::RaspiosLike)
     }
 
     /// The compressed image, made first when it is missing or its recipe has changed.
     pub fn compressed(self) -> PathBuf {
-        make_all();
-        repository().join(format!("out/bases/{}.img.xz", self.name()))
+        self.made("img.xz")
     }
 
     /// The file beside [`Base::compressed`] with its sha256, named as the vendor names it.
     pub fn checksum_file(self) -> PathBuf {
-        let suffix = if self.is_armbian() { "sha" } else { "sha256" };
-        let mut path = self.compressed().into_os_string();
-        path.push(format!(".{suffix}"));
-        path.into()
+        self.made(if self.is_armbian() { "img.xz.sha" } else { "img.xz.sha256" })
+    }
+
+    /// The sha256 of [`Base::compressed`], as that file has it.
+    pub fn sha256(self) -> String {
+        let line = fs::read_to_string(self.checksum_file()).expect("a base has its checksum beside it");
+        line.split(' ').next().expect("a digest").to_owned()
     }
 
     /// The image itself, sparse; not to be written to.
     pub fn image(self) -> PathBuf {
-        make_all();
-        repository().join(format!("out/bases/{}.img", self.name()))
+        self.made("img")
+    }
+
+    /// The file with this ending, after making it if that is due.
+    fn made(self, ending: &str) -> PathBuf {
+        static ALL_MADE: Once = Once::new();
+        if Self::ALL.contains(&self) {
+            ALL_MADE.call_once(|| make(&[]));
+        } else {
+            make(&[self.name()]);
+        }
+        repository().join(format!("out/bases/{}.{ending}", self.name()))
     }
 }
 
-/// Makes the bases once per process; the script itself keeps other processes out.
-fn make_all() {
-    static MADE: Once = Once::new();
-    MADE.call_once(|| {
-        let status = Command::new(repository().join("scripts/make-base"))
-            .status()
-            .expect("scripts/make-base can be run");
-        assert!(status.success(), "scripts/make-base: {status}");
-    });
+/// Makes the bases of these names, or those of [`Base::ALL`]; the script itself keeps other processes out.
+fn make(names: &[&str]) {
+    let status = Command::new(repository().join("scripts/make-base"))
+        .args(names)
+        .status()
+        .expect("scripts/make-base can be run");
+    assert!(status.success(), "scripts/make-base: {status}");
 }

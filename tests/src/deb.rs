@@ -41,6 +41,12 @@ impl Deb {
         self
     }
 
+    /// The same with a program at `path`, which is relative to the root.
+    pub fn program(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.files.push((path.to_owned(), bytes.to_owned(), 0o755));
+        self
+    }
+
     /// The same with a maintainer script.
     pub fn script(mut self, name: &str, text: &str) -> Self {
         self.files.push((format!("DEBIAN/{name}"), text.as_bytes().to_owned(), 0o755));

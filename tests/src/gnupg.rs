@@ -37,6 +37,16 @@ impl Gnupg {
         line.split(':').nth(9).expect("the tenth field").to_owned()
     }
 
+    /// Its home, for programs that call GnuPG themselves.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Whether `signature` is a good one of `file` by a key of this home; anything else ends the test.
+    pub fn approves(&self, signature: &Path, file: &Path) {
+        self.run(&["--verify", &signature.to_string_lossy(), &file.to_string_lossy()]);
+    }
+
     /// The public key of `user`, armoured.
     pub fn public_key(&self, user: &str) -> String {
         self.run(&["--armor", "--export", user])

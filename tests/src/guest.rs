@@ -1,6 +1,9 @@
 //! An image running in QEMU, seen through its serial console.
 
+use std::env;
+use std::fs::File;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -10,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use crate::repository;
 
-/// One guest at a time in a process: more would only slow each other down past their deadlines.
+/// One guest, or one [`Lan`] of them, at a time in a process: more would only slow each other down past their deadlines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A running guest. It ends with the value.
+/// A running guest. It ends with the value, as by a power cut. What its console says goes to the end of the file that
+/// `IMGFORGE_CONSOLE` names, too.
 #[derive(Debug)]
 pub struct Guest {
     qemu: Child,
@@ -23,32 +27,83 @@ pub struct Guest {
     /// How much of the transcript [`Guest::wait_for`] has gone past, in bytes.
     seen: usize,
     started: Instant,
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+/// A network of several guests, which are on at the same time.
+#[derive(Debug)]
+pub struct Lan {
+    /// Of the multicast group that is their wire. Only this machine hears it.
+    port: u16,
     _turn: MutexGuard<'static, ()>,
+}
+
+impl Lan {
+    /// One that no other process has.
+    pub fn new() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        // A port that is free at this moment for TCP stands for one that no other test uses as its group's.
+        Self { port: free_port(), _turn: turn }
+    }
+
+    /// Boots `image`, which keeps what the guest writes, as number `number` of this network, with more `options` of
+    /// `scripts/boot-image`.
+    pub fn boot(&self, number: u8, image: &Path, options: &[&str]) -> Guest {
+        let (port, number) = (self.port.to_string(), number.to_string());
+        let lan = ["--keep", "--lan", &port, "--number", &number];
+        Guest::start(image, &[&lan[..], options].concat(), None)
+    }
+}
+
+impl Default for Lan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A TCP port on the loopback interface that nobody listens at.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface");
+    listener.local_addr().expect("its address").port()
 }
 
 impl Guest {
     /// Boots `image` by `scripts/boot-image`, with the firmware that fits its layout. The image itself is not changed.
     pub fn boot(image: &Path) -> Self {
-        Self::start(image, &[])
+        Self::alone(image, &[])
     }
 
     /// Boots the armhf `image`.
     pub fn boot_32_bit(image: &Path) -> Self {
-        Self::start(image, &["--32-bit"])
+        Self::alone(image, &["--32-bit"])
+    }
+
+    /// Boots the arm64 `image` by its own boot script, whatever its partition table is.
+    pub fn boot_by_u_boot(image: &Path) -> Self {
+        Self::start(image, &["--firmware", "u-boot"])
     }
 
     /// Boots `image` and lets the guest write to it.
     pub fn boot_keeping(image: &Path) -> Self {
-        Self::start(image, &["--keep"])
+        Self::alone(image, &["--keep"])
     }
 
     /// Boots `image` with a second disk, which the guest writes to.
     pub fn boot_with_disk(image: &Path, disk: &Path) -> Self {
-        Self::start(image, &["--disk", &disk.to_string_lossy()])
+        Self::alone(image, &["--disk", &disk.to_string_lossy()])
     }
 
-    fn start(image: &Path, options: &[&str]) -> Self {
+    /// Boots `image` as the SD card of a board that QEMU has a machine of, named as in `scripts/boot-image`.
+    pub fn boot_board(image: &Path, machine: &str) -> Self {
+        Self::alone(image, &["--machine", machine])
+    }
+
+    fn alone(image: &Path, options: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::start(image, options, Some(turn))
+    }
+
+    fn start(image: &Path, options: &[&str], turn: Option<MutexGuard<'static, ()>>) -> Self {
         // The script ends by becoming QEMU, so killing the child kills QEMU.
         let mut qemu = Command::new(repository().join("scripts/boot-image"))
             .args(options)
@@ -113,6 +168,10 @@ impl Guest {
 
     fn hear(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
         let bytes = self.console.recv_timeout(deadline.saturating_duration_since(Instant::now()))?;
+        if let Some(path) = env::var_os("IMGFORGE_CONSOLE") {
+            let file = File::options().append(true).create(true).open(path);
+            file.and_then(|mut file| file.write_all(&bytes)).expect("the console's file");
+        }
         self.transcript.push_str(&String::from_utf8_lossy(&bytes));
         Ok(())
     }

@@ -19,6 +19,8 @@ impl Tool {
     pub const DEBUGFS: Self = Self { program: "debugfs", package: "e2fsprogs" };
     /// Prints an ext4 superblock.
     pub const DUMPE2FS: Self = Self { program: "dumpe2fs", package: "e2fsprogs" };
+    /// Packs and reads packages.
+    pub const DPKG_DEB: Self = Self { program: "dpkg-deb", package: "dpkg" };
     /// Checks ext4.
     pub const E2FSCK: Self = Self { program: "e2fsck", package: "e2fsprogs" };
     /// Checks FAT.
@@ -80,6 +82,11 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Whether the table is a GPT.
+    pub fn is_of_gpt(&self) -> bool {
+        self.kind.len() > 2
+    }
+
     /// The partition of `image` as the programs of e2fsprogs take it.
     pub fn ext4(&self, image: &Path) -> String {
         format!("{}?offset={}", image.display(), self.start * SECTOR)

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::{Deb, Gnupg, VendorServer, sha256};
+use crate::{Deb, Gnupg, Tool, VendorServer, sha256};
 
 /// Who signs it.
 const SIGNER: &str = "repository";
@@ -71,14 +72,22 @@ impl SignedRepository {
 
     /// Serves these bytes as `file`, whatever index and release say.
     pub fn put(&self, file: &str, bytes: &[u8]) {
-        let path = self.folder.path().join(file);
-        fs::write(&path, bytes).expect("a file of the repository");
-        self.server.add(&format!("/repository/{file}"), &path);
+        fs::write(self.path(file), bytes).expect("a file of the repository");
+        self.serve(file);
+    }
+
+    fn serve(&self, file: &str) {
+        self.server.add(&format!("/repository/{file}"), &self.path(file));
+    }
+
+    /// Where `file` of it lies on this machine.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
     }
 
     /// The bytes of `file` as they are served.
     pub fn get(&self, file: &str) -> Vec<u8> {
-        fs::read(self.folder.path().join(file)).expect("a file of the repository")
+        fs::read(self.path(file)).expect("a file of the repository")
     }
 
     /// Serves `file` no longer.
@@ -93,11 +102,24 @@ impl SignedRepository {
 
     /// Adds `bytes` as what the package is, and publishes. Index and release vouch for them.
     pub fn add_as(&mut self, deb: &Deb, bytes: &[u8]) {
-        let name = deb.file_name();
-        self.put(&name, bytes);
-        let (size, sha256) = self.sum(&name);
-        let entry = format!("{}Filename: ./{name}\nSize: {size}\nSHA256: {sha256}\n\n", deb.control());
-        self.index.insert(name, entry);
+        self.put(&deb.file_name(), bytes);
+        self.list(deb.file_name(), &deb.control());
+    }
+
+    /// Adds a package that lies in a file, and publishes.
+    pub fn add_file(&mut self, path: &Path) {
+        let control = Tool::DPKG_DEB.approves(["--field", &path.to_string_lossy()]);
+        let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+        fs::copy(path, self.folder.path().join(&name)).expect("a file of the repository");
+        self.serve(&name);
+        self.list(name, &control);
+    }
+
+    /// Puts the package in `file` into the index, and publishes.
+    fn list(&mut self, file: String, control: &str) {
+        let (size, sha256) = self.sum(&file);
+        let entry = format!("{control}Filename: ./{file}\nSize: {size}\nSHA256: {sha256}\n\n");
+        self.index.insert(file, entry);
         self.publish();
     }
 
@@ -130,7 +152,7 @@ impl SignedRepository {
 
     /// Size in bytes and SHA-256 of a file as it is served.
     fn sum(&self, file: &str) -> (u64, String) {
-        let path = self.folder.path().join(file);
+        let path = self.path(file);
         (fs::metadata(&path).expect("a file of the repository").len(), sha256(&path))
     }
 }

@@ -4,8 +4,9 @@
 
 use std::fs;
 
-use imgforge_tests::{Base, Workbench, fails, succeeds};
+use imgforge_tests::{Base, Workbench, approved, fails, same_boot_loader, succeeds};
 use serde_json::Value;
+use tempfile::tempdir;
 
 /// What `imgforge` with these arguments prints.
 fn printed(bench: &Workbench, arguments: &[&str]) -> String {
@@ -33,6 +34,19 @@ fn boards_are_listed_with_what_they_can_run_and_why_not_more() {
     let shown = printed(&bench, &["boards", "show", "renegade"]);
     assert!(shown.contains("board     rk3328\n"), "{shown}");
     assert!(shown.contains("hardware  arm64, cores: 4, memory: 1024 MiB\n"), "{shown}");
+}
+
+#[test]
+fn every_board_builds_on_its_familys_base_and_keeps_its_boot_loader() {
+    let bench = Workbench::new();
+    let boards = json(&bench, &["boards", "--json"]);
+    for board in boards.as_array().unwrap().iter().map(|board| board["board"].as_str().unwrap()) {
+        let base = Base::of(board).unwrap_or_else(|| panic!("{board}: Base::of has no base for it"));
+        let image = bench.built(board, "base", "node.img", &[]);
+        let dir = tempdir().unwrap();
+        approved(&image, dir.path());
+        same_boot_loader(&base.image(), &image);
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::{
     process::Command,
 };
 
-use imgforge_tests::{Base, Tool, Workbench, approved, fails, file_in, partitions, repository, succeeds};
+use imgforge_tests::{
+    Base, Tool, Workbench, approved, fails, file_in, read_at, repository, same_boot_loader, succeeds,
+};
 use tempfile::tempdir;
 
 #[test]
@@ -21,41 +23,9 @@ fn every_board_is_patched_and_every_checker_is_content() {
         let root = approved(&image, dir.path());
         assert_eq!(file_in(&root, "/etc/hostname"), "k8s-master-1\n", "{board}");
         assert_eq!(file_in(&root, "/etc/machine-id"), "uninitialized\n", "{board}");
+        same_boot_loader(&Base::of(board).unwrap().image(), &image);
         succeeds(bench.imgforge().arg("verify").arg(&image));
     }
-}
-
-#[test]
-fn the_vendors_bytes_stay_where_nothing_was_meant_to_change() {
-    let bench = Workbench::new();
-    for (base, board) in [
-        (Base::RenegadeLike, "renegade"),
-        (Base::BananapiLike, "bananapi"),
-        (Base::Odroidc2Like, "odroidc2"),
-        (Base::RaspiosLike, "rpi3"),
-        (Base::VirtArm64, "virt"),
-        (Base::VirtArmhf, "virt32"),
-    ] {
-        let before = base.image();
-        let after = bench.built(board, "worker", &format!("{board}.img"), &[]);
-        let (old, new) = (partitions(&before), partitions(&after));
-        assert_eq!(
-            old.iter().map(|p| p.start).collect::<Vec<_>>(),
-            new.iter().map(|p| p.start).collect::<Vec<_>>()
-        );
-        // Boot loaders lie between the table and the first partition; a GPT has 34 sectors, an MBR one.
-        let table = if base.has_gpt() { 34 } else { 1 };
-        let gap = |image: &Path| read(image, table * 512, (old[0].start - table) * 512);
-        assert!(gap(&before) == gap(&after), "{board}: the gap before the first partition");
-        // Boot code, which may be the first stage of a boot loader, and disk id; the partition entries lie from byte 446 on.
-        assert_eq!(read(&before, 0, 446), read(&after, 0, 446), "{board}: sector 0");
-    }
-}
-
-fn read(image: &Path, offset: u64, length: u64) -> Vec<u8> {
-    let mut bytes = vec![0; length as usize];
-    File::open(image).unwrap().read_exact_at(&mut bytes, offset).unwrap();
-    bytes
 }
 
 #[test]
@@ -157,6 +127,28 @@ fn as_nobody(script: &str, command: &Command) -> Command {
 }
 
 #[test]
+fn an_image_is_built_again_from_what_its_manifest_names_and_is_the_same() {
+    let bench = Workbench::new();
+    let node = bench.home.path().join("node.yaml");
+    fs::write(&node, "mounts:\n  - { source: LABEL=data, target: /srv }\n").unwrap();
+    let options = ["--hostname", "one", "--node", node.to_str().unwrap()];
+    let image = bench.built("rk3328", "base", "node.img", &options);
+
+    let verify = || {
+        let mut command = bench.imgforge();
+        command.args(["verify", "--rebuild"]).arg(&image);
+        command
+    };
+    let verified = succeeds(verify().arg("--node").arg(&node).env("SOURCE_DATE_EPOCH", "1"));
+    let said = String::from_utf8(verified.stdout).unwrap();
+    assert!(said.contains("as its manifest says, and the same when built again"), "{said}");
+    // Without the node's settings another image comes out, and it is said where it begins to be another.
+    let said = fails(&mut verify(), 3);
+    assert!(said.contains("built again, the image has SHA-256"), "{said}");
+    assert!(said.contains("/etc/fstab in the root file system, from node"), "{said}");
+}
+
+#[test]
 fn with_everything_in_the_store_no_network_is_needed() {
     let bench = Workbench::with_empty_store();
     let first = bench.built("rk3328", "base", "first.img", &[]);
@@ -233,7 +225,7 @@ fn copy_mapped(image: &Path, card: &Path) {
         let blocks = line.split_once('>').unwrap().1.split_once('<').unwrap().0.trim();
         let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
         let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
-        card.write_all_at(&read(image, first * 4096, (last - first + 1) * 4096), first * 4096).unwrap();
+        card.write_all_at(&read_at(image, first * 4096, (last - first + 1) * 4096), first * 4096).unwrap();
     }
 }
 

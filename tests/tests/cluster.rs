@@ -15,6 +15,7 @@ use serde_json::Value;
 const CLUSTER: &str = "\
 name: home
 add-ons: { network: none }
+carry-images: false # no registry has any
 users:
   - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh ops] }
 nodes:

@@ -12,6 +12,7 @@ use imgforge_tests::{Workbench, approved, fails, file_in, succeeds};
 
 const CLUSTER: &str = "\
 name: home
+carry-images: false
 add-ons: { network: none }
 users:
   - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh ops] }

@@ -220,7 +220,7 @@ impl Source<'_> {
         let candidates = self.settings.candidates(url);
         let bar =
             console.progress(&format!("fetching {}", url.rsplit('/').next().unwrap_or(url)), pinned.size);
-        let file = Pinned { url, candidates: &candidates, sha256, size: pinned.size };
+        let file = Pinned { url, candidates: &candidates, sha256, size: pinned.size, accept: None };
         Ok(Downloader::new()?.fetch(store, file, &|at, all| bar.set(at, all))?)
     }
 

@@ -137,6 +137,8 @@ pub enum Origin {
     PackageDatabase,
     /// A pinned file or tarball: its URL.
     Artifact(String),
+    /// A container image: its reference.
+    ContainerImage(String),
     /// The cluster file: the cluster's name.
     Cluster(String),
     /// What the image was made as.
@@ -153,6 +155,7 @@ impl fmt::Display for Origin {
             Origin::Package(identity) => write!(f, "package {identity}"),
             Origin::PackageDatabase => f.write_str("package database"),
             Origin::Artifact(url) => write!(f, "artifact {url}"),
+            Origin::ContainerImage(reference) => write!(f, "container image {reference}"),
             Origin::Cluster(name) => write!(f, "cluster {name}"),
             Origin::Record => f.write_str("record"),
         }

@@ -123,6 +123,9 @@ pub struct TargetArgs {
     /// The folder with the overlays [default: `overlays` beside the profiles].
     #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
     pub overlays: Option<PathBuf>,
+    /// The time that is written into the image, in seconds since 1970, in place of the environment's, the lock's or the base's.
+    #[arg(skip)]
+    pub epoch: Option<i64>,
 }
 
 impl TargetArgs {
@@ -235,6 +238,44 @@ pub struct VerifyArgs {
     /// Its manifest [default: the one beside the image].
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Make the image again, from the same base, lock and overlays, and compare. Nothing is written.
+    #[arg(long)]
+    pub rebuild: bool,
+    /// What the manifest does not hold of the first build's inputs.
+    #[command(flatten)]
+    pub inputs: RebuildArgs,
+}
+
+/// Inputs of a build that a manifest does not hold.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// The file with the node's settings, if there was one.
+    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with = "cluster")]
+    pub node: Option<String>,
+    /// The cluster file, if the node is of a cluster.
+    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with_all = ["base", "lock"])]
+    pub cluster: Option<PathBuf>,
+    /// The cluster's secrets [default: beside the cluster file].
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub secrets: Option<PathBuf>,
+    /// The local image that was taken in place of the profile's.
+    #[arg(long, value_name = "FILE", requires = "rebuild")]
+    pub base: Option<PathBuf>,
+    /// The lock [default: as for `build`].
+    #[arg(long, value_name = "FILE", requires = "rebuild")]
+    pub lock: Option<PathBuf>,
+    /// Never use the network: take what the store has.
+    #[arg(long, requires = "rebuild")]
+    pub offline: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// The folder with the overlays.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
+    pub overlays: Option<PathBuf>,
 }
 
 /// `imgforge boards`.
@@ -375,6 +416,8 @@ pub enum SchemaKind {
     Cluster,
     /// A release of Kubernetes.
     Kubernetes,
+    /// The pin of an add-on's manifest.
+    AddOn,
     /// The pinned keys of package repositories.
     Keys,
     /// An overlay's declarations.

@@ -1,5 +1,8 @@
 //! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
 
+mod bearer;
+mod error;
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -10,15 +13,15 @@ use std::{
 
 use reqwest::{
     StatusCode,
-    blocking::{Client, Response},
-    header::{CONTENT_RANGE, RANGE},
+    blocking::{Client, RequestBuilder, Response},
+    header::{ACCEPT, CONTENT_RANGE, RANGE},
 };
 use sha2::{Digest, Sha256};
 
-use crate::{
-    checksum_file,
-    store::{self, Store},
-};
+use self::bearer::Tokens;
+pub use self::error::{Attempt, Error};
+
+use crate::{checksum_file, store::Store};
 
 /// Times a server is asked before the next mirror is.
 const ATTEMPTS: u32 = 4;
@@ -29,122 +32,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Checksums, signatures and keys are far below this many bytes; more is something else.
 const MOST_SMALL: u64 = 1 << 20;
 
-/// Why a file could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The network may not be used, and the store does not have it.
-    #[error("{url} is not in the store, and --offline forbids to fetch it")]
-    Offline {
-        /// What was asked for.
-        url: String,
-    },
-    /// No server gave it.
-    #[error("cannot fetch {url}")]
-    Fetch {
-        /// The URL that was tried last.
-        url: String,
-        /// Why that failed.
-        source: Attempt,
-    },
-    /// The file cannot be kept.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A server gave other bytes than the pinned ones.
-    #[error("{url} has SHA-256 {found}, but {expected} is pinned")]
-    Mismatch {
-        /// Where it came from.
-        url: String,
-        /// The hash of what came.
-        found: String,
-        /// The pinned hash.
-        expected: String,
-    },
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The vendor's checksum file is none.
-    #[error("{url} holds no SHA-256 for {name}")]
-    NoChecksum {
-        /// The checksum file.
-        url: String,
-        /// The file it should be for.
-        name: String,
-    },
-}
-
-impl Error {
-    /// Whether there is no such file: the server says so, or without network, the store has none.
-    pub fn is_absent(&self) -> bool {
-        matches!(
-            self,
-            Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. } | Error::Offline { .. }
-        )
-    }
-}
-
-/// Why one attempt failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Attempt {
-    /// No connection, or it broke.
-    #[error("the connection failed")]
-    Http(#[from] reqwest::Error),
-    /// The server refused.
-    #[error("the server answered {0}")]
-    Status(StatusCode),
-    /// The transfer ended early.
-    #[error("the transfer ended after {received} of {expected} bytes")]
-    Short {
-        /// Bytes that are there.
-        received: u64,
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// The server has a file of another size.
-    #[error("the server has {found} bytes, but {expected} are expected")]
-    Size {
-        /// Bytes that are there.
-        found: u64,
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// The server sends more than it should.
-    #[error("the server sends more than the expected {expected} bytes")]
-    Long {
-        /// Bytes that should be there.
-        expected: u64,
-    },
-    /// Reading from the connection failed.
-    #[error("the transfer broke")]
-    Broken(#[source] io::Error),
-    /// What came cannot be kept.
-    #[error("cannot be kept")]
-    Disk(#[source] io::Error),
-}
-
-impl Attempt {
-    /// Whether asking the same server again may help.
-    fn is_passing(&self) -> bool {
-        match self {
-            Attempt::Status(status) => {
-                status.is_server_error()
-                    || matches!(
-                        *status,
-                        StatusCode::REQUEST_TIMEOUT
-                            | StatusCode::RANGE_NOT_SATISFIABLE
-                            | StatusCode::TOO_MANY_REQUESTS
-                    )
-            }
-            Attempt::Size { .. } | Attempt::Long { .. } | Attempt::Disk(_) => false,
-            _ => true,
-        }
-    }
-}
-
 /// Told of the bytes received so far and, where known, of all to come.
 pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
 
@@ -152,6 +39,16 @@ pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
 #[derive(Debug)]
 pub struct Downloader {
     client: Client,
+    tokens: Tokens,
+}
+
+/// What a server has under a name.
+#[derive(Debug)]
+pub struct Published {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What a registry says their digest is (OCI distribution, Docker-Content-Digest).
+    pub digest: Option<String>,
 }
 
 /// A file that is pinned.
@@ -165,6 +62,8 @@ pub struct Pinned<'a> {
     pub sha256: &'a str,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
+    /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
+    pub accept: Option<&'a str>,
 }
 
 impl Downloader {
@@ -179,7 +78,7 @@ impl Downloader {
             .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
             .build();
         client
-            .map(|client| Self { client })
+            .map(|client| Self { client, tokens: Tokens::default() })
             .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
     }
 
@@ -207,42 +106,70 @@ impl Downloader {
             match self.fetch_from(url, &mut output, file, &partial, progress) {
                 Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => last = Some(error.or_more_telling(last)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
     }
 
+    /// What the first of `candidates` has, of at most `limit` bytes and of one of the kinds `accept`.
+    pub fn document(&self, candidates: &[String], accept: &str, limit: u64) -> Result<Published, Error> {
+        self.first(candidates, limit, Some(accept)).map(|(_, published)| published)
+    }
+
     /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
     pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
-        self.first(candidates, limit).map(|(_, bytes)| bytes)
+        self.first(candidates, limit, None).map(|(_, published)| published.bytes)
     }
 
     /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
     pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
         let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
-        self.first(&urls, MOST_SMALL)
+        self.first(&urls, MOST_SMALL, None).map(|(from, published)| (from, published.bytes))
     }
 
-    fn first(&self, candidates: &[String], limit: u64) -> Result<(String, Vec<u8>), Error> {
+    fn first(
+        &self,
+        candidates: &[String],
+        limit: u64,
+        accept: Option<&str>,
+    ) -> Result<(String, Published), Error> {
         let mut last = None;
         for url in candidates {
-            match with_retries(url, || self.whole(url, limit)) {
-                Ok(bytes) => return Ok((url.clone(), bytes)),
-                Err(error) => last = Some(error),
+            match with_retries(url, || self.whole(url, limit, accept)) {
+                Ok(published) => return Ok((url.clone(), published)),
+                Err(error) => last = Some(error.or_more_telling(last)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
     }
 
-    fn whole(&self, url: &str, limit: u64) -> Result<Vec<u8>, Attempt> {
-        let response = accepted(self.client.get(url).send()?)?;
+    fn whole(&self, url: &str, limit: u64, accept: Option<&str>) -> Result<Published, Attempt> {
+        let response = accepted(self.get(url, accept, |request| request)?)?;
+        let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        let digest = digest.map(str::to_owned);
         let mut bytes = Vec::new();
         response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
         if bytes.len() as u64 > limit {
             return Err(Attempt::Long { expected: limit });
         }
-        Ok(bytes)
+        Ok(Published { bytes, digest })
+    }
+
+    /// Asks for `url` by a request that `complete` has completed.
+    fn get(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Attempt> {
+        self.tokens.send(&self.client, url, || {
+            let request = self.client.get(url);
+            complete(match accept {
+                Some(kinds) => request.header(ACCEPT, kinds),
+                None => request,
+            })
+        })
     }
 
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
@@ -264,7 +191,7 @@ impl Downloader {
         let write_failed = |source| Error::Write { path: partial.to_owned(), source };
         loop {
             let begun = output.metadata().map_err(write_failed)?.len() > 0;
-            match with_retries(url, || self.transfer(url, output, file.size, progress)) {
+            match with_retries(url, || self.transfer(url, output, file, progress)) {
                 Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
                 other => other?,
             }
@@ -286,18 +213,18 @@ impl Downloader {
         &self,
         url: &str,
         output: &mut File,
-        size: Option<u64>,
+        file: Pinned<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), Attempt> {
+        let size = file.size;
         let have = output.seek(SeekFrom::End(0)).map_err(Attempt::Disk)?;
         if Some(have) == size {
             return Ok(());
         }
-        let mut request = self.client.get(url);
-        if have > 0 {
-            request = request.header(RANGE, format!("bytes={have}-"));
-        }
-        let response = request.send()?;
+        let response = self.get(url, file.accept, |request| match have {
+            0 => request,
+            _ => request.header(RANGE, format!("bytes={have}-")),
+        })?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             // What is here is not a beginning of what is there; the next attempt starts anew.
             output.set_len(0).map_err(Attempt::Disk)?;

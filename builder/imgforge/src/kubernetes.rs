@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     artifact::Artifact,
+    oci,
     profile::{Architecture, Error},
     repositories::Declaration,
     yaml,
@@ -102,6 +103,8 @@ pub struct Content {
     pub artifacts: Vec<Artifact>,
     /// The release of containerd among them.
     pub containerd: Option<String>,
+    /// Container images.
+    pub images: oci::Wanted,
 }
 
 impl Release {

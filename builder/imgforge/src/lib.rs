@@ -24,6 +24,7 @@ pub mod limits;
 pub mod lock;
 pub mod manifest;
 pub mod node;
+pub mod oci;
 pub mod open_image;
 pub mod output;
 pub mod personalize;

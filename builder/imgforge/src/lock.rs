@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{artifact::Artifact, profile::BaseImage, store, yaml};
+use crate::{artifact::Artifact, oci::LockedImage, profile::BaseImage, store, yaml};
 
 /// Version of this format.
 const FORMAT: u32 = 1;
@@ -42,6 +42,9 @@ pub struct Lock {
     /// The plain files and tarballs of all sets, by URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// The container images of all sets, by reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedImage>,
 }
 
 /// What one role, or one node, adds to the base.
@@ -59,6 +62,12 @@ pub struct Set {
     /// The URLs of its artifacts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
+    /// The container images that were asked for: references, and URLs of manifests that name more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images_wanted: Vec<String>,
+    /// The references of the container images that brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
 }
 
 /// What was added to a base, and where it is from.
@@ -70,18 +79,21 @@ pub struct Added {
     pub packages: Vec<LockedPackage>,
     /// The plain files and tarballs.
     pub artifacts: Vec<Artifact>,
+    /// The container images.
+    pub images: Vec<LockedImage>,
 }
 
 impl Added {
     /// All that is added where this comes after `below`.
     pub fn after(mut self, below: Self) -> Self {
-        let Self { mut repositories, mut packages, mut artifacts } = below;
+        let Self { mut repositories, mut packages, mut artifacts, mut images } = below;
         self.repositories.retain(|repository| !repositories.contains(repository));
         repositories.append(&mut self.repositories);
         repositories.sort();
         packages.append(&mut self.packages);
         artifacts.append(&mut self.artifacts);
-        Self { repositories, packages, artifacts }
+        images.append(&mut self.images);
+        Self { repositories, packages, artifacts, images }
     }
 }
 
@@ -164,7 +176,7 @@ pub enum Error {
         path: PathBuf,
         /// The set.
         set: String,
-        /// The package or artifact.
+        /// The package, artifact or container image.
         missing: String,
     },
 }
@@ -188,6 +200,7 @@ impl Lock {
             let missing = set.packages.iter().find(|package| lock.package(package).is_none());
             let missing =
                 missing.or_else(|| set.artifacts.iter().find(|artifact| lock.artifact(artifact).is_none()));
+            let missing = missing.or_else(|| set.images.iter().find(|image| lock.image(image).is_none()));
             if let Some(missing) = missing {
                 let (set, missing) = (name.clone(), missing.clone());
                 return Err(Error::Dangling { path: path.to_owned(), set, missing });
@@ -212,6 +225,11 @@ impl Lock {
         self.artifacts.iter().find(|artifact| artifact.url == url)
     }
 
+    /// The container image with this reference.
+    pub fn image(&self, reference: &str) -> Option<&LockedImage> {
+        self.images.iter().find(|image| image.reference == reference)
+    }
+
     /// The packages of a set, in the order in which they are unpacked.
     pub fn packages_of(&self, set: &str) -> Vec<&LockedPackage> {
         let names = self.sets.get(set).map(|set| set.packages.as_slice()).unwrap_or_default();
@@ -232,8 +250,15 @@ impl Lock {
         Added {
             repositories: self.repositories.iter().filter(is_source).cloned().collect(),
             artifacts: sets.iter().flat_map(|set| self.artifacts_of(set)).cloned().collect(),
+            images: sets.iter().flat_map(|set| self.images_of(set)).cloned().collect(),
             packages,
         }
+    }
+
+    /// The container images of a set.
+    pub fn images_of(&self, set: &str) -> Vec<&LockedImage> {
+        let references = self.sets.get(set).map(|set| set.images.as_slice()).unwrap_or_default();
+        references.iter().filter_map(|reference| self.image(reference)).collect()
     }
 
     /// Puts everything in its order, and drops what no set names.
@@ -244,6 +269,9 @@ impl Lock {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.artifacts).collect();
         self.artifacts.retain(|artifact| named.contains(&artifact.url));
         self.artifacts.sort_by(|a, b| a.url.cmp(&b.url));
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.images).collect();
+        self.images.retain(|image| named.contains(&image.reference));
+        self.images.sort_by(|a, b| a.reference.cmp(&b.reference));
         let sources: BTreeSet<&String> = self.packages.iter().map(|package| &package.repository).collect();
         self.repositories.retain(|repository| sources.contains(&repository.name));
         self.repositories.sort();

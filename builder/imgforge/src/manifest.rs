@@ -13,6 +13,7 @@ use crate::{
     layer::Layered,
     lock::{Added, LockedPackage, LockedRepository},
     node::Role,
+    oci::LockedImage,
     plan::Request,
     store::Record,
 };
@@ -51,6 +52,9 @@ pub struct Manifest {
     /// The files and tarballs that were added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// The container images that it carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedImage>,
     /// Every path that differs from the base, in order.
     pub changes: Vec<ChangeEntry>,
 }
@@ -221,7 +225,7 @@ impl Manifest {
     /// filled in when it is written.
     pub fn new(request: &Request, layered: &Layered, base: BaseEntry, added: Added) -> Self {
         let Partitions { root, boot } = &layered.partitions;
-        let Added { repositories, packages, artifacts } = added;
+        let Added { repositories, packages, artifacts, images } = added;
         Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -240,6 +244,7 @@ impl Manifest {
             repositories,
             packages,
             artifacts,
+            images,
             changes: layered.changes.clone(),
         }
     }

@@ -173,8 +173,8 @@ impl ReleaseImage {
         let pin =
             wants_of_node.as_ref().map(|wants| Pin { inputs: &inputs, wants, settings, console, rules });
         let (additions, of_node) = pin.map(|pin| additions(&pin)).transpose()?.unwrap_or_default();
-        let Manifest { repositories, packages, artifacts, changes, secrets, .. } = manifest.clone();
-        let of_release = Added { repositories, packages, artifacts };
+        let Manifest { repositories, packages, artifacts, images, changes, secrets, .. } = manifest.clone();
+        let of_release = Added { repositories, packages, artifacts, images };
         let layered = Layered::over(Arc::clone(&inputs.image), &inputs.request.profile.layout)?;
         let layered = Layered { changes, secrets, ..layered };
         let digests = fs::read_to_string(output::beside(&self.path, ".bmap")).ok();
@@ -201,9 +201,10 @@ impl ReleaseImage {
 
 /// What the layer of `pin` adds, pinned by the lock, or by what asks for it where that is artifacts only.
 fn additions(pin: &Pin<'_>) -> Result<(Additions, Added), AnyError> {
-    let lock = match pin.wants.content.packages.as_slice() {
-        [] => pin.artifacts()?,
-        _ => pin.lock()?.unwrap_or_default(),
+    let content = &pin.wants.content;
+    let lock = match content.packages.is_empty() && content.images.is_empty() {
+        true => pin.artifacts()?,
+        false => pin.lock()?.unwrap_or_default(),
     };
     Ok((pin.additions(&lock)?, lock.added(&[&pin.wants.set])))
 }

@@ -185,6 +185,7 @@ pub fn node_wants(target: &Target, release: &Wants) -> Result<Option<Wants>, Err
     let content = kubernetes::Content {
         packages: target.node.packages.clone(),
         artifacts: membership.manifests().map_err(plan::Error::Path)?,
+        images: membership.images()?,
         ..release.content.clone()
     };
     let set = format!("node {}", membership.hostname());
@@ -225,8 +226,13 @@ fn overlays_folder(args: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) 
     args.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
 }
 
+/// The time that a build was asked to have: in `args`, or by `SOURCE_DATE_EPOCH`.
+pub fn epoch_asked(args: &TargetArgs) -> Result<Option<i64>, Error> {
+    args.epoch.map_or_else(epoch_from_environment, |epoch| Ok(Some(epoch)))
+}
+
 /// `SOURCE_DATE_EPOCH`.
-pub fn epoch_from_environment() -> Result<Option<i64>, Error> {
+fn epoch_from_environment() -> Result<Option<i64>, Error> {
     const NAME: &str = "SOURCE_DATE_EPOCH";
     let Some(value) = env::var_os(NAME) else { return Ok(None) };
     let value = value.to_string_lossy().into_owned();

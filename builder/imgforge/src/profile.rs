@@ -46,6 +46,9 @@ pub struct Profile {
     /// The Kubernetes its masters and workers get; without it, they bring none.
     #[serde(default)]
     pub kubernetes: Option<kubernetes::Choice>,
+    /// What Raspberry Pi Imager calls the boards that start this image: the `tags` of its list of devices.
+    #[serde(default)]
+    pub imager_devices: Vec<String>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -315,6 +318,18 @@ impl Profile {
     }
 }
 
+/// All vendors that are described in `folders`, by name; one in an earlier folder hides one of the same name in a later folder.
+pub fn vendors(folders: &[PathBuf]) -> Result<Vec<Vendor>, Error> {
+    let mut vendors = BTreeMap::new();
+    for folder in folders.iter().map(|folder| folder.join("vendors")).filter(|folder| folder.is_dir()) {
+        for path in yaml_files(&folder)? {
+            let vendor: Vendor = yaml::read(&path)?;
+            vendors.entry(vendor.vendor.clone()).or_insert(vendor);
+        }
+    }
+    Ok(vendors.into_values().collect())
+}
+
 /// Reads a SHA-256; a text that is none is an error with its place.
 fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let hash = Option::<String>::deserialize(deserializer)?;
@@ -335,7 +350,7 @@ pub fn is_sha256(text: &str) -> bool {
 }
 
 /// The `.yaml` files directly in `folder`, by name; lock files are no profiles.
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let fail = |source| Error::List { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
     let is_profile =

@@ -107,7 +107,10 @@ fn hash(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
         hasher.update(bytes);
     };
     let kind = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(part(b"nothing")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            part(b"nothing");
+            return Ok(());
+        }
         metadata => metadata?.file_type(),
     };
     if kind.is_symlink() {
@@ -117,7 +120,7 @@ fn hash(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
         let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         part(b"folder");
-        part(&entries.len().to_le_bytes());
+        part(&(entries.len() as u64).to_le_bytes());
         for entry in entries {
             let name = entry.file_name();
             hasher.update((name.len() as u64).to_le_bytes());

@@ -11,9 +11,10 @@ use crate::{
     error::Error,
     layer::Layered,
     lock::{Added, Lock},
+    manifest::{BaseEntry, Manifest},
     pin::{self, Pin, Wants},
     plan::{self, Additions, Request},
-    prepare::{self, Inputs, epoch_from_environment},
+    prepare::{self, Inputs, epoch_asked},
     sbom::Installed,
     settings::Settings,
     store::Store,
@@ -123,7 +124,7 @@ fn of_inputs<'a>(
         let pin = Pin { inputs, wants, settings, console, rules: args.rules() };
         pin.additions(&lock)
     };
-    inputs.request.epoch = epoch_from_environment()?.or(lock.epoch).unwrap_or(inputs.written);
+    inputs.request.epoch = epoch_asked(args)?.or(lock.epoch).unwrap_or(inputs.written);
     let of_release = additions(&inputs, &inputs.wants)?;
     let mut nodes = Vec::new();
     for (index, target) in targets {
@@ -187,6 +188,13 @@ impl Image {
             return Ok(release.layered.fork());
         }
         release.layered.with(&self.request, &self.additions).map_err(|error| of_image(error, &release.base))
+    }
+
+    /// What `layered`, the image's disk, is made of; without its own digest and size.
+    pub fn manifest(&self, layered: &Layered) -> Manifest {
+        let base = &self.release.base;
+        let base = BaseEntry::new(&base.origin, &base.decoded.record);
+        Manifest::new(&self.request, layered, base, self.added.clone())
     }
 }
 

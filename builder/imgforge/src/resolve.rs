@@ -199,6 +199,7 @@ pub fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Re
             candidates: &metadata.settings.candidates(&package.url),
             sha256: &package.sha256,
             size: Some(package.size),
+            accept: None,
         };
         downloader.fetch(metadata.store, file, &|at, _| bar.set(before + at, None))?;
         before += package.size;

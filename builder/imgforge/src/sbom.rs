@@ -5,7 +5,12 @@
 
 use serde::Serialize;
 
-use crate::{artifact::Artifact, lock::LockedPackage, manifest::Manifest};
+use crate::{
+    artifact::Artifact,
+    lock::LockedPackage,
+    manifest::Manifest,
+    oci::{LockedImage, Reference},
+};
 
 const NOTHING_SAID: &str = "NOASSERTION";
 const IMAGE: &str = "SPDXRef-Image";
@@ -114,6 +119,7 @@ impl Document {
         installed.iter().for_each(|package| document.add(BASE, Package::of_base(package)));
         manifest.packages.iter().for_each(|package| document.add(IMAGE, Package::of_lock(package)));
         manifest.artifacts.iter().for_each(|artifact| document.add(IMAGE, Package::of_artifact(artifact)));
+        manifest.images.iter().for_each(|image| document.add(IMAGE, Package::of_container_image(image)));
         document
     }
 
@@ -143,15 +149,10 @@ impl Package {
 
     fn debian(kind: &str, name: &str, version: &str, architecture: &str) -> Self {
         let locator = format!("pkg:deb/debian/{}@{}?arch={architecture}", escaped(name), escaped(version));
-        let reference = ExternalReference {
-            reference_category: "PACKAGE-MANAGER",
-            reference_type: "purl",
-            reference_locator: locator,
-        };
         let id = format!("SPDXRef-{kind}-{}-{architecture}", identifier(name));
         Self {
             version_info: Some(version.to_owned()),
-            external_refs: vec![reference],
+            external_refs: vec![ExternalReference::purl(locator)],
             ..Self::named(id, name)
         }
     }
@@ -176,6 +177,38 @@ impl Package {
             ..Self::named(format!("SPDXRef-Artifact-{}", artifact.sha256), name)
         }
     }
+
+    /// <https://github.com/package-url/purl-spec/blob/main/types-doc/oci-definition.md>
+    fn of_container_image(image: &LockedImage) -> Self {
+        let LockedImage { reference, platform, manifest, .. } = image;
+        let digest = format!("sha256:{}", manifest.sha256);
+        let parsed = reference.parse::<Reference>().ok();
+        let repository = parsed.as_ref().map(Reference::name).unwrap_or_default();
+        let name = repository.rsplit('/').next().unwrap_or_default();
+        let tag = parsed.as_ref().and_then(Reference::tag);
+        let tag = tag.map(|tag| format!("&tag={}", escaped(tag))).unwrap_or_default();
+        let architecture = platform.trim_start_matches("linux/");
+        let locator = format!(
+            "pkg:oci/{}@{}?arch={}&repository_url={}{tag}",
+            escaped(name),
+            escaped(&digest),
+            escaped(architecture),
+            escaped(&repository)
+        );
+        Self {
+            version_info: Some(digest.clone()),
+            download_location: parsed.map_or(NOTHING_SAID.into(), |parsed| parsed.manifest_url(&digest)),
+            checksums: sha256(&manifest.sha256),
+            external_refs: vec![ExternalReference::purl(locator)],
+            ..Self::named(format!("SPDXRef-ContainerImage-{}", identifier(reference)), reference)
+        }
+    }
+}
+
+impl ExternalReference {
+    fn purl(reference_locator: String) -> Self {
+        Self { reference_category: "PACKAGE-MANAGER", reference_type: "purl", reference_locator }
+    }
 }
 
 impl Relationship {
@@ -197,9 +230,10 @@ fn location(origin: &str) -> String {
     if origin.contains("://") { origin.to_owned() } else { NOTHING_SAID.to_owned() }
 }
 
-/// Identifiers have letters, digits, `.` and `-` only; of those a Debian name may have, `+` is none.
+/// Identifiers have letters, digits, `.` and `-` only.
 fn identifier(name: &str) -> String {
-    name.replace('+', "-plus")
+    let keep = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+    name.replace('+', "-plus").chars().map(|c| if keep(c) { c } else { '-' }).collect()
 }
 
 /// Percent-encoding as package URLs want it.
@@ -210,7 +244,7 @@ fn escaped(text: &str) -> String {
 
 /// `2026-09-12T07:15:41Z`: the proleptic Gregorian calendar, with years that start in March so that the leap day is the
 /// last.
-fn utc(epoch: i64) -> String {
+pub fn utc(epoch: i64) -> String {
     let (days, seconds) = (epoch.div_euclid(86_400), epoch.rem_euclid(86_400));
     // Days since 0000-03-01, in eras of 400 years.
     let days = days + 719_468;

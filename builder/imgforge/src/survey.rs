@@ -13,13 +13,14 @@ use crate::{
     open_image::OpenImage,
     profile::{Architecture, TableKind},
     read::{self, Kind, Tree},
+    vendor::Vendor,
 };
 
 /// What an image shows of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
-    /// Whose image it is: the vendor's name in profiles.
-    pub vendor: &'static str,
+    /// Whose image it is: the vendor's name in profiles; `None` where no vendor is recognised.
+    pub vendor: Option<String>,
     /// What its programs are made for; `None` where no program was found.
     pub architecture: Option<Architecture>,
     /// Kind of partition table.
@@ -29,10 +30,6 @@ pub struct Survey {
     /// Number of the boot partition and where the image's own fstab mounts it.
     pub boot: Option<(u32, String)>,
 }
-
-/// Each vendor has a file that nobody else's images have; what has none is taken for Debian.
-const VENDOR_FILES: [(&str, &str); 2] =
-    [("/etc/armbian-release", "armbian"), ("/etc/rpi-issue", "raspberrypi")];
 
 /// Programs that every Debian has, to see what they are made for.
 const PROGRAMS: [&str; 3] = ["/usr/bin/dpkg", "/usr/bin/dash", "/bin/dash"];
@@ -44,8 +41,8 @@ const TARGETS: [(Target, Architecture); 3] = [
     (Target::Armv7 { neon: true }, Architecture::Armv7),
 ];
 
-/// Looks at `image`; `None` where it has no ext4 file system.
-pub fn survey(image: &OpenImage) -> Result<Option<Survey>, Error> {
+/// Looks at `image`, which may be one of `vendors`; `None` where it has no ext4 file system.
+pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, Error> {
     let Some(partitions) = image.guess_partitions() else { return Ok(None) };
     let trees = Trees::open(&image.content, &partitions)?;
     let root = &trees.root;
@@ -55,17 +52,26 @@ pub fn survey(image: &OpenImage) -> Result<Option<Survey>, Error> {
     };
     let boot =
         partitions.boot.map(|boot| Ok::<_, read::Error>((boot.number, boot_mount(root)?))).transpose()?;
-    let (vendor, architecture) = (vendor(root)?, architecture(root)?);
+    let (vendor, architecture) = (vendor(root, vendors)?, architecture(root)?);
     Ok(Some(Survey { vendor, architecture, table, root: partitions.root.number, boot }))
 }
 
-fn vendor(root: &dyn Tree) -> Result<&'static str, read::Error> {
-    for (path, vendor) in VENDOR_FILES {
-        if file(root, path)?.is_some() {
-            return Ok(vendor);
+/// The vendor that knows the most files of the image as those of all its images.
+fn vendor(root: &dyn Tree, vendors: &[Vendor]) -> Result<Option<String>, read::Error> {
+    let mut best: Option<&Vendor> = None;
+    for vendor in vendors {
+        let signs = &vendor.recognised_by;
+        if signs.len() <= best.map_or(0, |best| best.recognised_by.len()) {
+            continue;
+        }
+        let missing = signs.iter().map(|path| root.entry(path)).find(|entry| !matches!(entry, Ok(Some(_))));
+        match missing {
+            None => best = Some(vendor),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(_)) => {}
         }
     }
-    Ok("debian")
+    Ok(best.map(|vendor| vendor.vendor.clone()))
 }
 
 fn architecture(root: &dyn Tree) -> Result<Option<Architecture>, read::Error> {

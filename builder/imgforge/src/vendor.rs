@@ -4,6 +4,8 @@ use imgforge_debian::Fingerprint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::image_path::ImagePath;
+
 /// What all images of a vendor have in common.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -12,6 +14,10 @@ pub struct Vendor {
     pub vendor: String,
     /// Full name.
     pub name: String,
+    /// Files that are in all of its images; of several vendors that have all of theirs in one image, the one with the most is taken
+    /// for its vendor. Nothing but `boards new` asks.
+    #[serde(default)]
+    pub recognised_by: Vec<ImagePath>,
     /// Where the kernel's command line is written.
     pub command_line: CommandLine,
     /// Words added to it where the node runs Kubernetes.

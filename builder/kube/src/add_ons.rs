@@ -2,7 +2,12 @@
 
 mod lan_dns;
 mod metallb;
+pub mod monitoring;
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -12,46 +17,31 @@ use crate::{
 };
 
 /// A manifest as its project publishes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Name of the add-on.
-    pub name: &'static str,
+    /// Name of the add-on; the file's name without `.yaml`.
+    pub name: String,
     /// Its release.
-    pub version: &'static str,
+    pub version: String,
     /// Where the manifest is.
-    pub url: &'static str,
+    pub url: String,
     /// SHA-256 of the manifest, in hexadecimal digits.
-    pub sha256: &'static str,
+    pub sha256: String,
     /// Whether its images exist for 32-bit Arm too.
+    #[serde(default)]
     pub runs_on_32_bit: bool,
 }
 
+/// The manifests that are known, by the add-on's name.
+pub type Manifests = BTreeMap<String, Manifest>;
+
 /// <https://github.com/flannel-io/flannel>
-pub const FLANNEL: Manifest = Manifest {
-    name: "flannel",
-    version: "v0.28.9",
-    url: "https://raw.githubusercontent.com/flannel-io/flannel/v0.28.9/Documentation/kube-flannel.yml",
-    sha256: "e875824be2f552b45711dbda91af81b17eb961d00025d914d9fef18fad8f09c0",
-    runs_on_32_bit: true,
-};
-
+const FLANNEL: &str = "flannel";
 /// <https://github.com/projectcalico/calico>. Takes the pods' network from kubeadm's configuration.
-pub const CALICO: Manifest = Manifest {
-    name: "calico",
-    version: "v3.32.1",
-    url: "https://raw.githubusercontent.com/projectcalico/calico/v3.32.1/manifests/calico.yaml",
-    sha256: "a1df919d9721cf667accdc3e72848911b0cb25cfab7d2478ad0c996302c95744",
-    runs_on_32_bit: false,
-};
-
+const CALICO: &str = "calico";
 /// <https://github.com/metallb/metallb>
-pub const METALLB: Manifest = Manifest {
-    name: "metallb",
-    version: "v0.16.1",
-    url: "https://raw.githubusercontent.com/metallb/metallb/v0.16.1/config/manifests/metallb-native.yaml",
-    sha256: "bf25feebb7582ca7df845efd52ffbc2960d6cbf4cfc972f47fded9f788b67f0b",
-    runs_on_32_bit: true,
-};
+const METALLB: &str = "metallb";
 
 /// Why an add-on cannot be put in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,11 +50,17 @@ pub enum Error {
     #[error("the manifest of {name} {version} is not at hand; fetch {url}")]
     Missing {
         /// The add-on.
-        name: &'static str,
+        name: String,
         /// Its release.
-        version: &'static str,
+        version: String,
         /// Where it is.
-        url: &'static str,
+        url: String,
+    },
+    /// Nothing is known of the add-on.
+    #[error("nothing is known of the add-on {name}; write add-ons/{name}.yaml beside the board profiles")]
+    Unknown {
+        /// The add-on.
+        name: &'static str,
     },
     /// The manifest is not the pinned one.
     #[error(
@@ -72,9 +68,9 @@ pub enum Error {
     )]
     Changed {
         /// The add-on.
-        name: &'static str,
+        name: String,
         /// The pinned hash.
-        expected: &'static str,
+        expected: String,
         /// The hash of what was given.
         found: String,
     },
@@ -84,9 +80,9 @@ pub enum Error {
     )]
     Unfamiliar {
         /// The add-on.
-        name: &'static str,
+        name: String,
         /// Its release.
-        version: &'static str,
+        version: String,
         /// What was looked for.
         setting: &'static str,
     },
@@ -122,41 +118,45 @@ impl Manifest {
     pub fn checked(&self, bytes: &[u8]) -> Result<String, Error> {
         let found = hex(&Sha256::digest(bytes));
         let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| found == self.sha256);
-        text.ok_or(Error::Changed { name: self.name, expected: self.sha256, found })
+        let (name, expected) = (self.name.clone(), self.sha256.clone());
+        text.ok_or(Error::Changed { name, expected, found })
     }
 }
 
 /// The folder on the first master whose manifests are applied.
 pub const FOLDER: &str = "/etc/imgforge/addons";
 
-/// The file of the pinned manifest that has this `index` in [`pinned`], below [`FOLDER`].
-pub fn file_name(index: usize, manifest: &Manifest) -> String {
-    format!("{index}0-{}.yaml", manifest.name)
+/// The file of the manifest of `name` that has this `index` in [`needed`], below [`FOLDER`].
+pub fn file_name(index: usize, name: &str) -> String {
+    format!("{index}0-{name}.yaml")
 }
 
-/// The manifests that `cluster` needs, to be fetched before a build.
-pub fn pinned(cluster: &Cluster) -> Vec<&'static Manifest> {
+/// The add-ons of `cluster` whose manifests are to be fetched before a build, by name.
+pub fn needed(cluster: &Cluster) -> Vec<&'static str> {
     let network = match cluster.add_ons.network {
-        NetworkPlugin::Flannel => Some(&FLANNEL),
-        NetworkPlugin::Calico => Some(&CALICO),
+        NetworkPlugin::Flannel => Some(FLANNEL),
+        NetworkPlugin::Calico => Some(CALICO),
         NetworkPlugin::None => None,
     };
-    network.into_iter().chain(cluster.add_ons.load_balancer.as_ref().map(|_| &METALLB)).collect()
+    network.into_iter().chain(cluster.add_ons.load_balancer.as_ref().map(|_| METALLB)).collect()
 }
 
 /// The manifests for the first master of `cluster`, with the cluster's settings. `fetched` gives the bytes of a
 /// pinned one.
 pub fn add_ons(
     cluster: &Cluster,
+    manifests: &Manifests,
     fetched: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
 ) -> Result<Vec<AddOn>, Error> {
     let mut add_ons = Vec::new();
-    for (index, manifest) in pinned(cluster).into_iter().enumerate() {
-        let Manifest { name, version, url, .. } = *manifest;
+    for (index, name) in needed(cluster).into_iter().enumerate() {
+        let manifest = manifests.get(name).ok_or(Error::Unknown { name })?;
+        let Manifest { name, version, url, .. } = manifest.clone();
         let bytes = fetched(manifest).ok_or(Error::Missing { name, version, url })?;
         let text = manifest.checked(&bytes)?;
-        let content = if *manifest == FLANNEL { with_pod_network(manifest, &text, cluster)? } else { text };
-        add_ons.push(AddOn { name: file_name(index, manifest), content });
+        let content =
+            if manifest.name == FLANNEL { with_pod_network(manifest, &text, cluster)? } else { text };
+        add_ons.push(AddOn { name: file_name(index, &manifest.name), content });
     }
     if let Some(balancer) = &cluster.add_ons.load_balancer {
         add_ons
@@ -164,6 +164,10 @@ pub fn add_ons(
     }
     if let Some(settings) = &cluster.add_ons.lan_dns {
         add_ons.push(AddOn { name: lan_dns::FILE.into(), content: lan_dns::manifest(cluster, settings)? });
+    }
+    if let Some(settings) = &cluster.add_ons.monitoring {
+        let content = monitoring::manifest(cluster, settings)?;
+        add_ons.push(AddOn { name: monitoring::FILE.into(), content });
     }
     Ok(add_ons)
 }
@@ -175,7 +179,10 @@ fn with_pod_network(manifest: &Manifest, text: &str, cluster: &Cluster) -> Resul
         Some((before, after)) if !after.contains(SETTING) => {
             Ok(format!(r#"{before}"Network": "{}"{after}"#, cluster.networking.pod_subnet))
         }
-        _ => Err(Error::Unfamiliar { name: manifest.name, version: manifest.version, setting: SETTING }),
+        _ => {
+            let (name, version) = (manifest.name.clone(), manifest.version.clone());
+            Err(Error::Unfamiliar { name, version, setting: SETTING })
+        }
     }
 }
 
@@ -187,33 +194,42 @@ mod tests {
         serde_yaml::from_str(text).unwrap()
     }
 
+    fn flannel() -> Manifest {
+        let text = "{ name: flannel, version: v1, url: https://flannel.example/v1.yml, sha256: '00' }";
+        serde_yaml::from_str(text).unwrap()
+    }
+
     #[test]
     fn flannel_gets_the_clusters_pod_network() {
         let cluster = cluster("networking: { pod-subnet: 172.20.0.0/16 }");
         let text = "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n";
-        let adapted = with_pod_network(&FLANNEL, text, &cluster).unwrap();
+        let adapted = with_pod_network(&flannel(), text, &cluster).unwrap();
         assert_eq!(adapted, "  net-conf.json: |\n    {\n      \"Network\": \"172.20.0.0/16\",\n");
         let twice = [text, text].concat();
         for strange in ["", &twice] {
-            let error = with_pod_network(&FLANNEL, strange, &cluster).unwrap_err();
-            assert!(matches!(error, Error::Unfamiliar { name: "flannel", .. }));
+            let error = with_pod_network(&flannel(), strange, &cluster).unwrap_err();
+            assert!(matches!(error, Error::Unfamiliar { .. }), "{error}");
         }
     }
 
     #[test]
     fn manifests_are_the_pinned_ones_or_nothing() {
         const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let manifest = Manifest { sha256: SHA256_OF_ABC, ..FLANNEL };
+        let manifest = Manifest { sha256: SHA256_OF_ABC.into(), ..flannel() };
         assert_eq!(manifest.checked(b"abc").unwrap(), "abc");
         assert!(matches!(manifest.checked(b"abd"), Err(Error::Changed { .. })));
     }
 
     #[test]
-    fn a_manifest_that_is_not_at_hand_is_named_with_its_address() {
-        let message = add_ons(&cluster("{}"), &|_| None).unwrap_err().to_string();
-        assert!(
-            message.starts_with("the manifest of flannel v0.28.9 is not at hand; fetch https://"),
-            "{message}"
+    fn a_manifest_that_is_not_known_or_not_at_hand_is_named() {
+        let error = |manifests| add_ons(&cluster("{}"), &manifests, &|_| None).unwrap_err().to_string();
+        assert_eq!(
+            error(Manifests::new()),
+            "nothing is known of the add-on flannel; write add-ons/flannel.yaml beside the board profiles"
+        );
+        assert_eq!(
+            error(Manifests::from([("flannel".into(), flannel())])),
+            "the manifest of flannel v1 is not at hand; fetch https://flannel.example/v1.yml"
         );
     }
 }

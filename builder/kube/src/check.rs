@@ -1,12 +1,17 @@
 //! What is wrong with a cluster file, all of it at once.
 
+mod images;
 mod labels;
 mod network;
 mod nodes;
 
 use std::fmt;
 
-use crate::{board::BoardFacts, cluster::Cluster};
+use crate::{
+    add_ons::{self, Manifests},
+    board::BoardFacts,
+    cluster::Cluster,
+};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,9 +61,16 @@ impl fmt::Display for Finding {
 
 /// Everything there is to say about `cluster`, in the file's order. `boards` gives the facts of a board by its name
 /// or an alias.
-pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Vec<Finding> {
+pub fn check(
+    cluster: &Cluster,
+    boards: &dyn Fn(&str) -> Option<BoardFacts>,
+    manifests: &Manifests,
+) -> Vec<Finding> {
     let mut findings = network::check(cluster);
-    findings.extend(nodes::check(cluster, boards));
+    findings.extend(nodes::check(cluster, boards, manifests));
+    let unknown = add_ons::needed(cluster).into_iter().filter(|name| !manifests.contains_key(*name));
+    findings.extend(unknown.map(|name| Finding::error("add-ons", add_ons::Error::Unknown { name })));
+    findings.extend(images::check(cluster));
     findings
 }
 

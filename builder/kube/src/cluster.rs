@@ -31,6 +31,9 @@ pub struct Cluster {
     pub add_ons: AddOns,
     /// Tags of images, where they should not be those that kubeadm would take.
     pub images: ImageTags,
+    /// Whether the nodes' cards carry the container images that kubeadm and the add-ons need, so that the first boot
+    /// pulls nothing.
+    pub carry_images: bool,
     /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
     /// a node may be added years later. A duration as Go writes it: `720h`.
     #[schemars(with = "Option<String>")]
@@ -55,6 +58,7 @@ impl Default for Cluster {
             endpoint: None,
             add_ons: AddOns::default(),
             images: ImageTags::default(),
+            carry_images: true,
             join_window: None,
             ssh_keys: Vec::new(),
             users: Vec::new(),
@@ -114,6 +118,8 @@ pub struct AddOns {
     pub load_balancer: Option<LoadBalancer>,
     /// A name server for the home network that knows the cluster's Services.
     pub lan_dns: Option<LanDns>,
+    /// Prometheus with alerts, small enough for a board with 1 GB.
+    pub monitoring: Option<Monitoring>,
 }
 
 /// What connects the pods of different nodes.
@@ -151,6 +157,24 @@ pub struct LanDns {
     pub upstream: Vec<IpAddr>,
 }
 
+/// Prometheus on one node, an exporter on each.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Monitoring {
+    /// The node that measures and keeps what was measured, in `/var/lib/prometheus`; unset: the first master.
+    pub node: Option<String>,
+    /// How many days it is kept. It is less if it would be more than 1 GB.
+    pub days: u16,
+    /// Who is told of alerts: the address of a webhook of Alertmanager's form. Unset: they are only shown.
+    pub alerts_to: Option<String>,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self { node: None, days: 7, alerts_to: None }
+    }
+}
+
 impl Cluster {
     /// The nodes that run the control plane, in the file's order.
     pub fn masters(&self) -> impl Iterator<Item = &Node> {
@@ -175,6 +199,15 @@ impl Cluster {
     /// The tag of etcd's image, if it is known.
     pub fn etcd_tag(&self) -> Option<&str> {
         self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd)
+    }
+
+    /// The tags to tell kubeadm: those a person gave, and of images that the cards carry all, so that it takes these.
+    pub fn told_tags(&self) -> ImageTags {
+        if !self.carry_images {
+            return self.images.clone();
+        }
+        let owned = |tag: Option<&str>| tag.map(str::to_owned);
+        ImageTags { etcd: owned(self.etcd_tag()), coredns: owned(self.coredns_tag()) }
     }
 
     /// The release of Kubernetes on `node`.

@@ -1,7 +1,14 @@
 //! Container images that kubeadm starts on a node: what an image for a card has to carry so that the first boot pulls
 //! nothing. Those of add-ons are named in their manifests.
 
-use crate::{kube_vip, member::Member, version::Version};
+use serde::Deserialize;
+use serde_yaml::{Deserializer, Value};
+
+use crate::{add_ons::monitoring, kube_vip, member::Member, version::Version};
+
+/// The members of a pod's specification that list containers.
+/// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec>
+const CONTAINERS: [&str; 2] = ["containers", "initContainers"];
 
 /// The images of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub fn images(member: &Member<'_>) -> Images {
         );
         images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
     }
+    let monitoring = monitoring::images(member.cluster, &member.node.hostname);
+    images.references.extend(monitoring.into_iter().map(str::to_owned));
     images.references.sort();
     images
 }
@@ -42,6 +51,47 @@ impl Images {
     /// Components of Kubernetes itself: their tag is the release.
     fn add_components(&mut self, version: Version, names: &[&str]) {
         self.references.extend(names.iter().map(|name| format!("{}/{name}:v{version}", version.registry())));
+    }
+}
+
+/// A manifest whose images cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidManifest {
+    /// It is no YAML.
+    #[error("the manifest is no YAML")]
+    Yaml(#[from] serde_yaml::Error),
+    /// It starts no container.
+    #[error("the manifest names no container images")]
+    None,
+}
+
+/// The images that the objects of the manifest `text` start, sorted, each once.
+pub fn of_manifest(text: &str) -> Result<Vec<String>, InvalidManifest> {
+    let mut images = Vec::new();
+    for document in Deserializer::from_str(text) {
+        collect(&Value::deserialize(document)?, &mut images);
+    }
+    images.sort();
+    images.dedup();
+    if images.is_empty() { Err(InvalidManifest::None) } else { Ok(images) }
+}
+
+/// Looks for lists of containers below `value`. The parser bounds the depth.
+fn collect(value: &Value, images: &mut Vec<String>) {
+    match value {
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping {
+                if let (Some(key), Value::Sequence(containers)) = (key.as_str(), value)
+                    && CONTAINERS.contains(&key)
+                {
+                    let named = containers.iter().filter_map(|container| container.get("image")?.as_str());
+                    images.extend(named.map(str::to_owned));
+                }
+                collect(value, images);
+            }
+        }
+        Value::Sequence(values) => values.iter().for_each(|value| collect(value, images)),
+        _ => {}
     }
 }
 
@@ -91,6 +141,26 @@ mod tests {
         let given = images_of("kubernetes: 1.26.15\nimages: { etcd: 3.5.10-0, coredns: v1.9.3 }");
         assert_eq!(given.unknown, [""; 0]);
         assert!(given.references.contains(&"registry.k8s.io/coredns/coredns:v1.9.3".to_owned()));
+    }
+
+    #[test]
+    fn an_add_ons_images_are_read_from_its_manifest() {
+        let text = "\
+kind: Namespace
+---
+kind: DaemonSet
+spec:
+  template:
+    spec:
+      initContainers: [{ name: cni, image: ghcr.io/x/cni:1 }]
+      containers: [{ name: a, image: ghcr.io/x/a:2 }, { name: b, image: ghcr.io/x/cni:1 }]
+---
+kind: CustomResourceDefinition
+spec: { properties: { containers: { items: { image: { type: string } } }, image: { type: string } } }
+";
+        assert_eq!(of_manifest(text).unwrap(), ["ghcr.io/x/a:2", "ghcr.io/x/cni:1"]);
+        assert!(matches!(of_manifest("kind: Namespace"), Err(InvalidManifest::None)));
+        assert!(matches!(of_manifest("a: [b"), Err(InvalidManifest::Yaml(_))));
     }
 
     #[test]

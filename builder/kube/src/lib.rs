@@ -19,7 +19,8 @@
 //!       - { hostname: k8s-master-1, board: rpi4, role: master, taints: [] }
 //!       - { hostname: k8s-worker-1, board: rpi4 }")?;
 //! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 });
-//! let notice = &check(&cluster, &boards)[0];
+//! let manifests = Default::default();
+//! let notice = &check(&cluster, &boards, &manifests)[0];
 //! assert!(notice.to_string().starts_with("endpoint: the nodes will look for the master by its name, k8s-master-1"));
 //!
 //! # let mut counter = 0u8;
@@ -27,7 +28,8 @@
 //! let secrets = Secrets::generate(&cluster, Lifetime::generous(1_767_225_600), &mut random)?;
 //! let member = Member::new(&cluster, "k8s-worker-1", &boards)?;
 //! let containerd = Runtime { series: Series::One, plugins: KUBERNETES_PLUGINS };
-//! let files = node_files(&member, &Sources { secrets: Some(&secrets), containerd, manifest: &|_| None })?;
+//! let sources = Sources { secrets: Some(&secrets), containerd, manifests: &manifests, manifest: &|_| None };
+//! let files = node_files(&member, &sources)?;
 //! assert!(files.iter().any(|file| file.path == "/etc/imgforge/kubeadm/join.yaml" && file.secret));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

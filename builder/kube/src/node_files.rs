@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    add_ons::{self, Manifest},
+    add_ons::{self, Manifest, Manifests},
     cluster::Role,
     containerd, kube_vip, kubeadm,
     member::Member,
@@ -51,6 +51,8 @@ pub struct Sources<'a> {
     pub secrets: Option<&'a Secrets>,
     /// The containerd on the node.
     pub containerd: containerd::Runtime<'a>,
+    /// The add-ons' manifests that are known.
+    pub manifests: &'a Manifests,
     /// The bytes of a pinned manifest.
     pub manifest: &'a dyn Fn(&Manifest) -> Option<Vec<u8>>,
 }
@@ -103,7 +105,7 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
             files.extend(shared_secrets(member, secrets)?);
         }
         if member.is_first_master() {
-            let add_ons = add_ons::add_ons(member.cluster, sources.manifest)?;
+            let add_ons = add_ons::add_ons(member.cluster, sources.manifests, sources.manifest)?;
             files.extend(
                 add_ons
                     .into_iter()

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{HOME, boards, cluster};
+use common::{HOME, boards, cluster, manifests};
 use imgforge_kube::{
     check::{Severity, check},
     cluster::{Cluster, Role},
@@ -20,7 +20,7 @@ fn notices(text: &str) -> Vec<String> {
 }
 
 fn found(text: &str, severity: Severity) -> Vec<String> {
-    let findings = check(&cluster(text), &boards);
+    let findings = check(&cluster(text), &boards, &manifests());
     findings.iter().filter(|f| f.severity == severity).map(ToString::to_string).collect()
 }
 
@@ -274,6 +274,21 @@ nodes:
             "nodes[0].files[0].path: `etc/x` must begin with / and not climb with ..",
             "nodes[0].files[1].path: `/etc/kubernetes/x` is written by imgforge itself",
             "nodes[0].files[0].mode: `0999` is no mode in octal digits, such as 0644",
+        ]
+    );
+}
+
+#[test]
+fn monitoring_is_for_a_node_that_is_there_and_tells_somebody_who_can_be_reached() {
+    let text = "
+add-ons: { monitoring: { node: nas, days: 0, alerts-to: my phone } }
+nodes: [{ hostname: m, board: rpi4, role: master }, { hostname: nas, board: rpi4, role: base }]";
+    assert_eq!(
+        errors(text),
+        [
+            "add-ons.monitoring.node: no node that runs pods is called `nas`",
+            "add-ons.monitoring.days: nothing would be kept",
+            "add-ons.monitoring.alerts-to: `my phone` is no address of a webhook: https://ntfy.home.example/alerts",
         ]
     );
 }

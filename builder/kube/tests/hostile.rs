@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{HOME, boards, cluster, random};
+use common::{HOME, boards, cluster, manifests, random};
 use imgforge_kube::{
     check::{Severity, check},
     cluster::Cluster,
@@ -56,13 +56,15 @@ fn altered() -> impl Strategy<Value = String> {
 
 /// A cluster in which nothing is wrong must lead to files, whatever it looks like.
 fn build(cluster: &Cluster) {
-    let findings = check(cluster, &boards);
+    let manifests = manifests();
+    let findings = check(cluster, &boards, &manifests);
     let is_good = findings.iter().all(|finding| finding.severity == Severity::Notice);
     let runtime = Runtime { series: Series::Two, plugins: KUBERNETES_PLUGINS };
     let mut cluster = cluster.clone();
     cluster.add_ons = Default::default();
     for node in &cluster.nodes {
-        let sources = Sources { secrets: None, containerd: runtime, manifest: &|_| None };
+        let sources =
+            Sources { secrets: None, containerd: runtime, manifests: &manifests, manifest: &|_| None };
         match Member::new(&cluster, &node.hostname, &boards) {
             Ok(member) => drop(node_files(&member, &sources)),
             Err(error) => assert!(!is_good, "{error} was not found by the check"),

@@ -5,8 +5,9 @@ mod common;
 
 use std::{fs, process::Command};
 
-use common::{HOME, boards, cluster, compare, random};
+use common::{HOME, boards, cluster, compare, manifests, random};
 use imgforge_kube::{
+    add_ons::Manifests,
     cluster::Cluster,
     containerd::{self, Runtime, Series},
     kube_vip, kubeadm,
@@ -38,9 +39,13 @@ fn secrets(cluster: &Cluster) -> Secrets {
     Secrets::generate(cluster, Lifetime::generous(1_767_225_600), &mut random(7)).unwrap()
 }
 
+fn sources<'a>(secrets: Option<&'a Secrets>, manifests: &'a Manifests) -> Sources<'a> {
+    Sources { secrets, containerd: DEBIAN, manifests, manifest: &|_| None }
+}
+
 fn files(cluster: &Cluster, hostname: &str, secrets: Option<&Secrets>) -> Vec<NodeFile> {
     let member = Member::new(cluster, hostname, &boards).unwrap();
-    node_files(&member, &Sources { secrets, containerd: DEBIAN, manifest: &|_| None }).unwrap()
+    node_files(&member, &sources(secrets, &Manifests::new())).unwrap()
 }
 
 fn content<'a>(files: &'a [NodeFile], path: &str) -> &'a str {
@@ -221,7 +226,7 @@ fn an_old_kubelet_does_not_get_a_new_containerd() {
     let member = Member::new(&old, "m", &boards).unwrap();
     let with = |series| {
         let containerd = Runtime { series, plugins: containerd::DEBIAN_PLUGINS };
-        node_files(&member, &Sources { secrets: None, containerd, manifest: &|_| None })
+        node_files(&member, &Sources { containerd, ..sources(None, &Manifests::new()) })
     };
     with(Series::One).unwrap();
     assert_eq!(
@@ -236,11 +241,10 @@ fn what_cannot_be_made_is_told() {
     let error = |hostname| Member::new(&home, hostname, &boards).unwrap_err().to_string();
     assert_eq!(error("nobody"), "the cluster home has no node `nobody`; add it to the cluster file");
     let member = Member::new(&home, "k8s-master-1", &boards).unwrap();
-    let missing = node_files(&member, &Sources { secrets: None, containerd: DEBIAN, manifest: &|_| None });
+    let manifests = manifests();
+    let missing = node_files(&member, &sources(None, &manifests));
     assert!(missing.unwrap_err().to_string().starts_with("the manifest of flannel v0.28.9 is not at hand"));
-    let changed = node_files(
-        &member,
-        &Sources { secrets: None, containerd: DEBIAN, manifest: &|_| Some(b"x".to_vec()) },
-    );
+    let changed =
+        node_files(&member, &Sources { manifest: &|_| Some(b"x".to_vec()), ..sources(None, &manifests) });
     assert!(changed.unwrap_err().to_string().contains("it was changed since it was pinned"));
 }

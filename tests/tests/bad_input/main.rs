@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod bench;
+mod container_images;
 mod downloads;
 mod file_systems;
 mod host;

@@ -69,6 +69,7 @@ impl PersonalizeArgs {
             store: self.store.clone(),
             profiles: self.profiles.clone(),
             overlays: self.overlays.clone(),
+            epoch: None,
         }
     }
 }

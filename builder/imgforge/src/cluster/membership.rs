@@ -3,16 +3,21 @@
 use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
-    add_ons::{self, Manifest},
-    cluster::Cluster,
+    add_ons::{self, Manifest, Manifests},
+    cluster::{Cluster, Role},
     containerd::Runtime,
+    images,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
     pki::Secrets,
 };
 
 use super::{Boards, ClusterFile, Error, secrets};
-use crate::{artifact::Artifact, image_path::ImagePath};
+use crate::{
+    artifact::Artifact,
+    image_path::{ImagePath, InvalidPath},
+    oci::Wanted,
+};
 
 /// A node's place in its cluster.
 #[derive(Debug, Clone)]
@@ -20,6 +25,7 @@ pub struct Membership {
     cluster: Arc<Cluster>,
     cluster_path: PathBuf,
     boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
     hostname: String,
     secrets_path: PathBuf,
     secrets: Option<Arc<Secrets>>,
@@ -31,6 +37,7 @@ impl Membership {
             cluster: Arc::clone(&file.cluster),
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
+            manifests: Arc::clone(&file.manifests),
             hostname: hostname.to_owned(),
             secrets_path: file.secrets_path.clone(),
             secrets: None,
@@ -65,20 +72,44 @@ impl Membership {
 
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
     /// settings, at the same paths.
-    pub fn manifests(&self) -> Result<Vec<Artifact>, crate::image_path::InvalidPath> {
+    pub fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
         let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname);
-        let pinned = if is_first { add_ons::pinned(&self.cluster) } else { Vec::new() };
-        let artifact = |(index, manifest): (usize, &&'static Manifest)| {
+        if is_first { self.pinned() } else { Ok(Vec::new()) }
+    }
+
+    /// The container images that the node carries. Pods of add-ons may run anywhere.
+    pub fn images(&self) -> Result<Wanted, Error> {
+        let member = self.member()?;
+        if !self.cluster.carry_images || member.node.role == Role::Base {
+            return Ok(Wanted::default());
+        }
+        let manifests = self.pinned().map_err(|error| Error::Machine(error.to_string()))?;
+        Ok(Wanted { references: images::images(&member).references, manifests })
+    }
+
+    /// The manifests of the cluster's add-ons, each with its place on the first master.
+    fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
+        // One that is not known was told by the check of the cluster file.
+        let known = add_ons::needed(&self.cluster)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
+        let artifact = |(index, manifest): (usize, &Manifest)| {
+            let file = add_ons::file_name(index, &manifest.name);
             Ok(Artifact {
-                url: manifest.url.to_owned(),
+                url: manifest.url.clone(),
                 size: None,
-                sha256: manifest.sha256.to_owned(),
-                path: ImagePath::new(format!("{}/{}", add_ons::FOLDER, add_ons::file_name(index, manifest)))?,
+                sha256: manifest.sha256.clone(),
+                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
                 mode: Some("0644".into()),
                 unpack: false,
             })
         };
-        pinned.iter().enumerate().map(artifact).collect()
+        known.map(artifact).collect()
+    }
+
+    fn member(&self) -> Result<Member<'_>, Error> {
+        Ok(Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?)
     }
 
     /// The node's files; `manifest` gives the bytes of a pinned manifest.
@@ -87,8 +118,9 @@ impl Membership {
         containerd: Runtime<'_>,
         manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
     ) -> Result<Vec<NodeFile>, Error> {
-        let member = Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?;
-        let sources = Sources { secrets: self.secrets.as_deref(), containerd, manifest };
+        let member = self.member()?;
+        let sources =
+            Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
         node_files(&member, &sources)
             .map_err(|source| Error::Files { hostname: self.hostname.clone(), source })
     }

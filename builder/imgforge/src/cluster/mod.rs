@@ -2,6 +2,7 @@
 //!
 //! `imgforge-kube` knows what a cluster is; here is what ties it to profiles, files and images.
 
+mod add_ons;
 mod error;
 mod membership;
 mod node;
@@ -15,6 +16,7 @@ use std::{
 };
 
 use imgforge_kube::{
+    add_ons::Manifests,
     board::BoardFacts,
     check::{self, Finding, Severity},
     cluster::Cluster,
@@ -36,6 +38,7 @@ pub struct ClusterFile<'a> {
     secrets_path: PathBuf,
     cluster: Arc<Cluster>,
     boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
     catalogue: &'a Catalogue,
     folders: &'a [PathBuf],
 }
@@ -50,15 +53,16 @@ impl<'a> ClusterFile<'a> {
         secrets: Option<&Path>,
         catalogue: &'a Catalogue,
         folders: &'a [PathBuf],
-    ) -> Result<Self, Error> {
-        let cluster = Arc::new(yaml::read(path)?);
+    ) -> Result<Self, crate::error::Error> {
+        let cluster = Arc::new(yaml::read(path).map_err(Error::Yaml)?);
         let secrets_path = secrets.map_or_else(|| path.with_extension("secrets.yaml"), Path::to_owned);
         let boards = catalogue.boards().flat_map(|(_, profile)| {
             let names = profile.aliases.iter().chain([&profile.board]);
             names.map(|name| (name.clone(), limits::facts(profile)))
         });
         let boards = Arc::new(boards.collect());
-        Ok(Self { path: path.to_owned(), secrets_path, cluster, boards, catalogue, folders })
+        let manifests = Arc::new(add_ons::manifests(folders)?);
+        Ok(Self { path: path.to_owned(), secrets_path, cluster, boards, manifests, catalogue, folders })
     }
 
     /// The cluster.
@@ -68,7 +72,8 @@ impl<'a> ClusterFile<'a> {
 
     /// Everything there is to say about the file, in its order.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = check::check(&self.cluster, &|board| self.boards.get(board).copied());
+        let mut findings =
+            check::check(&self.cluster, &|board| self.boards.get(board).copied(), &self.manifests);
         for (index, node) in self.cluster.nodes.iter().enumerate() {
             let path = format!("nodes[{index}].board");
             let Err(profile::Error::UnknownBoard { suggestion: Some(nearest), .. }) =

@@ -14,7 +14,6 @@ use crate::{
     error::Error,
     image::Trees,
     layer::Layered,
-    manifest::{BaseEntry, Manifest},
     output::{self, Output, Written},
     read_back,
     release::{Image, images},
@@ -89,11 +88,10 @@ struct Built {
 
 impl Built {
     fn new(image: &Image, to: &Destination, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
-        let Image { release, request, added, .. } = image;
+        let Image { release, .. } = image;
         let layered = image.layered()?;
         let notes = notes(image, &layered);
-        let base = BaseEntry::new(&release.base.origin, &release.base.decoded.record);
-        let manifest = Manifest::new(request, &layered, base, added.clone());
+        let manifest = image.manifest(&layered);
         let touched: Vec<_> = layered.disk.touched().collect();
         let output = Output {
             path: &to.path,

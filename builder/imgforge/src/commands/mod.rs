@@ -12,6 +12,7 @@ mod matrix;
 mod os_list;
 mod personalize;
 mod plan;
+mod rebuild;
 mod schema;
 mod store;
 mod verify;
@@ -41,7 +42,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Plan(args) => plan::run(args, &settings()?, &console),
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Diff(args) => diff::run(args, &console),
-        Command::Verify(args) => verify::run(args, &console),
+        Command::Verify(args) => verify::run(args, &settings()?, &console),
         Command::Cluster(args) => cluster::run(args, &settings()?, &console),
         Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),

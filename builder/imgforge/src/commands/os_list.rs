@@ -16,6 +16,7 @@ use crate::{
     manifest::Manifest,
     output::beside,
     profile::{self, Catalogue},
+    sbom,
     settings::Settings,
 };
 
@@ -41,6 +42,11 @@ struct Entry {
     image_download_size: u64,
     /// SHA-256 of the file as it is downloaded.
     image_download_sha256: String,
+    /// `2026-09-15`: the day of the time that is written in the image.
+    release_date: String,
+    /// Imager's names for the boards that start it; Imager offers an image without them only where no board is chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<String>,
 }
 
 /// Runs the command.
@@ -78,9 +84,9 @@ fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> 
     let sums = fs::read_to_string(&sums_path).map_err(|source| read(&sums_path, source))?;
     let sha256 = checksum_file::find(&sums, &name)
         .ok_or_else(|| fail(format!("{} has no hash of {name}", sums_path.display())))?;
-    let board = match catalogue.find(&manifest.board) {
-        Ok((_, profile)) => profile.name.clone(),
-        Err(profile::Error::UnknownBoard { .. }) => manifest.board.clone(),
+    let (board, devices) = match catalogue.find(&manifest.board) {
+        Ok((_, profile)) => (profile.name.clone(), profile.imager_devices.clone()),
+        Err(profile::Error::UnknownBoard { .. }) => (manifest.board.clone(), Vec::new()),
         Err(error) => return Err(error.into()),
     };
     Ok(Entry {
@@ -91,6 +97,8 @@ fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> 
         extract_sha256: manifest.image.sha256,
         image_download_size: size,
         image_download_sha256: sha256.to_owned(),
+        release_date: sbom::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),
+        devices,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::{
     lock::LockedPackage,
     manifest::{BaseEntry, ChangeEntry, State},
     node::Role,
+    oci::LockedImage,
     release::{Image, images},
     settings::Settings,
     target::targets,
@@ -70,6 +71,11 @@ fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
         text.push_str(&format!("note {note}\n"));
     }
     added.packages.iter().for_each(|package| text.push_str(&package_line(package)));
+    added.images.iter().for_each(|image| text.push_str(&image_line(image)));
+    if !added.images.is_empty() {
+        let size = added.images.iter().fold(0, |sum: u64, image| sum.saturating_add(image.size()));
+        text.push_str(&format!("images    {}, {} MiB on the card\n", added.images.len(), mebibytes(size)));
+    }
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
 }
@@ -83,6 +89,20 @@ fn package_line(package: &LockedPackage) -> String {
     }
     let effects = if effects.is_empty() { String::new() } else { format!("; {}", effects.join("; ")) };
     format!("package   {name} {version} {architecture}{effects}  [{repository}]\n")
+}
+
+fn image_line(image: &LockedImage) -> String {
+    let LockedImage { reference, platform, manifest, .. } = image;
+    format!(
+        "image     {reference} {platform} {} MiB  [sha256:{}]\n",
+        mebibytes(image.size()),
+        manifest.sha256
+    )
+}
+
+/// Rounded up.
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 fn line(change: &ChangeEntry) -> String {

@@ -1,6 +1,6 @@
 //! `imgforge schema`: JSON Schemas generated from the types that read the files, so they cannot disagree.
 
-use imgforge_kube::cluster::Cluster;
+use imgforge_kube::{add_ons::Manifest, cluster::Cluster};
 use schemars::{Schema, schema_for};
 
 use crate::{
@@ -16,6 +16,7 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Node => schema_for!(Node),
         SchemaKind::Cluster => schema_for!(Cluster),
         SchemaKind::Kubernetes => schema_for!(Release),
+        SchemaKind::AddOn => schema_for!(Manifest),
         SchemaKind::Keys => schema_for!(Vec<ArchiveKey>),
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),

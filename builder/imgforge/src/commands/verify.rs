@@ -1,10 +1,11 @@
-//! `imgforge verify`: an image against its manifest.
+//! `imgforge verify`: an image against its manifest, and against what the same inputs make today.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use super::rebuild;
 use crate::{
     cli::VerifyArgs,
     console::Console,
@@ -13,10 +14,11 @@ use crate::{
     manifest::{FORMAT, Manifest},
     open_image::OpenImage,
     output, read_back,
+    settings::Settings,
 };
 
 /// Runs the command.
-pub fn run(args: &VerifyArgs, console: &Console) -> Result<(), Error> {
+pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
     let manifest = read_manifest(&path)?;
     let image = OpenImage::open(&args.image, console)?;
@@ -37,6 +39,9 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<(), Error> {
     let trees = Trees::open(&image.content, &partitions)?;
     let paths = read_back::compare(&trees, &manifest.changes)?;
     deviations.extend(paths.iter().map(ToString::to_string));
+    if args.rebuild {
+        deviations.extend(rebuild::deviation(&manifest, &args.inputs, settings, console)?);
+    }
     if !deviations.is_empty() {
         return Err(Error::Deviates {
             what: format!("{} is not what {} says", args.image.display(), path.display()),
@@ -44,8 +49,9 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<(), Error> {
         });
     }
     let summary = format!(
-        "{}: as its manifest says ({} changes, SHA-256 {sha256})\n",
+        "{}: as its manifest says{} ({} changes, SHA-256 {sha256})\n",
         args.image.display(),
+        if args.rebuild { ", and the same when built again" } else { "" },
         manifest.changes.len()
     );
     super::print(console, &summary)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{download, lock, repositories, resolve, store, unpack};
+use crate::{download, lock, oci, repositories, resolve, store, unpack};
 
 /// Why what is wanted cannot be pinned, or is not at hand.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +18,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// A package that is to be updated is not in the lock.
+    /// A package or container image that is to be updated is not in the lock.
     #[error("the package `{asked}` is not in {}", path.display())]
     NotLocked {
-        /// The package.
+        /// The package or image.
         asked: String,
         /// The lock.
         path: PathBuf,
-        /// The package of the lock that was perhaps meant.
+        /// The name in the lock that was perhaps meant.
         suggestion: Option<String>,
     },
     /// The choice of packages.
@@ -40,6 +40,9 @@ pub enum Error {
     /// An archive.
     #[error(transparent)]
     Unpack(#[from] unpack::Error),
+    /// A container image.
+    #[error(transparent)]
+    Image(#[from] oci::Error),
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -62,7 +65,10 @@ impl Error {
         match self.cause() {
             Cause::Download(_) => true,
             Cause::Store(error) => error.is_host(),
-            Cause::Other => matches!(self, Error::Open { .. } | Error::Clock),
+            Cause::Other => match self {
+                Error::Image(error) => error.is_host(),
+                _ => matches!(self, Error::Open { .. } | Error::Clock),
+            },
         }
     }
 
@@ -95,6 +101,7 @@ impl Error {
                 unpack::Error::Archive { .. } | unpack::Error::OtherPackage { .. },
             )) => "it was published like this: take another version, and tell who publishes it",
             Error::Download(error) => return Some(artifact_hint(error).into()),
+            Error::Image(error) => return error.hint().map(Into::into),
             _ => match self.cause() {
                 Cause::Download(error) => return Some(download_hint(error).into()),
                 _ => return None,
@@ -121,6 +128,7 @@ impl Error {
             }
             Error::Lock(lock::Error::Write(error))
             | Error::Store(error)
+            | Error::Image(oci::Error::Store(error))
             | Error::Unpack(unpack::Error::Store(error))
             | Error::Resolve(resolve::Error::Unpack(unpack::Error::Store(error)))
             | Error::Repositories(repositories::Error::Store(error))

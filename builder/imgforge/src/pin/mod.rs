@@ -1,6 +1,7 @@
 //! The stage that makes a build repeatable: everything it adds to the base is pinned in the lock, and at hand in the store.
 
 mod error;
+mod images;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -44,14 +45,15 @@ pub struct Wants {
     pub set: String,
     /// The set of the layer below.
     pub over: Option<String>,
-    /// What packages, repositories and artifacts it takes.
+    /// What packages, repositories, artifacts and container images it takes.
     pub content: kubernetes::Content,
 }
 
 impl Wants {
     /// Whether nothing is added.
     pub fn is_empty(&self) -> bool {
-        self.content.packages.is_empty() && self.content.artifacts.is_empty()
+        let kubernetes::Content { packages, artifacts, images, .. } = &self.content;
+        packages.is_empty() && artifacts.is_empty() && images.is_empty()
     }
 }
 
@@ -116,6 +118,9 @@ impl Pin<'_> {
         if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
             return Some(format!("{} wants other artifacts than are locked", described(name)));
         }
+        if set.images_wanted != wanted.images.names() {
+            return Some(format!("{} wants other container images than are locked", described(name)));
+        }
         None
     }
 
@@ -132,8 +137,7 @@ impl Pin<'_> {
             })
             .collect();
         all.insert(name.clone(), Wanted { packages: wanted.packages.clone(), over: over.clone() });
-        let artifacts_of_others: BTreeMap<String, Vec<String>> =
-            lock.sets.iter().map(|(name, set)| (name.clone(), set.artifacts.clone())).collect();
+        let sets_before = lock.sets.clone();
         let downloader = self.downloader()?;
         let metadata = self.metadata(downloader.as_ref())?;
         if all.values().any(|wanted| !wanted.packages.is_empty()) {
@@ -149,9 +153,12 @@ impl Pin<'_> {
             lock.sets = all.iter().map(|(name, wanted)| (name.clone(), empty(wanted))).collect();
         }
         for (name, set) in &mut lock.sets {
-            set.artifacts = artifacts_of_others.get(name).cloned().unwrap_or_default();
+            if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
+                *set = Set { artifacts, images_wanted, images, ..std::mem::take(set) };
+            }
         }
         self.pin_artifacts(&mut lock, downloader.as_ref())?;
+        self.pin_images(&mut lock, downloader.as_ref(), update)?;
         let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
         let newest = newest.and_then(|date| i64::try_from(date).ok());
         lock.epoch = Some(self.inputs.written.max(newest.unwrap_or(i64::MIN)));
@@ -166,20 +173,21 @@ impl Pin<'_> {
         };
         lock.tidy();
         lock.write(lock_path)?;
-        let set = lock.sets.get(name).map_or(0, |set| set.packages.len());
-        self.console.note(&format!(
-            "locked {set} packages for {} in {}",
-            described(name),
-            lock_path.display()
-        ));
+        let (packages, images) =
+            lock.sets.get(name).map_or((0, 0), |set| (set.packages.len(), set.images.len()));
+        let images = if images == 0 { String::new() } else { format!(" and {images} container images") };
+        let (set, path) = (described(name), lock_path.display());
+        self.console.note(&format!("locked {packages} packages{images} for {set} in {path}"));
         Ok(lock)
     }
 
-    /// Whether all packages that are named for an update are in `lock`.
+    /// Whether all packages and container images that are named for an update are in `lock`.
     fn check_update(&self, lock: &Lock, update: &Update) -> Result<(), Error> {
         let Update::Packages(names) = update else { return Ok(()) };
-        let Some(asked) = names.iter().find(|name| lock.package(name).is_none()) else { return Ok(()) };
-        let known = lock.packages.iter().map(|package| package.name.as_str());
+        let is_locked = |name: &str| lock.package(name).is_some() || lock.image(name).is_some();
+        let Some(asked) = names.iter().find(|name| !is_locked(name)) else { return Ok(()) };
+        let packages = lock.packages.iter().map(|package| package.name.as_str());
+        let known = packages.chain(lock.images.iter().map(|image| image.reference.as_str()));
         let (path, suggestion) = (self.inputs.lock_path.clone(), yaml::nearest(asked, known));
         Err(Error::NotLocked { asked: asked.clone(), path, suggestion })
     }
@@ -194,6 +202,7 @@ impl Pin<'_> {
         }
         self.fetch(lock)?;
         additions.packages = unpack::packages(store, &lock.packages_of(set))?;
+        additions.images = self.archives(lock)?;
         for artifact in lock.artifacts_of(set) {
             if artifact.unpack {
                 let tarball = unpack::tarball(store, artifact)?;
@@ -219,7 +228,7 @@ impl Pin<'_> {
         for artifact in lock.artifacts_of(set) {
             self.fetch_artifact(artifact, downloader.as_ref())?;
         }
-        Ok(())
+        self.fetch_images(lock, downloader.as_ref())
     }
 
     /// Puts an artifact into the store, if it is not there; returns its size in bytes.
@@ -236,6 +245,7 @@ impl Pin<'_> {
                     candidates: &self.settings.candidates(&artifact.url),
                     sha256: &artifact.sha256,
                     size: artifact.size,
+                    accept: None,
                 };
                 downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?
             }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Checks each ELF file among `changes` against the board.
 pub fn check(profile: &Profile, changes: &[Change]) -> Result<(), Error> {
-    let target = target(profile.architecture);
+    let target = Target::from(profile.architecture);
     let mut misfits = Vec::new();
     for change in changes.iter().filter(|change| change.volume == Volume::Root) {
         let Action::File { bytes, .. } = &change.action else { continue };
@@ -41,11 +41,13 @@ pub fn check(profile: &Profile, changes: &[Change]) -> Result<(), Error> {
     Err(Error::Architecture { board: profile.name.clone(), architecture: profile.architecture, misfits })
 }
 
-/// All boards with ARMv7 that there are profiles for have NEON.
-fn target(architecture: Architecture) -> Target {
-    match architecture {
-        Architecture::Arm64 => Target::Arm64,
-        Architecture::Armv7 => Target::Armv7 { neon: true },
-        Architecture::Armv6 => Target::Armv6,
+impl From<Architecture> for Target {
+    /// All boards with ARMv7 that there are profiles for have NEON.
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::Arm64 => Target::Arm64,
+            Architecture::Armv7 => Target::Armv7 { neon: true },
+            Architecture::Armv6 => Target::Armv6,
+        }
     }
 }

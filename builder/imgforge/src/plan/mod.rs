@@ -7,6 +7,7 @@ mod command_line;
 mod draft;
 mod fstab;
 mod identity;
+mod images;
 mod overlay;
 mod packages;
 mod published;
@@ -254,6 +255,7 @@ pub fn plan(
     let mut draft = Draft::new(&root, boot);
     packages::unpack(&mut draft, &root, &additions.packages)?;
     packages::place(&mut draft, additions)?;
+    images::carry(&mut draft, &additions.images)?;
     let overlays = overlay::applying(request)?;
     let context = template::Context::new(request);
     for overlay in &overlays {

@@ -9,6 +9,7 @@ use crate::{
     artifact::Artifact,
     change::{Access, Action, Attributes, Bytes, Origin, Volume},
     image_path::ImagePath,
+    oci::LockedImage,
     read::{PackageTree, Tree},
     unpack::{Tarball, Unpacked, digests},
 };
@@ -24,6 +25,8 @@ pub struct Additions {
     pub tarballs: Vec<(Artifact, Unpacked<Tarball>)>,
     /// The release of containerd among files and tarballs.
     pub containerd: Option<String>,
+    /// Container images, each as an archive.
+    pub images: Vec<(LockedImage, Bytes)>,
 }
 
 /// Unpacks the packages over the base, whose root is `root`.

@@ -27,7 +27,11 @@ pub fn check(request: &Request, changes: &[Change]) -> Result<(), Error> {
 }
 
 fn is_unpublished(origin: &Origin) -> bool {
-    !matches!(origin, Origin::Package(_) | Origin::PackageDatabase | Origin::Artifact(_))
+    let is_public = matches!(
+        origin,
+        Origin::Package(_) | Origin::PackageDatabase | Origin::Artifact(_) | Origin::ContainerImage(_)
+    );
+    !is_public
 }
 
 fn secret_in(content: &[u8]) -> Option<&'static str> {

@@ -174,7 +174,13 @@ impl Metadata<'_> {
             Layout::Flat { .. } => repository.uri.clone(),
         };
         let bar = self.console.progress(&format!("fetching the packages of {what}"), Some(form.sum.size));
-        let file = Pinned { url: &url, candidates: &candidates, sha256: &sha256, size: Some(form.sum.size) };
+        let file = Pinned {
+            url: &url,
+            candidates: &candidates,
+            sha256: &sha256,
+            size: Some(form.sum.size),
+            accept: None,
+        };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all))
     }
 }

@@ -55,8 +55,10 @@ impl References {
                 {
                     self.0.entry(sha256.to_owned()).or_default().insert(name(mapping, key));
                 }
+                // The parts of a container image are called by its reference.
+                let image = text(mapping, "reference");
                 for (key, value) in mapping {
-                    self.collect(value, key.as_str().unwrap_or_default());
+                    self.collect(value, image.or_else(|| key.as_str()).unwrap_or_default());
                 }
             }
             Value::Sequence(values) => values.iter().for_each(|value| self.collect(value, key)),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Finding, is_dns_name};
 use crate::{
-    cluster::{Cidr, Cluster, Endpoint, NetworkPlugin, ProxyMode},
+    cluster::{Cidr, Cluster, Endpoint, NetworkPlugin, ProxyMode, Role},
     version::{Refusal, Version},
 };
 
@@ -24,6 +24,7 @@ pub fn check(cluster: &Cluster) -> Vec<Finding> {
     findings.extend(check_masters(cluster));
     findings.extend(check_load_balancer(cluster));
     findings.extend(check_lan_dns(cluster));
+    findings.extend(check_monitoring(cluster));
     findings
 }
 
@@ -171,6 +172,29 @@ fn check_load_balancer(cluster: &Cluster) -> Vec<Finding> {
         if endpoint.is_some_and(|endpoint| range.contains(endpoint)) {
             findings.push(Finding::error(path(index), "the address of the control plane is in the range"));
         }
+    }
+    findings
+}
+
+fn check_monitoring(cluster: &Cluster) -> Vec<Finding> {
+    let Some(settings) = &cluster.add_ons.monitoring else { return Vec::new() };
+    let mut findings = Vec::new();
+    if let Some(name) = &settings.node
+        && cluster.node(name).is_none_or(|node| node.role == Role::Base)
+    {
+        let message = format!("no node that runs pods is called `{name}`");
+        findings.push(Finding::error("add-ons.monitoring.node", message));
+    }
+    if settings.days == 0 {
+        findings.push(Finding::error("add-ons.monitoring.days", "nothing would be kept"));
+    }
+    let is_url = |url: &String| {
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_graphic()))
+    };
+    if let Some(url) = settings.alerts_to.as_ref().filter(|url| !is_url(url)) {
+        let message = format!("`{url}` is no address of a webhook: https://ntfy.home.example/alerts");
+        findings.push(Finding::error("add-ons.monitoring.alerts-to", message));
     }
     findings
 }

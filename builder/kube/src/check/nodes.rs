@@ -2,7 +2,7 @@
 
 use super::{Finding, is_dns_name, labels, network};
 use crate::{
-    add_ons,
+    add_ons::{self, Manifests},
     board::BoardFacts,
     cluster::{Cluster, Node, Role},
     version::{Limits, Refusal, proxy_runs_on, skew},
@@ -12,7 +12,11 @@ use crate::{
 const OURS: [&str; 4] =
     ["/etc/imgforge", "/etc/kubernetes", "/etc/containerd/config.toml", "/etc/crictl.yaml"];
 
-pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Vec<Finding> {
+pub fn check(
+    cluster: &Cluster,
+    boards: &dyn Fn(&str) -> Option<BoardFacts>,
+    manifests: &Manifests,
+) -> Vec<Finding> {
     let mut findings: Vec<_> = network::frozen(cluster.kubernetes).into_iter().collect();
     for (index, node) in cluster.nodes.iter().enumerate() {
         let at = At { index };
@@ -22,7 +26,7 @@ pub fn check(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> 
         findings.extend(check_labels(node, &at));
         findings.extend(check_paths(node, &at));
         match boards(&node.board) {
-            Some(board) => findings.extend(check_board(cluster, node, &board, &at)),
+            Some(board) => findings.extend(check_board(cluster, node, &board, manifests, &at)),
             None => findings.push(
                 Finding::error(at.path("board"), format!("no board is called `{}`", node.board))
                     .suggest("`imgforge boards` lists those that are known"),
@@ -128,7 +132,13 @@ fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
     findings
 }
 
-fn check_board(cluster: &Cluster, node: &Node, board: &BoardFacts, at: &At) -> Vec<Finding> {
+fn check_board(
+    cluster: &Cluster,
+    node: &Node,
+    board: &BoardFacts,
+    manifests: &Manifests,
+    at: &At,
+) -> Vec<Finding> {
     let version = cluster.version_of(node);
     let board = BoardFacts { memory: node.memory.unwrap_or(board.memory), ..*board };
     let mut limits = Limits::of(&board, node.role, version);
@@ -145,8 +155,9 @@ fn check_board(cluster: &Cluster, node: &Node, board: &BoardFacts, at: &At) -> V
         }
     });
     let overruled = limits.overruled.iter().map(|o| Finding::notice(at.path("board"), &o.reason));
-    let without_images = add_ons::pinned(cluster)
+    let without_images = add_ons::needed(cluster)
         .into_iter()
+        .filter_map(|name| manifests.get(name))
         .filter(|add_on| node.role != Role::Base && board.architecture.is_32_bit() && !add_on.runs_on_32_bit);
     let add_ons = without_images.map(|add_on| {
         let message = format!("{} has no images for {} ({})", add_on.name, board.architecture, node.hostname);

@@ -82,7 +82,7 @@ pub fn arguments(member: &Member<'_>) -> Vec<String> {
 fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
     let networking = &member.cluster.networking;
     let patience = member.slowest_master.patience();
-    let tags = &member.cluster.images;
+    let tags = member.cluster.told_tags();
     let (encryption_algorithm, feature_gates) = elliptic_keys(api);
     ClusterConfiguration {
         api_version: api.api_version().into(),
@@ -102,9 +102,8 @@ fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
         scheduler: component(api, leader_election(patience)),
         etcd: tags
             .etcd
-            .clone()
             .map(|image_tag| Etcd { local: LocalEtcd { data_dir: "/var/lib/etcd".into(), image_tag } }),
-        dns: tags.coredns.clone().map(|image_tag| Dns { image_tag }),
+        dns: tags.coredns.map(|image_tag| Dns { image_tag }),
         encryption_algorithm,
         certificate_validity_period: (api >= KubeadmApi::V1beta4).then_some(CERTIFICATE_VALIDITY),
         feature_gates,

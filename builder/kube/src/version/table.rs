@@ -39,9 +39,9 @@ const LINES: [Line; 18] = [
     line(31, "3.10"),
     line(32, "3.10"),
     line(33, "3.10"),
-    Line { coredns: Some("v1.12.1"), ..line(34, "3.10.1") },
-    Line { coredns: Some("v1.12.4"), ..line(35, "3.10.1") },
-    Line { coredns: Some("v1.14.2"), ..line(36, "3.10.2") },
+    Line { coredns: Some("v1.12.1"), etcd: Some("3.6.8-0"), ..line(34, "3.10.1") },
+    Line { coredns: Some("v1.12.4"), etcd: Some("3.6.8-0"), ..line(35, "3.10.1") },
+    Line { coredns: Some("v1.14.2"), etcd: Some("3.6.8-0"), ..line(36, "3.10.2") },
     Line { coredns: Some("v1.14.6"), etcd: Some("3.7.0-0"), ..line(37, "3.10.2") },
 ];
 

@@ -5,6 +5,7 @@
 use std::{env, fs, path::Path};
 
 use imgforge_kube::{
+    add_ons::{Manifest, Manifests},
     board::{Architecture, BoardFacts},
     cluster::Cluster,
 };
@@ -25,6 +26,14 @@ pub fn boards(name: &str) -> Option<BoardFacts> {
         _ => return None,
     };
     Some(BoardFacts { architecture, cores, memory })
+}
+
+/// The add-ons' manifests that imgforge ships the pins of.
+pub fn manifests() -> Manifests {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-profiles/add-ons");
+    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let manifests = files.map(|text| serde_yaml::from_str::<Manifest>(&text).unwrap());
+    manifests.map(|manifest| (manifest.name.clone(), manifest)).collect()
 }
 
 /// Reads a cluster file.

@@ -61,7 +61,7 @@ pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<
     match &args.command {
         None => list(&Catalogue::load(&folders)?, args.json, console),
         Some(BoardsCommand::Show { board }) => show(&Catalogue::load(&folders)?, board, args.json, console),
-        Some(BoardsCommand::New(new)) => new::run(new, args.profiles.as_deref(), console),
+        Some(BoardsCommand::New(new)) => new::run(new, args.profiles.as_deref(), &folders, console),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     manifest,
     open_image::OpenImage,
-    profile::TableKind,
+    profile::{self, TableKind},
     settings,
     survey::{Survey, survey},
 };
@@ -23,12 +23,18 @@ use crate::{
 const TO_FILL_IN: &str =
     "name, cores, memory; base.url in place of base.file, so that others can use the profile; kubernetes";
 
-/// Runs the command; `folder` is the one asked for with `--profiles`.
-pub fn run(args: &NewBoardArgs, folder: Option<&Path>, console: &Console) -> Result<(), Error> {
+/// Runs the command; `folder` is the one asked for with `--profiles`, `search_path` is where vendors are described.
+pub fn run(
+    args: &NewBoardArgs,
+    folder: Option<&Path>,
+    search_path: &[PathBuf],
+    console: &Console,
+) -> Result<(), Error> {
     let folder = folder.map(Path::to_owned).or_else(settings::own_profiles).ok_or(Error::NoProfileFolder)?;
     let image = args.from.canonicalize().map_err(|source| io("find", &args.from, source))?;
     let opened = OpenImage::open(&image, console)?;
-    let survey = survey(&opened).map_err(|error| error.of_image(image.display()))?;
+    let vendors = profile::vendors(search_path)?;
+    let survey = survey(&opened, &vendors).map_err(|error| error.of_image(image.display()))?;
     let survey = survey.ok_or_else(|| Error::NoRoot.of_image(image.display()))?;
     let draft = Draft {
         board: &args.name,
@@ -69,7 +75,11 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn text(&self) -> String {
         let Self { board, survey, image, sha256, image_sha256, image_size } = self;
-        let Survey { vendor, root, .. } = survey;
+        let Survey { root, .. } = survey;
+        let vendor = match &survey.vendor {
+            Some(vendor) => format!("vendor: {vendor}\n"),
+            None => "# The image is of no vendor that is described: describe it in vendors/NAME.yaml beside this file.\nvendor: unknown\n".into(),
+        };
         let architecture = match survey.architecture {
             Some(architecture) => format!("architecture: {architecture}\n"),
             None => {
@@ -90,8 +100,7 @@ impl Draft<'_> {
             "board: {board}
 # Fill in: the full name of the hardware.
 name: {board}
-vendor: {vendor}
-# What the image's own programs are made for.
+{vendor}# What the image's own programs are made for.
 {architecture}# Fill in: with one core, the board can be no master.
 cores: 1
 # Fill in: MiB of the smallest variant.

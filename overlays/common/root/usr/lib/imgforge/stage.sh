@@ -107,9 +107,8 @@ logged() {
     "$@" >>"$log" 2>&1
 }
 
-# last_words: the last line of the stage's log that says something.
-# shellcheck disable=SC2016 # the dollar is sed's
-last_words() { sed -n '/[^[:space:]]/h;${x;p;}' "$LOGS/$STAGE.log"; }
+# last_words: the last line of the stage's log that says something, and is none of the lines that ADVICE stands for.
+last_words() { sed -n "/$ADVICE/!{/[^[:space:]]/h;};\${x;s/^[[:space:]]*//;p;}" "$LOGS/$STAGE.log"; }
 
 # start_enabled_services: what is enabled but was held back, or is new, starts now and not at the next boot.
 start_enabled_services() { systemctl --no-block start default.target; }

@@ -1,0 +1,201 @@
+//! The nodes of one cluster file, in QEMU, on one network: they find each other with nobody logged in, whatever the order, the
+//! clock, a missing disk or a power cut. In place of Kubernetes' programs stand those of `tests/cluster`.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use imgforge_tests::{
+    Guest, Lan, SignedRepository, Workbench, free_port, release, sha256, stand_ins, succeeds,
+};
+use serde_json::Value;
+
+/// About six times what an idle machine of two cores needs.
+const STAGE: Duration = Duration::from_secs(600);
+const FIRST_BOOT: Duration = Duration::from_secs(900);
+const REPORT: Duration = Duration::from_secs(120);
+
+const CLUSTER: &str = "\
+name: home
+add-ons: { network: flannel }
+carry-images: false # no registry has the stand-ins
+nodes:
+  - hostname: k8s-master-1
+    board: virt-arm64
+    role: master
+    address: 192.168.76.10/24
+    taints: []
+    labels: { home.example/raid: 'true' }
+    mounts:
+      - { source: LABEL=raid, target: /mnt/root }
+    storage:
+      - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
+      - { path: /var/lib/containerd, on: /mnt/root/var/lib/containerd }
+  - { hostname: k8s-worker-1, board: virt-arm64, address: 192.168.76.11/24, labels: { home.example/network: gigabit } }
+  - { hostname: k8s-worker-2, board: virt-arm64, address: 192.168.76.12/24 }
+";
+
+/// In place of flannel's manifest, which the tests cannot reach.
+const NETWORK: &str = "kind: ConfigMap\ndata: { net-conf.json: '{ \"Network\": \"10.244.0.0/16\" }' }\n";
+
+/// The cluster's images, and what its owner has on the workstation.
+struct Lab {
+    bench: Workbench,
+    _packages: SignedRepository,
+    file: PathBuf,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let bench = Workbench::new();
+        let packages = stand_ins();
+        packages.put("flannel.yml", NETWORK.as_bytes());
+        fs::write(bench.profiles().join("kubernetes/1.36.yaml"), release(&packages)).unwrap();
+        let flannel = format!(
+            "name: flannel\nversion: v0\nurl: {}\nsha256: {}\n",
+            packages.url("flannel.yml"),
+            sha256(&packages.path("flannel.yml"))
+        );
+        fs::write(bench.profiles().join("add-ons/flannel.yaml"), flannel).unwrap();
+        let file = bench.home.path().join("home.yaml");
+        fs::write(&file, CLUSTER).unwrap();
+        let lab = Self { bench, _packages: packages, file };
+        lab.imgforge(&["cluster", "init"]);
+        lab.imgforge(&["build", "--output", &lab.path("").to_string_lossy()]);
+        lab.imgforge(&["kubeconfig"]);
+        lab
+    }
+
+    fn imgforge(&self, words: &[&str]) {
+        let (verb, options) = words.split_at(if words[0] == "cluster" { 2 } else { 1 });
+        succeeds(self.bench.imgforge().args(verb).arg("--cluster").arg(&self.file).args(options));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bench.home.path().join(name)
+    }
+
+    fn image(&self, node: &str) -> PathBuf {
+        self.path(&format!("{node}.img"))
+    }
+
+    /// The disk that the master's etcd and containers belong on.
+    fn disk(&self) -> PathBuf {
+        let disk = self.path("raid.img");
+        succeeds(Command::new("mke2fs").args(["-q", "-t", "ext4", "-L", "raid"]).arg(&disk).arg("256M"));
+        disk
+    }
+
+    /// What the API server tells its administrator, through a port of this machine.
+    fn state(&self, port: u16) -> Option<Value> {
+        let kubeconfig = fs::read_to_string(self.path("home.kubeconfig")).unwrap();
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--fail", "--max-time", "30", "https://192.168.76.10:6443/state"]);
+        command.arg("--connect-to").arg(format!("192.168.76.10:6443:127.0.0.1:{port}"));
+        for (option, field) in [
+            ("--cacert", "certificate-authority-data"),
+            ("--cert", "client-certificate-data"),
+            ("--key", "client-key-data"),
+        ] {
+            let file = self.path(field);
+            decode(&kubeconfig, field, &file);
+            command.arg(option).arg(file);
+        }
+        let said = command.output().unwrap();
+        said.status.success().then(|| serde_json::from_slice(&said.stdout).unwrap())
+    }
+
+    /// Waits until the API server's administrator is told what `is_wanted`.
+    fn wait_for_state(&self, port: u16, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + REPORT;
+        loop {
+            let state = self.state(port);
+            if let Some(state) = state.as_ref().filter(|state| is_wanted(state)) {
+                return state.clone();
+            }
+            assert!(Instant::now() < deadline, "the API server still says {state:?}");
+            thread::sleep(Duration::from_secs(2));
+        }
+    }
+}
+
+/// Writes what `field` of a kubeconfig holds to `file`.
+fn decode(kubeconfig: &str, field: &str, file: &Path) {
+    let (_, rest) = kubeconfig.split_once(&format!("{field}: ")).unwrap();
+    let script = "printf %s \"$0\" | base64 -d > \"$1\"";
+    succeeds(Command::new("sh").args(["-c", script, rest.lines().next().unwrap()]).arg(file));
+}
+
+fn node<'a>(state: &'a Value, name: &str) -> Option<&'a Value> {
+    state["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name)
+}
+
+fn finishes(guest: &mut Guest, node: &str) {
+    let time = guest.wait_for(&format!("imgforge: first boot finished: {node}"), FIRST_BOOT);
+    println!("{node}: first boot finished after {:.0} s", time.as_secs_f64());
+}
+
+#[test]
+fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_after_a_power_cut() {
+    let lab = Lab::new();
+    let lan = Lan::new();
+    let port = free_port();
+    let router = format!("{port}:192.168.76.10:6443");
+    let master = |options: &[&str]| {
+        lan.boot(1, &lab.image("k8s-master-1"), &[&["--forward", &router], options].concat())
+    };
+
+    // The worker is first, and its board has no battery for the clock.
+    let mut worker = lan.boot(2, &lab.image("k8s-worker-1"), &["--clock", "1970-01-01"]);
+    worker.wait_for("not earlier than the image; no network time after 120 s, going on", STAGE);
+    // The master comes without its disk: it says which, and does not go on.
+    let mut without_disk = master(&[]);
+    without_disk.wait_for("WAITING: disk LABEL=raid for /mnt/root is missing: attach it", STAGE);
+    worker.wait_for("kubeadm join: couldn't reach the API server 192.168.76.10:6443", STAGE);
+    assert!(!without_disk.transcript().contains("[kubeadm]"), "nothing of the cluster starts on the card");
+    drop(without_disk);
+
+    // With its disk it begins, and is cut off.
+    let disk = lab.disk();
+    let disk = ["--disk", &disk.to_string_lossy()];
+    let mut cut_off = master(&disk);
+    cut_off.wait_for("imgforge: [kubeadm] kubeadm init: takes minutes", STAGE);
+    thread::sleep(Duration::from_secs(8));
+    assert!(!cut_off.transcript().contains("kubeadm init succeeded"), "it was to be cut off before");
+    drop(cut_off);
+
+    let mut whole = master(&disk);
+    whole.wait_for("imgforge: [kubeadm] kubeadm init succeeded", STAGE);
+    finishes(&mut whole, "k8s-master-1 (master)");
+    worker.wait_for("imgforge: [kubeadm] kubeadm join succeeded", STAGE);
+    finishes(&mut worker, "k8s-worker-1 (worker)");
+
+    let state = lab.wait_for_state(port, |state| node(state, "k8s-worker-1").is_some());
+    let (first, second) = (node(&state, "k8s-master-1").unwrap(), node(&state, "k8s-worker-1").unwrap());
+    assert_eq!((&first["ready"], &second["ready"]), (&"yes".into(), &"yes".into()), "{state}");
+    assert_eq!(first["labels"]["home.example/raid"], "true", "{state}");
+    assert_eq!(second["labels"]["home.example/network"], "gigabit", "{state}");
+    assert_eq!(first["etcd_on"], "/dev/vdb[/var/lib/etcd]", "{state}");
+    assert_eq!(state["manifests"].as_array().unwrap(), &[NETWORK], "{state}");
+
+    // A node that is switched on when the cluster has long been there joins it, too.
+    let mut late = lan.boot(3, &lab.image("k8s-worker-2"), &[]);
+    finishes(&mut late, "k8s-worker-2 (worker)");
+    lab.wait_for_state(port, |state| node(state, "k8s-worker-2").is_some());
+
+    // And one that is switched off and on again is back by itself.
+    let before = second["boot"].clone();
+    drop(worker);
+    let _again = lan.boot(2, &lab.image("k8s-worker-1"), &[]);
+    let deadline = Instant::now() + STAGE;
+    while node(&lab.state(port).unwrap(), "k8s-worker-1").unwrap()["boot"] == before {
+        assert!(Instant::now() < deadline, "the worker did not come back");
+        thread::sleep(Duration::from_secs(5));
+    }
+}
