@@ -80,7 +80,7 @@ impl Guest {
 
     /// Boots the arm64 `image` by its own boot script, whatever its partition table is.
     pub fn boot_by_u_boot(image: &Path) -> Self {
-        Self::start(image, &["--firmware", "u-boot"])
+        Self::alone(image, &["--firmware", "u-boot"])
     }
 
     /// Boots `image` and lets the guest write to it.
