@@ -86,7 +86,7 @@ impl Layered {
     }
 }
 
-/// `earlier` changes as they are once those of `later` are made, too.
+/// `earlier` changes as they are once those of `later` are made, too, in the order of a plan.
 fn on_top(earlier: &[ChangeEntry], later: Vec<ChangeEntry>) -> Vec<ChangeEntry> {
     let changed: BTreeSet<(Volume, &str)> =
         later.iter().map(|entry| (entry.volume, entry.path.as_str())).collect();
@@ -99,8 +99,15 @@ fn on_top(earlier: &[ChangeEntry], later: Vec<ChangeEntry>) -> Vec<ChangeEntry> 
         !changed.contains(&(entry.volume, entry.path.as_str()))
             && !removed.iter().any(|(volume, below)| *volume == entry.volume && entry.path.starts_with(below))
     };
-    let kept: Vec<ChangeEntry> = earlier.iter().filter(stays).cloned().collect();
-    kept.into_iter().chain(later).collect()
+    let mut all: Vec<ChangeEntry> = earlier.iter().filter(stays).cloned().collect();
+    all.extend(later);
+    all.sort_by(|one, other| order(one).cmp(&order(other)));
+    all
+}
+
+/// The place in a plan: removals come first, and parents before what is in them.
+fn order(entry: &ChangeEntry) -> (bool, Volume, &str) {
+    (entry.state != State::Absent, entry.volume, &entry.path)
 }
 
 #[cfg(test)]
@@ -119,7 +126,7 @@ mod tests {
     fn what_a_later_layer_changes_is_told_as_it_is_then() {
         let earlier = [link("/a", "1"), link("/b", "1"), link("/c/d", "1"), link("/cd", "1")];
         let later = vec![link("/b", "2"), entry("/c", State::Absent)];
-        let both = on_top(&earlier, later.clone());
-        assert_eq!(both, [&[link("/a", "1"), link("/cd", "1")], later.as_slice()].concat());
+        let both = [entry("/c", State::Absent), link("/a", "1"), link("/b", "2"), link("/cd", "1")];
+        assert_eq!(on_top(&earlier, later), both);
     }
 }
