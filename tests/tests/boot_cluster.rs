@@ -151,12 +151,12 @@ fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_aft
         lan.boot(1, &lab.image("k8s-master-1"), &[&["--forward", &router], options].concat())
     };
 
-    // The worker is first, and its board has no battery for the clock.
+    // The worker is first, and its board has no battery for the clock. The master comes without its disk: it says which, and
+    // does not go on.
     let mut worker = lan.boot(2, &lab.image("k8s-worker-1"), &["--clock", "1970-01-01"]);
-    worker.wait_for("not earlier than the image; no network time after 120 s, going on", STAGE);
-    // The master comes without its disk: it says which, and does not go on.
     let mut without_disk = master(&[]);
     without_disk.wait_for("WAITING: disk LABEL=raid for /mnt/root is missing: attach it", STAGE);
+    worker.wait_for("not earlier than the image; no network time after 120 s, going on", STAGE);
     worker.wait_for("kubeadm join: couldn't reach the API server 192.168.76.10:6443", STAGE);
     assert!(!without_disk.transcript().contains("[kubeadm]"), "nothing of the cluster starts on the card");
     drop(without_disk);
