@@ -62,6 +62,7 @@ docs:
 bench: install base build
 	scripts/bench
 	scripts/bench-packages
+	scripts/bench-cluster
 
 # Long fuzzing of every parser of foreign bytes.
 fuzz:

@@ -3,7 +3,7 @@
 //! The format is version 2.0 of bmaptool (<https://github.com/yoctoproject/bmaptool>): XML, blocks counted from 0, ranges
 //! inclusive, and a digest of the file itself in which that digest stands as zeros.
 
-use std::{fmt::Write as _, io::Write as _, num::NonZeroUsize, ops::Range};
+use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, num::NonZeroUsize, ops::Range};
 
 use imgforge_ext4::Content;
 
@@ -16,12 +16,59 @@ use crate::{
 
 /// Bytes in a block of the map.
 pub const BLOCK: u64 = 4096;
-/// The most blocks in one range: ranges are hashed in parallel, and a bad one is read again in little time.
-const RANGE_BLOCKS: u64 = (64 << 20) / BLOCK;
+/// Ranges end where a multiple of this many blocks does: they are hashed in parallel, a bad one is read again in little
+/// time, and two images that differ in places have most of them in common.
+const RANGE_BLOCKS: u64 = (4 << 20) / BLOCK;
 const CHUNK: u64 = 1 << 20;
 const CHECKSUM_PLACE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Writes the map of `image`, raw or still a disk, to `destination`.
+/// The digests of ranges of blocks. Those of one image go for another where the two are the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// By first block and the block after the last.
+    ranges: BTreeMap<(u64, u64), Sha256>,
+}
+
+impl Digests {
+    /// The digests in the text of a map; nothing if it is none, or not whole.
+    pub fn of_map(map: &str) -> Option<Self> {
+        let (_, rest) = map.split_once("<BmapFileChecksum>")?;
+        let checksum = rest.split_once('<')?.0.trim();
+        let sealed = map.replacen(checksum, CHECKSUM_PLACE, 1);
+        if Sha256::of(sealed.as_bytes()).to_string() != checksum {
+            return None;
+        }
+        let ranges = map.lines().filter(|line| line.trim_start().starts_with("<Range ")).map(|line| {
+            let (digest, rest) = line.split_once("chksum=\"")?.1.split_once("\">")?;
+            let blocks = rest.split_once('<')?.0.trim();
+            let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
+            Some(((first.parse().ok()?, last.parse::<u64>().ok()?.checked_add(1)?), Sha256::parse(digest)?))
+        });
+        ranges.collect::<Option<_>>().map(|ranges| Self { ranges })
+    }
+
+    /// Those of ranges that share no byte with `touched`, which are in order and apart from each other.
+    pub fn untouched(&self, touched: &[Range<u64>]) -> Self {
+        let is_untouched = |&(first, end): &(u64, u64)| {
+            let next = touched.partition_point(|range| range.end <= first.saturating_mul(BLOCK));
+            touched.get(next).is_none_or(|range| range.start >= end.saturating_mul(BLOCK))
+        };
+        let kept = self.ranges.iter().filter(|(blocks, _)| is_untouched(blocks));
+        Self { ranges: kept.map(|(blocks, digest)| (*blocks, *digest)).collect() }
+    }
+
+    /// Puts in those of `others`.
+    pub fn extend(&mut self, others: Self) {
+        self.ranges.extend(others.ranges);
+    }
+
+    fn of(&self, blocks: &Range<u64>) -> Option<Sha256> {
+        self.ranges.get(&(blocks.start, blocks.end)).copied()
+    }
+}
+
+/// Writes the map of `image`, raw or still a disk, to `destination`; returns the digests in it. Those in `known`, which are
+/// of bytes that the image has, are not computed again.
 ///
 /// `needed` are the bytes of the image (any order, overlapping or not) that a card must have afterwards, **zeros
 /// included**: a block that is not needed keeps what a reused card had there. Only blocks no file system uses may be left
@@ -29,11 +76,15 @@ const CHECKSUM_PLACE: &str = "00000000000000000000000000000000000000000000000000
 pub fn write(
     image: &dyn Content,
     needed: &[Range<u64>],
+    known: &Digests,
     threads: NonZeroUsize,
     destination: &AtomicFile,
-) -> Result<()> {
+) -> Result<Digests> {
     let ranges = block_ranges(needed, image.len());
-    let digest = |index: usize| hash(image, ranges.get(index).cloned().unwrap_or_default());
+    let digest = |index: usize| {
+        let blocks = ranges.get(index).cloned().unwrap_or_default();
+        known.of(&blocks).map_or_else(|| hash(image, blocks), Ok)
+    };
     let mut digests = Vec::with_capacity(ranges.len());
     parallel::in_order(threads, ranges.len(), digest, |_, digest| {
         digests.push(digest);
@@ -41,10 +92,11 @@ pub fn write(
     })?;
     let map = render(image.len(), &ranges, &digests);
     let mut file = destination.file();
-    file.write_all(map.as_bytes()).map_err(|error| Error::io("cannot write", destination.path(), error))
+    file.write_all(map.as_bytes()).map_err(|error| Error::io("cannot write", destination.path(), error))?;
+    Ok(Digests { ranges: ranges.iter().map(|blocks| (blocks.start, blocks.end)).zip(digests).collect() })
 }
 
-/// The blocks that `needed` bytes touch: in order, apart from each other or at most [`RANGE_BLOCKS`] long.
+/// The blocks that `needed` bytes touch: in order, apart from each other or cut at multiples of [`RANGE_BLOCKS`].
 fn block_ranges(needed: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
     let mut blocks: Vec<Range<u64>> = needed
         .iter()
@@ -61,8 +113,9 @@ fn block_ranges(needed: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
         }
     }
     let cut = |range: Range<u64>| {
-        let end = range.end;
-        (range.start..end).step_by(RANGE_BLOCKS as usize).map(move |at| at..(at + RANGE_BLOCKS).min(end))
+        let first = range.start / RANGE_BLOCKS * RANGE_BLOCKS;
+        let pieces = (first..range.end).step_by(RANGE_BLOCKS as usize);
+        pieces.map(move |at| at.max(range.start)..(at + RANGE_BLOCKS).min(range.end))
     };
     merged.into_iter().flat_map(cut).collect()
 }
@@ -122,8 +175,24 @@ mod tests {
 
     #[test]
     fn long_ranges_are_cut() {
-        let ranges = block_ranges(&[0..u64::MAX], 200 << 20);
-        assert_eq!(ranges.len(), 4);
-        assert!(ranges.iter().zip(ranges.iter().skip(1)).all(|(a, b)| a.end == b.start));
+        let ranges = block_ranges(&[5000..u64::MAX], 10 << 20);
+        assert_eq!(ranges, [1..1024, 1024..2048, 2048..2560], "at the same places in every image");
+    }
+
+    #[test]
+    fn digests_go_for_what_was_not_touched() {
+        let ranges = [0..1024, 1024..2048, 2050..2051];
+        let digests: Vec<Sha256> = (0..3).map(|n: u8| Sha256::of(&[n])).collect();
+        let map = render(2051 * BLOCK, &ranges, &digests);
+        let known = Digests::of_map(&map).unwrap();
+        assert_eq!(ranges.each_ref().map(|blocks| known.of(blocks).unwrap()), digests[..]);
+        let untouched = known.untouched(&[1024 * BLOCK - 1..1024 * BLOCK, 2048 * BLOCK..2050 * BLOCK]);
+        assert_eq!(ranges.each_ref().map(|blocks| untouched.of(blocks).is_some()), [false, true, true]);
+        assert_eq!(known.of(&(0..1023)), None, "another range has another digest");
+        assert_eq!(
+            Digests::of_map(&map.replace("2050", "2049")),
+            None,
+            "a map that was changed says nothing"
+        );
     }
 }

@@ -1,4 +1,6 @@
 //! What differs from the base: runs of bytes in memory, references to content, zeros.
+//!
+//! Bytes in memory are shared between copies of a delta until one of them is written to.
 
 use std::{collections::BTreeMap, io, ops::Range, sync::Arc};
 
@@ -10,7 +12,7 @@ pub(crate) const PAGE: u64 = 4096;
 /// Where the bytes of a run are.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Memory(Vec<u8>),
+    Memory(Arc<Vec<u8>>),
     Content { content: Arc<dyn Content>, from: u64 },
     Zero,
 }
@@ -27,7 +29,8 @@ impl Run {
     fn part(&self, skip: u64, length: u64) -> Self {
         let source = match &self.source {
             Source::Memory(bytes) => {
-                Source::Memory(bytes.iter().skip(skip as usize).take(length as usize).copied().collect())
+                let part = bytes.iter().skip(skip as usize).take(length as usize);
+                Source::Memory(Arc::new(part.copied().collect()))
             }
             Source::Content { content, from } => {
                 Source::Content { content: Arc::clone(content), from: from + skip }
@@ -117,7 +120,7 @@ impl Delta {
     pub(crate) fn page_mut(&mut self, offset: u64, length: u64) -> Option<&mut [u8]> {
         match self.runs.get_mut(&offset) {
             Some(Run { length: run_length, source: Source::Memory(bytes) }) if *run_length == length => {
-                Some(bytes)
+                Some(Arc::make_mut(bytes).as_mut_slice())
             }
             _ => None,
         }
@@ -135,7 +138,7 @@ mod tests {
     #[test]
     fn cutting_keeps_both_sides_with_their_bytes() {
         let mut delta = Delta::default();
-        delta.put(100, 6, Source::Memory(vec![1, 2, 3, 4, 5, 6]));
+        delta.put(100, 6, Source::Memory(Arc::new(vec![1, 2, 3, 4, 5, 6])));
         delta.cut(102..104);
         assert_eq!(shape(&delta), [(100, 2), (104, 2)]);
         let mut tail = [0; 2];

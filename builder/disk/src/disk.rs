@@ -10,6 +10,7 @@ use imgforge_ext4::{Content, Device};
 
 use crate::{
     delta::{Delta, PAGE, Source as RunSource},
+    ranges::RangeSet,
     window::Window,
 };
 
@@ -73,13 +74,26 @@ pub struct Disk {
     base: Arc<dyn Content>,
     delta: Delta,
     size: u64,
+    /// What was written since the disk was made or forked.
+    touched: RangeSet,
 }
 
 impl Disk {
     /// A disk that reads as `base` and has its size.
     pub fn new(base: Arc<dyn Content>) -> Self {
         let size = base.len();
-        Self { base, delta: Delta::default(), size }
+        Self { base, delta: Delta::default(), size, touched: RangeSet::default() }
+    }
+
+    /// The same disk again, for edits of its own. Both share what was written so far, so a fork costs next to nothing.
+    pub fn fork(&self) -> Self {
+        Self { touched: RangeSet::default(), ..self.clone() }
+    }
+
+    /// The bytes that were written since the disk was [forked](Self::fork) or made: in order, apart from each other.
+    /// What the disk has elsewhere is what it had then.
+    pub fn touched(&self) -> impl Iterator<Item = Range<u64>> {
+        self.touched.iter()
     }
 
     /// What the disk was made over.
@@ -94,6 +108,7 @@ impl Disk {
 
     /// Makes the disk `size` bytes long. New bytes read as zero; bytes cut off do not come back.
     pub fn resize(&mut self, size: u64) {
+        self.touched.insert(size.min(self.size)..size.max(self.size));
         if size < self.size {
             self.delta.cut(size..self.size);
             // What the base has there must not shine through when the disk grows again.
@@ -201,6 +216,7 @@ impl Device for Disk {
 
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         let range = self.checked(offset, data.len() as u64)?;
+        self.touched.insert(range.clone());
         let mut at = range.start;
         let mut rest = data;
         while !rest.is_empty() {
@@ -216,7 +232,7 @@ impl Device for Disk {
                     self.read_at(page, &mut bytes)?;
                 }
                 bytes.iter_mut().skip(skip).zip(part).for_each(|(to, from)| *to = *from);
-                self.delta.put(page, page_length, RunSource::Memory(bytes));
+                self.delta.put(page, page_length, RunSource::Memory(Arc::new(bytes)));
             }
             at += part.len() as u64;
             rest = tail;
@@ -225,16 +241,17 @@ impl Device for Disk {
     }
 
     fn zero(&mut self, offset: u64, length: u64) -> io::Result<()> {
-        self.checked(offset, length)?;
+        self.touched.insert(self.checked(offset, length)?);
         self.delta.put_zero(offset, length);
         Ok(())
     }
 
     fn place(&mut self, offset: u64, content: &Arc<dyn Content>, from: u64, length: u64) -> io::Result<()> {
-        self.checked(offset, length)?;
+        let range = self.checked(offset, length)?;
         if from.checked_add(length).is_none_or(|end| end > content.len()) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.touched.insert(range);
         self.delta.put(offset, length, RunSource::Content { content: Arc::clone(content), from });
         Ok(())
     }
@@ -333,6 +350,22 @@ mod tests {
         let mut disk = Disk::new(Arc::new(Sparse));
         disk.zero(0, 3 * PAGE).unwrap();
         assert_eq!(shape(&disk), [(0, 1, Source::Zero), (1, 1, Source::Hole), (2, 1, Source::Zero)]);
+    }
+
+    #[test]
+    fn forks_go_their_own_ways() {
+        let mut disk = Disk::new(Arc::new(Sparse));
+        disk.write_at(10, &[9]).unwrap();
+        let mut fork = disk.fork();
+        fork.write_at(10, &[7]).unwrap();
+        fork.zero(2 * PAGE, 5).unwrap();
+        let byte_of = |disk: &Disk| {
+            let mut byte = [0];
+            disk.read_at(10, &mut byte).unwrap();
+            byte[0]
+        };
+        assert_eq!((byte_of(&disk), byte_of(&fork)), (9, 7));
+        assert_eq!(fork.touched().collect::<Vec<_>>(), [10..11, 2 * PAGE..2 * PAGE + 5]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const AHEAD: usize = 1;
 ///
 /// At most `threads × 2` results exist at a time. The first error (in order of index) ends everything and is
 /// returned. `take` sees the same sequence for any number of threads.
-pub(crate) fn in_order<T: Send, E: Send>(
+pub fn in_order<T: Send, E: Send>(
     threads: NonZeroUsize,
     count: usize,
     work: impl Fn(usize) -> Result<T, E> + Sync,

@@ -116,10 +116,7 @@ impl Source<'_> {
         let base = &self.profile.base;
         match (self.file, &base.file) {
             (Some(file), _) => {
-                let read = |source| Error::Read { path: file.to_owned(), source };
-                // Hashed first, so that a base that was decoded before is found.
-                let sha256 = HostFile::new(file).and_then(|content| sha256_of(&content)).map_err(read)?;
-                let given = BaseImage { sha256: Some(sha256), ..BaseImage::default() };
+                let given = BaseImage { sha256: Some(sha256_of_file(file)?), ..BaseImage::default() };
                 self.decode(store, console, file.to_owned(), file_name(file), &given)
             }
             (None, Some(file)) => {
@@ -235,14 +232,7 @@ impl Source<'_> {
         origin: String,
         pinned: &BaseImage,
     ) -> Result<Base, Error> {
-        let known = pinned.sha256.as_deref().map(|sha256| store.decoded(sha256)).transpose()?.flatten();
-        let decoded = match known {
-            Some(decoded) => decoded,
-            None => {
-                let bar = console.progress(&format!("decoding {}", file_name(&published)), pinned.image_size);
-                store.decode(&published, pinned.sha256.as_deref(), &|at| bar.set(at, None))?
-            }
-        };
+        let decoded = decode(&published, pinned, store, console)?;
         let record = &decoded.record;
         let mismatch = |what, found: String, expected: String| Error::ImageMismatch {
             origin: origin.clone(),
@@ -261,6 +251,33 @@ impl Source<'_> {
         }
         Ok(Base { decoded, published, origin })
     }
+}
+
+/// The image in the file `published`, decoded in the store; it is decoded if it is not there.
+fn decode(
+    published: &Path,
+    pinned: &BaseImage,
+    store: &Store,
+    console: &Console,
+) -> Result<DecodedBase, store::Error> {
+    let known = pinned.sha256.as_deref().map(|sha256| store.decoded(sha256)).transpose()?.flatten();
+    if let Some(decoded) = known {
+        return Ok(decoded);
+    }
+    let bar = console.progress(&format!("decoding {}", file_name(published)), pinned.image_size);
+    store.decode(published, pinned.sha256.as_deref(), &|at| bar.set(at, None))
+}
+
+/// The image in the file `path`, decoded in the store.
+pub fn decoded(path: &Path, store: &Store, console: &Console) -> Result<DecodedBase, Error> {
+    let given = BaseImage { sha256: Some(sha256_of_file(path)?), ..BaseImage::default() };
+    Ok(decode(path, &given, store, console)?)
+}
+
+/// Hashed before it is decoded, so that what was decoded before is found.
+fn sha256_of_file(path: &Path) -> Result<String, Error> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    HostFile::new(path).and_then(|content| sha256_of(&content)).map_err(read)
 }
 
 fn file_name(path: &Path) -> String {

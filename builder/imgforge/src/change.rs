@@ -120,19 +120,6 @@ pub enum Action {
     Remove,
 }
 
-impl Action {
-    /// One word for plans and manifests.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Action::File { .. } => "file",
-            Action::Directory { .. } => "directory",
-            Action::Symlink { .. } => "symlink",
-            Action::HardLink { .. } => "hardlink",
-            Action::Remove => "remove",
-        }
-    }
-}
-
 /// Where a change comes from: what to look at, or to alter, when it is not wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -154,6 +141,8 @@ pub enum Origin {
     ContainerImage(String),
     /// The cluster file: the cluster's name.
     Cluster(String),
+    /// What the image was made as.
+    Record,
 }
 
 impl fmt::Display for Origin {
@@ -168,6 +157,7 @@ impl fmt::Display for Origin {
             Origin::Artifact(url) => write!(f, "artifact {url}"),
             Origin::ContainerImage(reference) => write!(f, "container image {reference}"),
             Origin::Cluster(name) => write!(f, "cluster {name}"),
+            Origin::Record => f.write_str("record"),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The command line.
 
 mod cluster;
+mod personalize;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs};
+pub use self::{
+    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs},
+    personalize::PersonalizeArgs,
+};
 use crate::{node::Role, pin::Rules};
 
 /// Patches a vendor's SD-card image into a Kubernetes node, without root, reproducibly.
@@ -35,6 +39,8 @@ SOURCE_DATE_EPOCH sets the time that is written into the image; the default is t
 pub enum Command {
     /// Builds a flashable image.
     Build(BuildArgs),
+    /// Makes a node's image from a release image, without building.
+    Personalize(PersonalizeArgs),
     /// Pins what builds take: packages from signed repositories, files, the base.
     Lock(LockArgs),
     /// Fetches all that a build needs, so that it can be made offline.

@@ -4,8 +4,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use crate::{
-    apply, base, cluster, download, image, image_path, limits, node, output, pin, plan, profile, read,
-    signature, store, yaml,
+    apply, base, cluster, download, image, image_path, limits, node, output, personalize, pin, plan, profile,
+    read, signature, store, yaml,
 };
 
 /// An error of a command.
@@ -50,6 +50,9 @@ pub enum Error {
     /// Writing the outputs.
     #[error(transparent)]
     Output(#[from] output::Error),
+    /// A release image that cannot become a node's.
+    #[error(transparent)]
+    Personalize(#[from] personalize::Error),
     /// An image that cannot be opened for reading.
     #[error("cannot open {}", path.display())]
     Open {
@@ -179,6 +182,7 @@ impl Error {
                 Some(DAMAGED.into())
             }
             Error::Output(error) => error.hint(),
+            Error::Personalize(error) => Some(error.hint().into()),
             Error::Environment { name, .. } => Some(format!("unset {name}, or give it a number")),
             Error::Deviates { .. } => {
                 Some("the image must not be used. `imgforge store prune` has the next build decode and unpack anew; if that does \

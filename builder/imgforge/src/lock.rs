@@ -53,6 +53,9 @@ pub struct Lock {
 pub struct Set {
     /// What was asked for: relations as in a `Depends` field.
     pub wanted: Vec<String>,
+    /// The set it is laid over, whose packages it does not repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
     /// The packages that brings, in the order in which they are unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
@@ -65,6 +68,33 @@ pub struct Set {
     /// The references of the container images that brings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+}
+
+/// What was added to a base, and where it is from.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    /// Where the packages come from.
+    pub repositories: Vec<LockedRepository>,
+    /// The packages, in the order in which they are unpacked.
+    pub packages: Vec<LockedPackage>,
+    /// The plain files and tarballs.
+    pub artifacts: Vec<Artifact>,
+    /// The container images.
+    pub images: Vec<LockedImage>,
+}
+
+impl Added {
+    /// All that is added where this comes after `below`.
+    pub fn after(mut self, below: Self) -> Self {
+        let Self { mut repositories, mut packages, mut artifacts, mut images } = below;
+        self.repositories.retain(|repository| !repositories.contains(repository));
+        repositories.append(&mut self.repositories);
+        repositories.sort();
+        packages.append(&mut self.packages);
+        artifacts.append(&mut self.artifacts);
+        images.append(&mut self.images);
+        Self { repositories, packages, artifacts, images }
+    }
 }
 
 /// A repository as it was when the lock was made.
@@ -210,6 +240,19 @@ impl Lock {
     pub fn artifacts_of(&self, set: &str) -> Vec<&Artifact> {
         let urls = self.sets.get(set).map(|set| set.artifacts.as_slice()).unwrap_or_default();
         urls.iter().filter_map(|url| self.artifact(url)).collect()
+    }
+
+    /// What `sets` add, one after the other.
+    pub fn added(&self, sets: &[&str]) -> Added {
+        let packages: Vec<_> = sets.iter().flat_map(|set| self.packages_of(set)).cloned().collect();
+        let is_source =
+            |repository: &&LockedRepository| packages.iter().any(|p| p.repository == repository.name);
+        Added {
+            repositories: self.repositories.iter().filter(is_source).cloned().collect(),
+            artifacts: sets.iter().flat_map(|set| self.artifacts_of(set)).cloned().collect(),
+            images: sets.iter().flat_map(|set| self.images_of(set)).cloned().collect(),
+            packages,
+        }
     }
 
     /// The container images of a set.

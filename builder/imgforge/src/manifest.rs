@@ -10,10 +10,11 @@ use crate::{
     change::{Action, Change, Volume},
     image::Partitions,
     image_path::ImagePath,
-    lock::{LockedPackage, LockedRepository},
+    layer::Layered,
+    lock::{Added, LockedPackage, LockedRepository},
     node::Role,
     oci::LockedImage,
-    prepare::{Inputs, Prepared},
+    plan::Request,
     store::Record,
 };
 
@@ -220,13 +221,11 @@ pub fn sha256_of(content: &dyn imgforge_ext4::Content) -> std::io::Result<String
 }
 
 impl Manifest {
-    /// The manifest of what `prepared` becomes; the image's digest and size are filled in when it is written.
-    pub fn new(prepared: &Prepared, partitions: &Partitions, changes: Vec<ChangeEntry>) -> Self {
-        let Inputs { request, base, set, .. } = &prepared.inputs;
-        let lock = prepared.lock.clone().unwrap_or_default();
-        let packages: Vec<_> = lock.packages_of(set).into_iter().cloned().collect();
-        let is_source =
-            |repository: &LockedRepository| packages.iter().any(|p| p.repository == repository.name);
+    /// The manifest of `layered`, made of `base` as `request` asks, with what was `added`; the image's digest and size are
+    /// filled in when it is written.
+    pub fn new(request: &Request, layered: &Layered, base: BaseEntry, added: Added) -> Self {
+        let Partitions { root, boot } = &layered.partitions;
+        let Added { repositories, packages, artifacts, images } = added;
         Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -234,19 +233,19 @@ impl Manifest {
             role: request.role,
             hostname: request.hostname(),
             epoch: request.epoch,
-            secrets: request.holds_secrets(&prepared.changes),
-            base: BaseEntry::new(&base.origin, &base.decoded.record),
+            secrets: layered.secrets,
+            base,
             image: ImageEntry {
                 sha256: String::new(),
                 size: 0,
-                root_partition: partitions.root.number,
-                boot_partition: partitions.boot.as_ref().map(|boot| boot.number),
+                root_partition: root.number,
+                boot_partition: boot.as_ref().map(|boot| boot.number),
             },
-            repositories: lock.repositories.iter().filter(|r| is_source(r)).cloned().collect(),
-            artifacts: lock.artifacts_of(set).into_iter().cloned().collect(),
-            images: lock.images_of(set).into_iter().cloned().collect(),
+            repositories,
             packages,
-            changes,
+            artifacts,
+            images,
+            changes: layered.changes.clone(),
         }
     }
 

@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// Settings of a node, from the file given with `--node`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Node {
     /// Host name; the default is `<board>-<role>`.
@@ -70,7 +70,7 @@ pub struct Node {
 }
 
 /// A static address of a node's wired network.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Address {
     /// The address with its network's prefix: `192.168.1.10/24`.
@@ -84,7 +84,7 @@ pub struct Address {
 }
 
 /// Somebody who may log in.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct User {
     /// Login name.
@@ -101,7 +101,7 @@ pub struct User {
 }
 
 /// A disk to mount: a line of fstab.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mount {
     /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device.
@@ -120,7 +120,7 @@ pub struct Mount {
 }
 
 /// A directory that lives elsewhere: a bind mount.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bind {
     /// The path programs use: `/var/lib/etcd`.
@@ -162,6 +162,13 @@ fn invalid(setting: impl Into<String>, message: impl Into<String>) -> Error {
 }
 
 impl Node {
+    /// What of the settings is not the node's alone: its Kubernetes and, unless it belongs to a cluster, where other nodes
+    /// have the same release and other packages, its packages.
+    pub fn of_release(&self, in_cluster: bool) -> Self {
+        let packages = if in_cluster { Vec::new() } else { self.packages.clone() };
+        Self { packages, kubernetes: self.kubernetes.clone(), ..Self::default() }
+    }
+
     /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let node: Self = yaml::read(path)?;

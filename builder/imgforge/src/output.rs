@@ -11,14 +11,14 @@ use std::{
 };
 
 use imgforge_disk::{
-    Access, AtomicFile, Content, Disk, FileContent, Sha256, bmap,
+    Access, AtomicFile, Content, Disk, FileContent, Sha256,
+    bmap::{self, Digests},
     emit::{self, ChunkOptions, RawOptions, XzOptions},
     xz::XzFile,
 };
 use tempfile::NamedTempFile;
 
 use crate::{
-    base::Base,
     cli::Format,
     console::Console,
     manifest::Manifest,
@@ -51,8 +51,12 @@ pub struct Output<'a> {
     pub format: Format,
     /// Threads that may be used. They never change a byte.
     pub threads: NonZeroUsize,
-    /// The base, whose blocks are used again where they did not change.
-    pub base: &'a Base,
+    /// The raw image that the disk was made over: the host copies from it what did not change.
+    pub raw: &'a Path,
+    /// The same as it was published: compressed blocks that did not change are used again.
+    pub published: &'a Path,
+    /// Digests of ranges of the image that are known already.
+    pub known: &'a Digests,
     /// The bytes of the image that no file system uses.
     pub free: &'a [Range<u64>],
     /// The packages of the base.
@@ -165,6 +169,7 @@ fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
 pub struct Written {
     path: PathBuf,
     manifest: Manifest,
+    digests: Digests,
     /// The image as it was written, decompressed.
     image: Arc<dyn Content>,
     /// In the order in which they get their names: the image last.
@@ -182,6 +187,11 @@ impl Written {
     /// The manifest, complete.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The digests in its block map.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
     }
 
     /// Gives the files their names. Dropped without that, they are removed.
@@ -207,8 +217,8 @@ impl Output<'_> {
         let bar = console.progress(&format!("writing {}", self.path.display()), Some(disk.size()));
         let emitted = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
         drop(bar);
-        let digest = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
-        manifest.image.sha256 = digest(emitted.image_sha256);
+        let text_of = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
+        manifest.image.sha256 = text_of(emitted.image_sha256);
         manifest.image.size = emitted.image_size;
         let decoded = self.decoded(&image, &manifest)?;
         let raw = decoded.as_ref().map_or(image.path(), |decoded| decoded.path());
@@ -216,9 +226,10 @@ impl Output<'_> {
 
         let map_path = beside(self.path, MAP);
         let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
-        bmap::write(&content, &self.needed(content.len()), self.threads, &map).map_err(failed(&map_path))?;
+        let digests = bmap::write(&content, &self.needed(content.len()), self.known, self.threads, &map)
+            .map_err(failed(&map_path))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let sums = self.text(CHECKSUM, access, &format!("{}  {name}\n", digest(emitted.sha256)))?;
+        let sums = self.text(CHECKSUM, access, &format!("{}  {name}\n", text_of(emitted.sha256)))?;
         let json =
             manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
         let json = self.text(MANIFEST, access, &json)?;
@@ -229,6 +240,7 @@ impl Output<'_> {
         Ok(Written {
             path: self.path.to_owned(),
             manifest,
+            digests,
             image: Arc::new(content),
             files,
             _decoded: decoded,
@@ -260,12 +272,12 @@ impl Output<'_> {
         let threads = self.threads;
         match self.format {
             Format::Img => {
-                let base = FileContent::open(&self.base.decoded.path)?;
+                let base = FileContent::open(self.raw)?;
                 let options = RawOptions { threads, base: Some(&base), digest: true };
                 emit::raw(disk, image, &options, progress)
             }
             Format::Xz => {
-                let reuse = FileContent::open(&self.base.published).and_then(XzFile::open).ok();
+                let reuse = FileContent::open(self.published).and_then(XzFile::open).ok();
                 let vendors = reuse.as_ref().and_then(|file| file.blocks().first()).map(|block| {
                     let range = block.image_range();
                     range.end - range.start

@@ -1,4 +1,5 @@
-//! The first half of a build, shared with `plan`: from the command line to a base at hand and the list of changes.
+//! The first stage of a build, shared with `plan`, `lock` and `fetch`: from the command line to a base at hand, and what is
+//! wanted over it.
 
 use std::{
     env,
@@ -7,21 +8,19 @@ use std::{
 };
 
 use imgforge_debian::Database;
-use imgforge_disk::{Content, Disk, FileContent, partition::Table};
+use imgforge_disk::{Content, Disk, FileContent};
 use imgforge_ext4::Editor;
 
 use crate::{
     apply,
     base::{Base, Source},
-    change::Change,
     cli::TargetArgs,
     console::Console,
     error::Error,
     image::{self, Partitions, Trees},
     kubernetes::{self, Release},
     limits,
-    lock::Lock,
-    pin::Pin,
+    pin::Wants,
     plan::{self, Request},
     profile::{BaseImage, Catalogue, Layout},
     read::PackageTree,
@@ -31,121 +30,94 @@ use crate::{
     target::Target,
 };
 
-/// All that a build starts from, at hand: what is asked for, and the base, open.
+/// What is asked for, by profile, vendor, overlays and release of Kubernetes; nothing of the base yet.
 #[derive(Debug)]
-pub struct Inputs {
-    /// What is asked for. Its epoch is the base's own time until a lock says otherwise.
+pub struct Asked {
+    /// The release's part of it. Its base and epoch are not known yet.
     pub request: Request,
     /// What the user should know of this board and this Kubernetes.
     pub notes: Vec<String>,
-    /// What packages, repositories and artifacts that takes.
-    pub additions_wanted: kubernetes::Content,
+    /// What packages, repositories and artifacts the release takes.
+    pub wants: Wants,
+    /// The search path of profiles, keys and releases.
+    pub folders: Vec<PathBuf>,
+    /// The file the profile was read from.
+    profile_path: PathBuf,
+    /// The lock, which may not be there yet.
+    pub lock_path: PathBuf,
+}
+
+/// All that the release of a build starts from, at hand: what is asked for, and the base, open.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The release's part of what is asked for. Its epoch is the base's own time until a lock says otherwise.
+    pub request: Request,
+    /// What the user should know of this board and this Kubernetes.
+    pub notes: Vec<String>,
+    /// What packages, repositories and artifacts the release takes.
+    pub wants: Wants,
     /// The search path of profiles, keys and releases.
     pub folders: Vec<PathBuf>,
     /// The lock, which may not be there yet.
     pub lock_path: PathBuf,
-    /// What the lock calls that which is added.
-    pub set: String,
     /// The store; nothing is taken out of it while this lives.
     pub store: Store,
     /// What it is made from.
     pub base: Base,
     /// The base's image.
     pub image: Arc<dyn Content>,
-    /// Its partition table.
-    pub table: Table,
-    /// The partitions to work on.
-    pub partitions: Partitions,
     /// When the base was last written, in seconds since 1970.
     pub written: i64,
     /// Its file systems.
     pub trees: Trees,
 }
 
-/// A build that has been thought through, and nothing done.
-#[derive(Debug)]
-pub struct Prepared {
-    /// All it starts from.
-    pub inputs: Inputs,
-    /// What is pinned; `None` where nothing is added to the base.
-    pub lock: Option<Lock>,
-    /// What will be done.
-    pub changes: Vec<Change>,
-}
-
-/// Finds profile, overlays and base of `target`, pins and fetches what is added, and makes the plan.
-pub fn prepare(
-    target: &Target,
-    args: &TargetArgs,
-    settings: &Settings,
-    console: &Console,
-) -> Result<Prepared, Error> {
-    let mut inputs = Inputs::gather(target, args, settings, console)?;
-    if let Some(membership) = &mut inputs.request.membership {
-        membership.read_secrets()?;
+impl Asked {
+    /// Finds profile, overlays and Kubernetes of the release of `target`.
+    pub fn new(target: &Target, args: &TargetArgs, settings: &Settings) -> Result<Self, Error> {
+        let target = target.release();
+        let folders = settings.profile_folders(args.profiles.as_deref());
+        let catalogue = Catalogue::load(&folders)?;
+        let (profile_path, profile) = catalogue.find(&target.board)?;
+        let vendor = catalogue.vendor(profile, &folders)?;
+        let kubernetes = target.node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
+        let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
+        let overlays = overlays_folder(args, profile_path, &folders);
+        let request = Request {
+            profile: profile.clone(),
+            vendor,
+            role: target.role,
+            node: target.node,
+            membership: None,
+            kubernetes,
+            overlays,
+            base: String::new(),
+            epoch: 0,
+        };
+        let release = request.kubernetes.as_ref().map(|choice| Release::find(&choice.release, &folders));
+        let release = release.transpose()?;
+        let notes = limits::check(profile, target.role, release.as_ref())?;
+        let wants = Wants { set: target.set, over: None, content: wanted(&request, release)? };
+        let lock_path = target.lock.unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
+        let profile_path = profile_path.to_owned();
+        Ok(Self { request, notes, wants, folders, profile_path, lock_path })
     }
-    let pin = Pin { inputs: &inputs, settings, console, rules: args.rules() };
-    let lock = pin.lock()?;
-    let additions = lock.as_ref().map(|lock| pin.additions(lock)).transpose()?.unwrap_or_default();
-    let locked = lock.as_ref().and_then(|lock| lock.epoch);
-    let asked = args.epoch.map_or_else(epoch_from_environment, |epoch| Ok(Some(epoch)))?;
-    inputs.request.epoch = asked.or(locked).unwrap_or(inputs.written);
-    let trees = &inputs.trees;
-    let changes = plan::plan(&inputs.request, &additions, &trees.root, trees.boot());
-    let changes = changes.map_err(|error| match error {
-        plan::Error::Base(error) => Error::from(error).of_image(&inputs.base.origin),
-        error => error.into(),
-    })?;
-    Ok(Prepared { inputs, lock, changes })
-}
-
-/// Makes the lock fit `target`; returns where it is, unless nothing is added to the base.
-pub fn lock(
-    target: &Target,
-    args: &TargetArgs,
-    settings: &Settings,
-    console: &Console,
-) -> Result<Option<PathBuf>, Error> {
-    let inputs = Inputs::gather(target, args, settings, console)?;
-    let lock = Pin { inputs: &inputs, settings, console, rules: args.rules() }.lock()?;
-    Ok(lock.map(|_| inputs.lock_path))
 }
 
 impl Inputs {
-    /// Finds profile and overlays of `target`, and gets hold of the base.
+    /// Finds out what the release of `target` takes, and gets hold of the base.
     pub fn gather(
         target: &Target,
         args: &TargetArgs,
         settings: &Settings,
         console: &Console,
     ) -> Result<Self, Error> {
-        let folders = settings.profile_folders(args.profiles.as_deref());
-        let catalogue = Catalogue::load(&folders)?;
-        let (profile_path, profile) = catalogue.find(&target.board)?;
-        let vendor = catalogue.vendor(profile, &folders)?;
-        let node = target.node.clone();
-        let kubernetes = node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
-        let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
-        let overlays = overlays_folder(args, profile_path, &folders);
-        let mut request = Request {
-            profile: profile.clone(),
-            vendor,
-            role: target.role,
-            node,
-            membership: target.membership.clone(),
-            kubernetes,
-            overlays,
-            epoch: 0,
-        };
-        let release = request.kubernetes.as_ref().map(|choice| Release::find(&choice.release, &folders));
-        let release = release.transpose()?;
-        let notes = limits::check(profile, target.role, release.as_ref())?;
-        let additions_wanted = wanted(&request, release)?;
-        let lock_path = target.lock.clone().unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
+        let Asked { mut request, notes, wants, folders, profile_path, lock_path } =
+            Asked::new(target, args, settings)?;
         let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
         let source = Source {
-            profile,
-            profile_path,
+            profile: &request.profile,
+            profile_path: &profile_path,
             signers: &request.vendor.image_signers,
             lock_path: &lock_path,
             file: args.base.as_deref(),
@@ -157,25 +129,11 @@ impl Inputs {
         let path = &base.decoded.path;
         let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
         let image: Arc<dyn Content> = Arc::new(content);
-        let opened = Opened::open(&image, &profile.layout);
-        let Opened { table, partitions, written, trees } =
-            opened.map_err(|error| error.of_image(&base.origin))?;
+        let opened = Opened::open(&image, &request.profile.layout);
+        let Opened { written, trees } = opened.map_err(|error| error.of_image(&base.origin))?;
+        request.base.clone_from(&base.decoded.record.image_sha256);
         request.epoch = written;
-        Ok(Self {
-            request,
-            notes,
-            additions_wanted,
-            folders,
-            lock_path,
-            set: target.set.clone(),
-            store,
-            base,
-            image,
-            table,
-            partitions,
-            written,
-            trees,
-        })
+        Ok(Self { request, notes, wants, folders, lock_path, store, base, image, written, trees })
     }
 
     /// The packages of the base, by name.
@@ -217,17 +175,25 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
             wanted.packages.push(package);
         }
     }
-    if let Some(membership) = &request.membership {
-        wanted.artifacts.extend(membership.manifests().map_err(plan::Error::Path)?);
-        wanted.images = membership.images()?;
-    }
     Ok(wanted)
+}
+
+/// What the node of `target` takes besides its release, whose content is `release`. Nothing where there is no cluster: what
+/// the node has is its release's then.
+pub fn node_wants(target: &Target, release: &Wants) -> Result<Option<Wants>, Error> {
+    let Some(membership) = &target.membership else { return Ok(None) };
+    let content = kubernetes::Content {
+        packages: target.node.packages.clone(),
+        artifacts: membership.manifests().map_err(plan::Error::Path)?,
+        images: membership.images()?,
+        ..release.content.clone()
+    };
+    let set = format!("node {}", membership.hostname());
+    Ok(Some(Wants { set, over: Some(release.set.clone()), content }))
 }
 
 /// What is in a base.
 struct Opened {
-    table: Table,
-    partitions: Partitions,
     /// The time of the base, in seconds since 1970.
     written: i64,
     trees: Trees,
@@ -235,12 +201,11 @@ struct Opened {
 
 impl Opened {
     fn open(image: &Arc<dyn Content>, layout: &Layout) -> Result<Self, Error> {
-        let table = image::table_of(image)?;
-        let partitions = Partitions::find(&table, layout)?;
+        let partitions = Partitions::find(&image::table_of(image)?, layout)?;
         // The editor looks first: what it refuses, it names best.
         let written = time_of(image, &partitions)?;
         let trees = Trees::open(image, &partitions)?;
-        Ok(Self { table, partitions, written, trees })
+        Ok(Self { written, trees })
     }
 }
 
@@ -261,6 +226,12 @@ fn overlays_folder(args: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) 
     args.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
 }
 
+/// The time that a build was asked to have: in `args`, or by `SOURCE_DATE_EPOCH`.
+pub fn epoch_asked(args: &TargetArgs) -> Result<Option<i64>, Error> {
+    args.epoch.map_or_else(epoch_from_environment, |epoch| Ok(Some(epoch)))
+}
+
+/// `SOURCE_DATE_EPOCH`.
 fn epoch_from_environment() -> Result<Option<i64>, Error> {
     const NAME: &str = "SOURCE_DATE_EPOCH";
     let Some(value) = env::var_os(NAME) else { return Ok(None) };

@@ -20,6 +20,8 @@ use crate::{
 pub struct Wanted {
     /// Packages, as relations in a `Depends` field: `containerd`, `kubelet (= 1.36.4-1.1)`.
     pub packages: Vec<String>,
+    /// The set it is laid over: what that brings, it need not bring again.
+    pub over: Option<String>,
 }
 
 /// Which pins of an earlier lock to let go of.
@@ -112,23 +114,33 @@ impl Resolve<'_> {
         let database = Database::load(&self.root).map_err(Error::Base)?;
         let resolver = Resolver::new(&database, &universe.candidates, false).map_err(Error::Base)?;
         let mut packages: BTreeMap<String, LockedPackage> = BTreeMap::new();
-        for (name, wanted) in wanted {
-            let relations = relations(&wanted.packages)?;
+        lock.sets.clear();
+        // What others are laid over comes first.
+        let (below, above): (Vec<_>, Vec<_>) = wanted.iter().partition(|(_, wanted)| wanted.over.is_none());
+        for (name, one) in below.into_iter().chain(above) {
+            let over = one.over.as_ref();
+            let both = over.and_then(|over| wanted.get(over)).into_iter().chain([one]);
+            let relations = relations(both.flat_map(|wanted| &wanted.packages))?;
             let unsolvable = |source| Error::Unsolvable { set: name.clone(), source };
             let chosen = resolver.resolve(&relations).map_err(unsolvable)?;
-            let mut set = Set { wanted: wanted.packages.clone(), ..Set::default() };
-            for index in chosen {
-                if let Some(package) = universe.package(index) {
+            let there =
+                over.and_then(|over| lock.sets.get(over)).map(|set| set.packages.clone()).unwrap_or_default();
+            let mut set = Set { wanted: one.packages.clone(), over: over.cloned(), ..Set::default() };
+            for package in chosen.into_iter().filter_map(|index| universe.package(index)) {
+                if !there.contains(&package.name) {
                     set.packages.push(package.name.clone());
-                    packages.insert(package.name.clone(), package);
                 }
+                packages.insert(package.name.clone(), package);
             }
             lock.sets.insert(name.clone(), set);
         }
         lock.packages = packages.into_values().collect();
         lock.repositories = offers.into_iter().map(|offer| offer.repository).collect();
         let archives = self.classify(&mut lock.packages)?;
-        lock.sets.iter().try_for_each(|(name, set)| self.rehearse(name, set, &archives))
+        lock.sets.iter().try_for_each(|(name, set)| {
+            let below = set.over.as_ref().and_then(|over| lock.sets.get(over));
+            self.rehearse(name, below.into_iter().chain([set]), &archives)
+        })
     }
 
     /// Fetches the packages and says of each what becomes of its scripts. Returns what is in them, by name.
@@ -156,9 +168,16 @@ impl Resolve<'_> {
         Ok(archives.map(|archive| (archive.identity.name.clone(), archive)).collect())
     }
 
-    /// Unpacks a set in thought, so that what does not go together is not found out by a build.
-    fn rehearse(&self, name: &str, set: &Set, archives: &BTreeMap<String, Package>) -> Result<(), Error> {
-        let archives = set.packages.iter().filter_map(|package| archives.get(package).cloned());
+    /// Unpacks the set `name`, and before it the one it is laid over, in thought, so that what does not go together is not
+    /// found out by a build.
+    fn rehearse<'b>(
+        &self,
+        name: &str,
+        sets: impl Iterator<Item = &'b Set>,
+        archives: &BTreeMap<String, Package>,
+    ) -> Result<(), Error> {
+        let packages = sets.flat_map(|set| &set.packages);
+        let archives = packages.filter_map(|package| archives.get(package).cloned());
         let plan = plan_unpack(&self.root, &archives.collect::<Vec<_>>());
         plan.map(drop).map_err(|source| Error::Clash { set: name.to_owned(), source })
     }
@@ -251,11 +270,11 @@ fn keep_pins(offers: &mut [Offer], pins: &BTreeMap<String, String>) {
     }
 }
 
-fn relations(wanted: &[String]) -> Result<Vec<Relation>, Error> {
+fn relations<'a>(wanted: impl Iterator<Item = &'a String>) -> Result<Vec<Relation>, Error> {
     let parse = |wanted: &String| {
         parse_relations(wanted).map_err(|source| Error::Wanted { wanted: wanted.clone(), source })
     };
-    Ok(wanted.iter().map(parse).collect::<Result<Vec<_>, _>>()?.concat())
+    Ok(wanted.map(parse).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn describe(effect: &Effect) -> String {

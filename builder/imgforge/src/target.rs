@@ -25,8 +25,25 @@ pub struct Target {
     pub membership: Option<Membership>,
     /// The lock, where it is not the one beside the profile.
     pub lock: Option<PathBuf>,
-    /// What the lock calls that which is added to the base.
+    /// What the lock calls that which its release adds to the base.
     pub set: String,
+}
+
+impl Target {
+    /// The release that the image is made from: what all nodes of its board and role share.
+    pub fn release(&self) -> Self {
+        let node = self.node.of_release(self.membership.is_some());
+        Self { node, membership: None, ..self.clone() }
+    }
+
+    /// Whether both are made from the same release.
+    pub fn shares_release(&self, other: &Self) -> bool {
+        let parts = |target: &Self| {
+            let Self { board, role, node, lock, set, .. } = target.release();
+            (board, role, node, lock, set)
+        };
+        parts(self) == parts(other)
+    }
 }
 
 /// Everything `args` ask for, in order. What should be known of a cluster file is said on `console`.

@@ -193,7 +193,8 @@ fn bmaptool_copies_by_our_map() {
     let image = job.raw("out.img", 2);
     let map = AtomicFile::create(&job.scratch.path("out.img.bmap"), Access::Public).unwrap();
     let needed = [0..3 << 20, (3 << 20) + 5..(7 << 20) + 4097, (8 << 20)..(8 << 20) + 1];
-    bmap::write(&FileContent::open(&image).unwrap(), &needed, threads(2), &map).unwrap();
+    bmap::write(&FileContent::open(&image).unwrap(), &needed, &bmap::Digests::default(), threads(2), &map)
+        .unwrap();
     map.commit().unwrap();
 
     let arguments = [

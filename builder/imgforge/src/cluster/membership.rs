@@ -46,8 +46,17 @@ impl Membership {
 
     /// Reads the cluster's secrets. Until then the node's files are those without any.
     pub fn read_secrets(&mut self) -> Result<(), Error> {
-        let secrets = secrets::read(&self.secrets_path, &self.cluster_path, &self.cluster)?;
-        self.secrets = Some(Arc::new(secrets));
+        self.share_secrets(&mut None)
+    }
+
+    /// Takes the cluster's secrets from `read`; they are read where that is empty.
+    pub fn share_secrets(&mut self, read: &mut Option<Arc<Secrets>>) -> Result<(), Error> {
+        let secrets = match read {
+            Some(secrets) => Arc::clone(secrets),
+            None => Arc::new(secrets::read(&self.secrets_path, &self.cluster_path, &self.cluster)?),
+        };
+        *read = Some(Arc::clone(&secrets));
+        self.secrets = Some(secrets);
         Ok(())
     }
 

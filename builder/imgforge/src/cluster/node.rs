@@ -1,7 +1,6 @@
 //! A node of the cluster file as a target: the settings it has in a `--node` file, and its place in the cluster.
 
 use imgforge_kube::{
-    add_ons,
     check::{Finding, Severity},
     cluster::{self, Cluster},
 };
@@ -37,12 +36,13 @@ impl ClusterFile<'_> {
         })
     }
 
-    /// The lock's set of `node`: its role's, unless something is put in that others of the role do not have.
+    /// The lock's set of the release of `node`: its role's, and where it has a Kubernetes of its own, that one's.
     fn set(&self, node: &cluster::Node) -> String {
-        let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == node.hostname);
-        let has_manifests = is_first && !add_ons::needed(&self.cluster).is_empty();
-        let is_special = has_manifests || node.kubernetes.is_some() || !node.packages.is_empty();
-        if is_special { format!("node {}", node.hostname) } else { role(node.role).name().to_owned() }
+        let role = role(node.role).name();
+        match node.kubernetes {
+            Some(version) => format!("{role} {}", releases::file_of(version)),
+            None => role.to_owned(),
+        }
     }
 }
 

@@ -1,63 +1,129 @@
-//! `imgforge build`: the stages one after the other.
+//! `imgforge build`: the stages one after the other, for several images at a time.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
 
-use imgforge_disk::Disk;
+use imgforge_disk::in_order;
 
 use crate::{
-    apply::{self, Applied},
     cli::{BuildArgs, Format},
     console::Console,
     error::Error,
-    image::{Partitions, Trees},
-    manifest::{ChangeEntry, Manifest},
+    image::Trees,
+    layer::Layered,
     output::{self, Output, Written},
-    prepare::{Inputs, Prepared, lock, prepare},
     read_back,
+    release::{Image, images},
     settings::Settings,
-    target::{Target, targets},
+    target::targets,
 };
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let targets = targets(&args.target, settings, console)?;
-    if targets.len() > 1 {
-        // All before the first is built: a lock that changes later would give another image the next time.
-        targets.iter().try_for_each(|target| lock(target, &args.target, settings, console).map(|_| ()))?;
-    }
-    targets.iter().try_for_each(|target| build(target, args, settings, console))
+    let images = images(&targets, &args.target, settings, console)?;
+    // The nodes of a cluster go into a folder, each named for its node.
+    let (folder, file) = match &args.target.cluster {
+        Some(_) => (args.output.as_deref(), None),
+        None => (None, args.output.as_deref()),
+    };
+    let destination = |image: &Image| Destination::new(folder, file, args.format, &image.request.hostname());
+    let destinations: Vec<_> = images.iter().map(destination).collect();
+    write(&images, &destinations, args.threads, console)
 }
 
-/// Builds the image of `target`.
-fn build(target: &Target, args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let prepared = prepare(target, &args.target, settings, console)?;
-    prepared.inputs.notes.iter().for_each(|note| console.note(&format!("note: {note}")));
-    let (path, format) = destination(args, &prepared);
-    output::check_destination(&path, &prepared.inputs.base.published)?;
-    let Assembled { disk, applied, partitions, manifest } = Assembled::new(&prepared)?;
-    report(console, &prepared, &applied);
-    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let output = Output {
-        path: &path,
-        format,
-        threads,
-        base: &prepared.inputs.base,
-        free: &applied.free,
-        installed: &prepared.inputs.installed()?,
-    };
-    let written = output.write(&disk, manifest, console)?;
-    read_back(&written, &applied, &partitions)?;
-    let manifest = written.commit()?;
-    console.note(&format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
-    super::print(console, &format!("{}\n", path.display()))
+/// Where an image goes, and its format.
+pub(super) struct Destination {
+    path: PathBuf,
+    format: Format,
+}
+
+impl Destination {
+    /// In `file`, else in `folder` under the name of the host; in the format asked for, by the name's ending, or raw.
+    pub(super) fn new(
+        folder: Option<&Path>,
+        file: Option<&Path>,
+        format: Option<Format>,
+        hostname: &str,
+    ) -> Self {
+        let format = format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
+        let named = || folder.unwrap_or(Path::new("")).join(format!("{hostname}{}", format.ending()));
+        Self { path: file.map_or_else(named, Path::to_owned), format }
+    }
+}
+
+/// The format that the name's ending says, but for a raw image's.
+fn by_ending(path: &Path) -> Option<Format> {
+    let name = path.to_string_lossy();
+    let formats = [Format::Xz, Format::Zst, Format::Gz];
+    formats.into_iter().find(|format| name.ends_with(format.ending().trim_start_matches(".img")))
+}
+
+/// Writes `images`, several at a time.
+pub(super) fn write(
+    images: &[Image],
+    destinations: &[Destination],
+    threads: Option<NonZeroUsize>,
+    console: &Console,
+) -> Result<(), Error> {
+    let all = || images.iter().zip(destinations);
+    all().try_for_each(|(image, to)| output::check_destination(&to.path, &image.release.base.published))?;
+    let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
+    // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
+    let own = if images.len() > 1 { Console::new(true) } else { *console };
+    let make = |index| all().nth(index).map(|(image, to)| Built::new(image, to, share, &own)).transpose();
+    in_order(threads, images.len(), make, |_, built| built.map_or(Ok(()), |built| built.finish(console)))
+}
+
+/// An image, written and read back, but without its name yet.
+struct Built {
+    path: PathBuf,
+    notes: Vec<String>,
+    written: Written,
+}
+
+impl Built {
+    fn new(image: &Image, to: &Destination, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
+        let Image { release, .. } = image;
+        let layered = image.layered()?;
+        let notes = notes(image, &layered);
+        let manifest = image.manifest(&layered);
+        let touched: Vec<_> = layered.disk.touched().collect();
+        let output = Output {
+            path: &to.path,
+            format: to.format,
+            threads,
+            raw: &release.base.decoded.path,
+            published: &release.base.published,
+            known: &release.digests().untouched(&touched),
+            free: &layered.free,
+            installed: &release.installed,
+        };
+        let written = output.write(&layered.disk, manifest, console)?;
+        read_back(&written, &layered)?;
+        release.keep(written.digests().untouched(&touched));
+        Ok(Self { path: to.path.clone(), notes, written })
+    }
+
+    fn finish(self, console: &Console) -> Result<(), Error> {
+        self.notes.iter().for_each(|note| console.note(note));
+        let manifest = self.written.commit()?;
+        console
+            .note(&format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
+        super::print(console, &format!("{}\n", self.path.display()))
+    }
 }
 
 /// Reads the written file with code that did not write it: its partition table, and every path that was changed.
-fn read_back(written: &Written, applied: &Applied, partitions: &Partitions) -> Result<(), Error> {
+fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
     let image = written.image();
-    let mut deviations = read_back::compare_table(&image, &applied.table)?;
-    let trees = Trees::open(&image, partitions)?;
-    let paths = read_back::compare(&trees, &written.manifest().changes)?;
+    let mut deviations = read_back::compare_table(&image, &layered.table)?;
+    let trees = Trees::open(&image, &layered.partitions)?;
+    let paths = read_back::compare(&trees, &layered.changes)?;
     deviations.extend(paths.iter().map(ToString::to_string));
     if deviations.is_empty() {
         return Ok(());
@@ -65,70 +131,18 @@ fn read_back(written: &Written, applied: &Applied, partitions: &Partitions) -> R
     Err(Error::Deviates { what: "what was written does not read back as planned".into(), deviations })
 }
 
-/// An image as it will be written.
-pub(super) struct Assembled {
-    /// The base with the changes.
-    pub disk: Arc<Disk>,
-    /// What was done to it.
-    applied: Applied,
-    /// Where its file systems are.
-    partitions: Partitions,
-    /// What it is made of; without its own digest and size.
-    pub manifest: Manifest,
-}
-
-impl Assembled {
-    /// Makes what `prepared` plans, in memory.
-    pub fn new(prepared: &Prepared) -> Result<Self, Error> {
-        let entries = ChangeEntry::all(&prepared.changes);
-        let entries =
-            entries.map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
-        let patched = patch(prepared).map_err(|error| error.of_image(&prepared.inputs.base.origin));
-        let (disk, applied) = patched?;
-        let partitions = Partitions::find(&applied.table, &prepared.inputs.request.profile.layout)?;
-        let manifest = Manifest::new(prepared, &partitions, entries);
-        Ok(Self { disk, applied, partitions, manifest })
+/// What there is to say of the image.
+fn notes(image: &Image, layered: &Layered) -> Vec<String> {
+    let mut notes: Vec<String> = image.release.notes.iter().map(|note| format!("note: {note}")).collect();
+    if image.request.node.users.is_empty() {
+        notes.push("no users are given (--node), so only the base's own can log in, if it has any".into());
     }
-}
-
-/// Makes the changes in a disk over the base.
-fn patch(prepared: &Prepared) -> Result<(Arc<Disk>, Applied), Error> {
-    let Prepared { inputs: Inputs { request, image, table, partitions, .. }, changes, .. } = prepared;
-    let mut disk = Disk::new(Arc::clone(image));
-    let reserve = u64::from(request.profile.reserve) << 20;
-    let applied = apply::apply(&mut disk, table.clone(), partitions, changes, reserve, request.epoch)?;
-    Ok((Arc::new(disk), applied))
-}
-
-fn report(console: &Console, prepared: &Prepared, applied: &Applied) {
-    if prepared.inputs.request.node.users.is_empty() {
-        console.note("no users are given (--node), so only the base's own can log in, if it has any");
-    }
-    let free: u64 = applied.free.iter().map(|range| range.end - range.start).sum();
-    console.note(&format!(
+    let free: u64 = layered.free.iter().map(|range| range.end - range.start).sum();
+    notes.push(format!(
         "{} changes; the root file system grew by {} MiB and has {} MiB free",
-        prepared.changes.len(),
-        applied.grown >> 20,
+        layered.changes.len(),
+        layered.grown >> 20,
         free >> 20,
     ));
-}
-
-/// Where the image goes, and its format: as asked, by the name's ending, or a raw image. The nodes of a cluster go into a
-/// folder, each named for its node.
-fn destination(args: &BuildArgs, prepared: &Prepared) -> (PathBuf, Format) {
-    let file = args.output.as_ref().filter(|_| args.target.cluster.is_none());
-    let by_ending = |path: &PathBuf| {
-        let name = path.to_string_lossy();
-        [Format::Xz, Format::Zst, Format::Gz]
-            .into_iter()
-            .find(|f| name.ends_with(f.ending().trim_start_matches(".img")))
-    };
-    let format = args.format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
-    let name = format!("{}{}", prepared.inputs.request.hostname(), format.ending());
-    let path = match (file, &args.output) {
-        (Some(file), _) => file.clone(),
-        (None, Some(folder)) => folder.join(name),
-        (None, None) => PathBuf::from(name),
-    };
-    (path, format)
+    notes
 }

@@ -1,17 +1,19 @@
 //! `imgforge fetch`: everything a build needs, into the store.
 
 use crate::{
-    cli::FetchArgs, console::Console, error::Error, pin::Pin, prepare::Inputs, settings::Settings,
-    target::targets,
+    cli::FetchArgs, console::Console, error::Error, pin::Pin, prepare::Inputs, release::layers,
+    settings::Settings, target::targets,
 };
 
 /// Runs the command.
 pub fn run(args: &FetchArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     for target in targets(&args.target, settings, console)? {
         let inputs = Inputs::gather(&target, &args.target, settings, console)?;
-        let pin = Pin { inputs: &inputs, settings, console, rules: args.target.rules() };
-        if let Some(lock) = pin.lock()? {
-            pin.fetch(&lock)?;
+        for wants in layers(&target, &inputs)? {
+            let pin = Pin { inputs: &inputs, wants: &wants, settings, console, rules: args.target.rules() };
+            if let Some(lock) = pin.lock()? {
+                pin.fetch(&lock)?;
+            }
         }
     }
     console.note("all that the build needs is in the store");

@@ -9,6 +9,7 @@ use crate::{
     lock::Lock,
     pin::{self, Pin, Rules},
     prepare::Inputs,
+    release::layers,
     resolve::Update,
     settings::Settings,
     target::{Target, targets},
@@ -37,17 +38,22 @@ fn lock(
 ) -> Result<Option<PathBuf>, Error> {
     let inputs = Inputs::gather(target, &args.target, settings, console)?;
     let rules = Rules { allow_expired: args.allow_expired, ..args.target.rules() };
-    let pin = Pin { inputs: &inputs, settings, console, rules };
     let update = match &args.update {
         None => None,
         Some(names) if names.is_empty() => Some(Update::Everything),
         Some(names) => Some(Update::Packages(names.clone())),
     };
-    let lock = match update {
-        None => pin.lock()?,
-        Some(update) => Some(
-            pin.renew(Lock::read(&inputs.lock_path).map_err(pin::Error::from)?.unwrap_or_default(), &update)?,
-        ),
-    };
-    Ok(lock.map(|_| inputs.lock_path.clone()))
+    let mut is_needed = false;
+    for wants in layers(target, &inputs)? {
+        let pin = Pin { inputs: &inputs, wants: &wants, settings, console, rules: rules.clone() };
+        let lock = match &update {
+            Some(update) if !wants.is_empty() => {
+                let lock = Lock::read(&inputs.lock_path).map_err(pin::Error::from)?;
+                Some(pin.renew(lock.unwrap_or_default(), update)?)
+            }
+            _ => pin.lock()?,
+        };
+        is_needed |= lock.is_some();
+    }
+    Ok(is_needed.then_some(inputs.lock_path))
 }

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod lock;
 mod matrix;
 mod os_list;
+mod personalize;
 mod plan;
 mod rebuild;
 mod schema;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let settings = || Settings::load(cli.config.as_deref());
     match &cli.command {
         Command::Build(args) => build::run(args, &settings()?, &console),
+        Command::Personalize(args) => personalize::run(args, &settings()?, &console),
         Command::Lock(args) => lock::run(args, &settings()?, &console),
         Command::Fetch(args) => fetch::run(args, &settings()?, &console),
         Command::Plan(args) => plan::run(args, &settings()?, &console),

@@ -3,15 +3,14 @@
 use serde::Serialize;
 
 use crate::{
-    change::{Action, Change},
     cli::PlanArgs,
     console::Console,
     error::Error,
     lock::LockedPackage,
-    manifest::{BaseEntry, ChangeEntry},
+    manifest::{BaseEntry, ChangeEntry, State},
     node::Role,
     oci::LockedImage,
-    prepare::{Inputs, Prepared, prepare},
+    release::{Image, images},
     settings::Settings,
     target::targets,
 };
@@ -31,33 +30,33 @@ struct Plan<'a> {
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    for target in targets(&args.target, settings, console)? {
-        let prepared = prepare(&target, &args.target, settings, console)?;
+    let targets = targets(&args.target, settings, console)?;
+    for image in images(&targets, &args.target, settings, console)? {
+        let changes = image.layered()?.changes;
         if args.json {
-            super::print_json(console, &as_json(&prepared)?)?;
+            super::print_json(console, &as_json(&image, changes))?;
         } else {
-            super::print(console, &as_text(&prepared))?;
+            super::print(console, &as_text(&image, &changes))?;
         }
     }
     Ok(())
 }
 
-fn as_json(prepared: &Prepared) -> Result<Plan<'_>, Error> {
-    let Prepared { inputs: Inputs { request, notes, base, .. }, changes, .. } = prepared;
-    Ok(Plan {
+fn as_json(image: &Image, changes: Vec<ChangeEntry>) -> Plan<'_> {
+    let Image { request, release, .. } = image;
+    Plan {
         board: &request.profile.board,
         role: request.role,
         hostname: request.hostname(),
         epoch: request.epoch,
-        base: BaseEntry::new(&base.origin, &base.decoded.record),
-        notes,
-        changes: ChangeEntry::all(changes)
-            .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?,
-    })
+        base: BaseEntry::new(&release.base.origin, &release.base.decoded.record),
+        notes: &release.notes,
+        changes,
+    }
 }
 
-fn as_text(prepared: &Prepared) -> String {
-    let Prepared { inputs: Inputs { request, notes, base, set, .. }, changes, .. } = prepared;
+fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
+    let Image { request, release, added, .. } = image;
     let profile = &request.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
@@ -65,19 +64,17 @@ fn as_text(prepared: &Prepared) -> String {
         profile.board,
         request.role.name(),
         request.hostname(),
-        base.origin,
-        base.decoded.record.sha256,
+        release.base.origin,
+        release.base.decoded.record.sha256,
     );
-    for note in notes {
+    for note in &release.notes {
         text.push_str(&format!("note {note}\n"));
     }
-    let locked = prepared.lock.iter().flat_map(|lock| lock.packages_of(set));
-    locked.for_each(|package| text.push_str(&package_line(package)));
-    let images: Vec<_> = prepared.lock.iter().flat_map(|lock| lock.images_of(set)).collect();
-    images.iter().for_each(|image| text.push_str(&image_line(image)));
-    if !images.is_empty() {
-        let size = images.iter().fold(0, |sum: u64, image| sum.saturating_add(image.size()));
-        text.push_str(&format!("images    {}, {} MiB on the card\n", images.len(), mebibytes(size)));
+    added.packages.iter().for_each(|package| text.push_str(&package_line(package)));
+    added.images.iter().for_each(|image| text.push_str(&image_line(image)));
+    if !added.images.is_empty() {
+        let size = added.images.iter().fold(0, |sum: u64, image| sum.saturating_add(image.size()));
+        text.push_str(&format!("images    {}, {} MiB on the card\n", added.images.len(), mebibytes(size)));
     }
     changes.iter().for_each(|change| text.push_str(&line(change)));
     text
@@ -108,20 +105,13 @@ fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
 }
 
-fn line(change: &Change) -> String {
-    let detail = match &change.action {
-        Action::File { bytes, attributes } => format!(" {} {} B", attributes.access, bytes.content.len()),
-        Action::Directory { attributes } => format!(" {}", attributes.access),
-        Action::Symlink { target, .. } => format!(" -> {}", String::from_utf8_lossy(target)),
-        Action::HardLink { target } => format!(" = {target}"),
-        Action::Remove => String::new(),
+fn line(change: &ChangeEntry) -> String {
+    let (verb, detail) = match &change.state {
+        State::File { size, mode, owner, .. } => ("file", format!(" {mode} {owner} {size} B")),
+        State::Directory { mode, owner } => ("directory", format!(" {mode} {owner}")),
+        State::Symlink { target } => ("symlink", format!(" -> {target}")),
+        State::HardLink { target } => ("hardlink", format!(" = {target}")),
+        State::Absent => ("remove", String::new()),
     };
-    let origins: Vec<String> = change.origins.iter().map(ToString::to_string).collect();
-    format!(
-        "{:9} {}:{}{detail}  [{}]\n",
-        change.action.verb(),
-        change.volume,
-        change.path,
-        origins.join(", ")
-    )
+    format!("{verb:9} {}:{}{detail}  [{}]\n", change.volume, change.path, change.origins.join(", "))
 }

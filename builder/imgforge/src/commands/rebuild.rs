@@ -1,12 +1,11 @@
 //! `imgforge verify --rebuild`: what the inputs of a manifest make today. Nothing is written: the image is hashed as it would be.
 
-use super::build::Assembled;
 use crate::{
     cli::{RebuildArgs, TargetArgs},
     console::Console,
     error::Error,
     manifest::{self, ChangeEntry, Manifest},
-    prepare::prepare,
+    release::images,
     settings::Settings,
     target::targets,
 };
@@ -19,16 +18,16 @@ pub fn deviation(
     console: &Console,
 ) -> Result<Option<String>, Error> {
     let args = target_args(manifest, args);
-    let Some(target) = targets(&args, settings, console)?.pop() else { return Ok(None) };
-    let assembled = Assembled::new(&prepare(&target, &args, settings, console)?)?;
-    let disk = assembled.disk.as_ref();
-    let sha256 = manifest::sha256_of(disk)
+    let targets = targets(&args, settings, console)?;
+    let Some(image) = images(&targets, &args, settings, console)?.pop() else { return Ok(None) };
+    let layered = image.layered()?;
+    let sha256 = manifest::sha256_of(layered.disk.as_ref())
         .map_err(|source| Error::Io { what: "read the image as it would be written".into(), source })?;
     Ok((sha256 != manifest.image.sha256).then(|| {
         format!(
             "built again, the image has SHA-256 {sha256} instead of {}: {}",
             manifest.image.sha256,
-            first_difference(manifest, &assembled.manifest)
+            first_difference(manifest, &image.manifest(&layered))
         )
     }))
 }

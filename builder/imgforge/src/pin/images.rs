@@ -22,7 +22,7 @@ impl Pin<'_> {
         downloader: Option<&Downloader>,
         update: &Update,
     ) -> Result<(), Error> {
-        let wanted = &self.inputs.additions_wanted.images;
+        let wanted = &self.wants.content.images;
         let mut references = BTreeSet::new();
         for reference in &wanted.references {
             references.insert(reference.parse::<Reference>().map_err(oci::Error::from)?);
@@ -45,7 +45,7 @@ impl Pin<'_> {
                 lock.images.push(image);
             }
         }
-        if let Some(set) = lock.sets.get_mut(&self.inputs.set) {
+        if let Some(set) = lock.sets.get_mut(&self.wants.set) {
             set.images_wanted = wanted.names();
             set.images = references.iter().map(ToString::to_string).collect();
         }
@@ -69,7 +69,7 @@ impl Pin<'_> {
     /// Puts the images that the set names into the store.
     pub(super) fn fetch_images(&self, lock: &Lock, downloader: Option<&Downloader>) -> Result<(), Error> {
         let registry = self.registry(downloader);
-        lock.images_of(&self.inputs.set).into_iter().try_for_each(|image| Ok(registry.fetch(image)?))
+        lock.images_of(&self.wants.set).into_iter().try_for_each(|image| Ok(registry.fetch(image)?))
     }
 
     /// The images that the set names, which are in the store, as archives.
@@ -78,7 +78,7 @@ impl Pin<'_> {
             let content = archive(&self.inputs.store, image)?;
             Ok((image.clone(), Bytes::from(content)))
         };
-        lock.images_of(&self.inputs.set).into_iter().map(archived).collect()
+        lock.images_of(&self.wants.set).into_iter().map(archived).collect()
     }
 
     fn registry<'b>(&'b self, downloader: Option<&'b Downloader>) -> Registry<'b> {

@@ -13,6 +13,7 @@ use crate::{
     clock,
     console::Console,
     download::{self, Downloader, Pinned},
+    kubernetes,
     lock::{Lock, Set, described},
     plan::Additions,
     prepare::Inputs,
@@ -37,11 +38,32 @@ pub struct Rules {
     pub allow_expired: bool,
 }
 
+/// What one layer adds.
+#[derive(Debug, Clone)]
+pub struct Wants {
+    /// What the lock calls it.
+    pub set: String,
+    /// The set of the layer below.
+    pub over: Option<String>,
+    /// What packages, repositories, artifacts and container images it takes.
+    pub content: kubernetes::Content,
+}
+
+impl Wants {
+    /// Whether nothing is added.
+    pub fn is_empty(&self) -> bool {
+        let kubernetes::Content { packages, artifacts, images, .. } = &self.content;
+        packages.is_empty() && artifacts.is_empty() && images.is_empty()
+    }
+}
+
 /// Makes the lock fit, fetches and unpacks.
 #[derive(Debug)]
 pub struct Pin<'a> {
     /// What is asked for, and the base.
     pub inputs: &'a Inputs,
+    /// What is to be in the lock.
+    pub wants: &'a Wants,
     /// Mirrors.
     pub settings: &'a Settings,
     /// Progress.
@@ -53,8 +75,8 @@ pub struct Pin<'a> {
 impl Pin<'_> {
     /// The lock, changed first where it does not fit. `None` where nothing is added to the base.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
-        let Inputs { lock_path, additions_wanted: wanted, .. } = self.inputs;
-        if wanted.packages.is_empty() && wanted.artifacts.is_empty() && wanted.images.is_empty() {
+        let lock_path = &self.inputs.lock_path;
+        if self.wants.is_empty() {
             return Ok(None);
         }
         let lock = Lock::read(lock_path)?;
@@ -66,9 +88,17 @@ impl Pin<'_> {
         self.renew(lock.unwrap_or_default(), &Update::Nothing).map(Some)
     }
 
+    /// A lock of the artifacts alone, which need none: what asks for them says their hashes.
+    pub fn artifacts(&self) -> Result<Lock, Error> {
+        let set = Set { over: self.wants.over.clone(), ..Set::default() };
+        let mut lock = Lock { sets: BTreeMap::from([(self.wants.set.clone(), set)]), ..Lock::default() };
+        self.pin_artifacts(&mut lock, self.downloader()?.as_ref())?;
+        Ok(lock)
+    }
+
     /// Why `lock` does not do.
     fn misfit(&self, lock: Option<&Lock>) -> Option<String> {
-        let Inputs { set: name, base, additions_wanted: wanted, .. } = self.inputs;
+        let (Inputs { base, .. }, Wants { set: name, over, content: wanted }) = (self.inputs, self.wants);
         let Some(lock) = lock else { return Some("there is no lock yet".into()) };
         let Some(set) = lock.sets.get(name) else {
             return Some(format!("nothing is locked for {}", described(name)));
@@ -82,7 +112,7 @@ impl Pin<'_> {
                 lock.artifact(&artifact.url).map(|locked| Artifact { size: artifact.size, ..locked.clone() });
             locked.as_ref() == Some(artifact)
         };
-        if set.wanted != wanted.packages {
+        if set.wanted != wanted.packages || set.over != *over {
             return Some(format!("{} wants other packages than are locked", described(name)));
         }
         if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
@@ -96,14 +126,17 @@ impl Pin<'_> {
 
     /// Makes the lock anew from `lock`, keeping its pins but for those of `update`, and writes it.
     pub fn renew(&self, mut lock: Lock, update: &Update) -> Result<Lock, Error> {
-        let Inputs { request, set: name, base, lock_path, additions_wanted: wanted, .. } = self.inputs;
+        let Inputs { request, base, lock_path, .. } = self.inputs;
+        let Wants { set: name, over, content: wanted } = self.wants;
         self.check_update(&lock, update)?;
         let mut all: BTreeMap<String, Wanted> = lock
             .sets
             .iter()
-            .map(|(name, set)| (name.clone(), Wanted { packages: set.wanted.clone() }))
+            .map(|(name, set)| {
+                (name.clone(), Wanted { packages: set.wanted.clone(), over: set.over.clone() })
+            })
             .collect();
-        all.insert(name.clone(), Wanted { packages: wanted.packages.clone() });
+        all.insert(name.clone(), Wanted { packages: wanted.packages.clone(), over: over.clone() });
         let sets_before = lock.sets.clone();
         let downloader = self.downloader()?;
         let metadata = self.metadata(downloader.as_ref())?;
@@ -116,7 +149,8 @@ impl Pin<'_> {
             resolve.packages(&mut lock, &all, update)?;
         } else {
             lock.packages.clear();
-            lock.sets = all.keys().map(|name| (name.clone(), Set::default())).collect();
+            let empty = |wanted: &Wanted| Set { over: wanted.over.clone(), ..Set::default() };
+            lock.sets = all.iter().map(|(name, wanted)| (name.clone(), empty(wanted))).collect();
         }
         for (name, set) in &mut lock.sets {
             if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
@@ -160,12 +194,15 @@ impl Pin<'_> {
 
     /// The packages and artifacts of the set, fetched where they are missing, and unpacked.
     pub fn additions(&self, lock: &Lock) -> Result<Additions, Error> {
-        let Inputs { additions_wanted, set, store, .. } = self.inputs;
+        let (Inputs { store, .. }, Wants { set, content, .. }) = (self.inputs, self.wants);
+        let containerd = content.containerd.clone();
+        let mut additions = Additions { containerd, ..Additions::default() };
+        if self.wants.is_empty() {
+            return Ok(additions);
+        }
         self.fetch(lock)?;
-        let packages = unpack::packages(store, &lock.packages_of(set))?;
-        let containerd = additions_wanted.containerd.clone();
-        let images = self.archives(lock)?;
-        let mut additions = Additions { packages, containerd, images, ..Additions::default() };
+        additions.packages = unpack::packages(store, &lock.packages_of(set))?;
+        additions.images = self.archives(lock)?;
         for artifact in lock.artifacts_of(set) {
             if artifact.unpack {
                 let tarball = unpack::tarball(store, artifact)?;
@@ -183,7 +220,7 @@ impl Pin<'_> {
 
     /// Puts all that the set names into the store.
     pub fn fetch(&self, lock: &Lock) -> Result<(), Error> {
-        let set = &self.inputs.set;
+        let set = &self.wants.set;
         let packages: Vec<_> = lock.packages_of(set).into_iter().cloned().collect();
         let downloader = self.downloader()?;
         let metadata = self.metadata(downloader.as_ref())?;
@@ -218,8 +255,8 @@ impl Pin<'_> {
     }
 
     fn pin_artifacts(&self, lock: &mut Lock, downloader: Option<&Downloader>) -> Result<(), Error> {
-        let wanted = &self.inputs.additions_wanted.artifacts;
-        if let Some(set) = lock.sets.get_mut(&self.inputs.set) {
+        let wanted = &self.wants.content.artifacts;
+        if let Some(set) = lock.sets.get_mut(&self.wants.set) {
             set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();
         }
         for artifact in wanted {
@@ -232,11 +269,11 @@ impl Pin<'_> {
 
     /// The image's own repositories, then those that the release of Kubernetes declares.
     fn repositories(&self, metadata: &Metadata<'_>) -> Result<Vec<Repository>, Error> {
-        let Inputs { request, folders, trees, additions_wanted, .. } = self.inputs;
+        let Inputs { request, folders, trees, .. } = self.inputs;
         let architecture = repositories::debian_architecture(request.profile.architecture);
         let pinned = repositories::archive_keys(folders)?;
         let mut all = repositories::of_image(&trees.root, architecture, &pinned, self.console)?;
-        for declaration in &additions_wanted.repositories {
+        for declaration in &self.wants.content.repositories {
             let key = metadata.unpinned(&declaration.key)?;
             all.push(declaration.repository(&key)?);
         }

@@ -1,10 +1,19 @@
-//! Who the node is: its host name, in the two files that say it.
+//! Who the node is: its host name, in the two files that say it; and what the image is.
 
-use super::{Draft, Error};
+use super::{Draft, Error, Request};
 use crate::{
-    change::{Origin, Volume},
+    change::{Access, Origin, Volume},
     image_path::ImagePath,
+    record::{self, Record},
 };
+
+/// Writes what the image was made as.
+pub fn leave_record(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
+    let path = ImagePath::new(record::PATH)?;
+    let json = Record::new(request)?.to_json();
+    let json = json.map_err(|error| Error::Content { path: path.clone(), source: error.into() })?;
+    draft.write(Volume::Root, &path, json, Some(Access::root(0o644)), Origin::Record)
+}
 
 /// Writes `/etc/hostname`, and the name's line in `/etc/hosts` as Debian has it: 127.0.1.1, in place of the vendor's.
 pub fn set_hostname(draft: &mut Draft<'_>, hostname: &str) -> Result<(), Error> {

@@ -49,6 +49,8 @@ pub struct Request {
     pub kubernetes: Option<kubernetes::Choice>,
     /// Folder with the overlays.
     pub overlays: PathBuf,
+    /// SHA-256 of the base's disk image.
+    pub base: String,
     /// Seconds since 1970 that stand for "now" in everything the build writes.
     pub epoch: i64,
 }
@@ -60,11 +62,27 @@ impl Request {
         self.node.hostname.clone().unwrap_or_else(default)
     }
 
+    /// What all nodes of the board and role get: the same, without the node.
+    pub fn release(&self) -> Self {
+        let node = self.node.of_release(self.membership.is_some());
+        Self { node, membership: None, ..self.clone() }
+    }
+
+    /// Whether there is nothing of a single node in it.
+    pub fn is_release(&self) -> bool {
+        self.membership.is_none() && self.node == self.node.of_release(false)
+    }
+
     /// Whether the image will hold what must not be published: password hashes, or a cluster's keys and tokens.
     pub fn holds_secrets(&self, changes: &[Change]) -> bool {
         changes.iter().any(|change| change.secret)
             || self.node.users.iter().any(|user| user.password_hash.is_some())
     }
+}
+
+/// The overlays that apply to `request`, by their folders, in order.
+pub fn overlay_folders(request: &Request) -> Vec<PathBuf> {
+    overlay::names(request).into_iter().map(|name| request.overlays.join(name)).collect()
 }
 
 /// The packages that overlays and node ask for, in order, each once.
@@ -223,8 +241,10 @@ pub enum Error {
     },
 }
 
-/// Makes the plan: the changes that turn the base, seen through `root` and `boot`, into what `request` asks for, with
+/// Makes the plan: the changes that turn what is there, seen through `root` and `boot`, into what `request` asks for, with
 /// `additions` in it.
+///
+/// What is there already is no change. So the plan of a node over its release's disk has only what makes the node.
 pub fn plan(
     request: &Request,
     additions: &Additions,
@@ -246,6 +266,7 @@ pub fn plan(
     users::add_users(&mut draft, &request.node.users, request.epoch)?;
     command_line::add_arguments(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
+    identity::leave_record(&mut draft, request)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.
     for overlay in &overlays {
         overlay.link_units(&mut draft)?;

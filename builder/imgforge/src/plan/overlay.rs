@@ -117,15 +117,20 @@ pub struct Overlay {
     declarations: Declarations,
 }
 
-/// The overlays that apply to `request`, in order.
-pub fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
+/// The names of the overlays that apply to `request`, in order, whether they are there or not.
+pub fn names(request: &Request) -> Vec<String> {
     let kubernetes = request.kubernetes.as_ref().map(|choice| format!("kubernetes/{}", choice.from.name()));
-    let names = ["common".to_owned(), format!("vendors/{}", request.vendor.vendor)]
+    ["common".to_owned(), format!("vendors/{}", request.vendor.vendor)]
         .into_iter()
         .chain(kubernetes)
-        .chain([format!("roles/{}", request.role.name()), format!("boards/{}", request.profile.board)]);
+        .chain([format!("roles/{}", request.role.name()), format!("boards/{}", request.profile.board)])
+        .collect()
+}
+
+/// The overlays that apply to `request`, in order.
+pub fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
     let mut overlays = Vec::new();
-    for name in names {
+    for name in names(request) {
         let folder = request.overlays.join(&name);
         if folder.is_dir() {
             overlays.push(Overlay::open(name, folder)?);

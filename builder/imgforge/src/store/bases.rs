@@ -15,7 +15,7 @@ use imgforge_disk::{
 use serde::{Deserialize, Serialize};
 
 use super::{BASES, Error, Store, check, failed, stamp, write_whole};
-use crate::yaml;
+use crate::{manifest::BaseEntry, yaml};
 
 /// Larger images are no SD-card images; a file that decodes to more is refused.
 const LARGEST_IMAGE: u64 = 256 << 30;
@@ -45,6 +45,14 @@ pub struct Record {
     pub image_size: u64,
     /// Time of modification of the decoded image, in nanoseconds since 1970.
     stamp: i128,
+}
+
+impl Record {
+    /// The record of a base that is not in the store, as a manifest tells of it.
+    pub fn of(base: &BaseEntry) -> Self {
+        let BaseEntry { sha256, size, image_sha256, image_size, .. } = base.clone();
+        Self { format: String::new(), sha256, size, image_sha256, image_size, stamp: 0 }
+    }
 }
 
 impl Store {

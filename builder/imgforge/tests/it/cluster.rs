@@ -71,6 +71,7 @@ impl Lab {
             membership: Some(membership),
             kubernetes: None,
             overlays: repository().join("overlays"),
+            base: "0".repeat(64),
             epoch: EPOCH,
         };
         let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
@@ -99,7 +100,7 @@ fn a_node_becomes_a_target_with_all_the_file_says() {
     assert_eq!((master.board.as_str(), master.set.as_str()), ("virt-arm64", "master"));
     assert_eq!(master.lock, Some(lab.path("home.virt-arm64.lock.yaml")), "one lock a board, beside the file");
     assert_eq!(master.node.kubernetes.as_ref().unwrap().release, "1.36", "the release file is the minor's");
-    assert_eq!(worker.set, "node k8s-worker-1", "it has packages that no other worker has");
+    assert_eq!(worker.set, "worker", "its own packages are a layer over what all workers have");
     let names: Vec<&str> = worker.node.users.iter().map(|user| user.name.as_str()).collect();
     assert_eq!(names, ["guest", "ops"]);
     assert_eq!(worker.node.time_servers, ["192.168.1.1"]);
@@ -182,7 +183,7 @@ fn the_example_can_be_built() {
     let lab = Lab::new(&text);
     lab.file().notices().unwrap();
     let sets: Vec<String> = lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set).collect();
-    assert_eq!(sets, ["node k8s-master-1", "worker", "worker"]);
+    assert_eq!(sets, ["master", "worker", "worker"]);
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! The command line of `imgforge personalize`.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::Args;
+
+use super::{Format, TargetArgs};
+use crate::node::Role;
+
+/// `imgforge personalize`.
+#[derive(Debug, Args)]
+pub struct PersonalizeArgs {
+    /// The release image, raw or compressed; its manifest lies beside it.
+    pub image: PathBuf,
+    /// The cluster of the node (`imgforge schema cluster`).
+    #[arg(long, value_name = "FILE", conflicts_with = "hostname", requires = "node")]
+    pub cluster: Option<PathBuf>,
+    /// With --cluster: the node's name. Without: a file with the node's settings (`imgforge schema node`).
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "hostname")]
+    pub node: Option<String>,
+    /// The node's host name, where there is no cluster.
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub secrets: Option<PathBuf>,
+    /// The manifest of the release image [default: the one beside it].
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// The image to write [default: HOSTNAME.img, with the format's ending].
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// The image's format [default: by the ending of --output, else img].
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Threads to use [default: one per CPU]. The image is the same with any number.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Never use the network: take what the store has.
+    #[arg(long)]
+    pub offline: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// The folder with the overlays [default: `overlays` beside the profiles].
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
+    pub overlays: Option<PathBuf>,
+}
+
+impl PersonalizeArgs {
+    /// What a build of the same image would be asked for; without a cluster, of a `board` and a `role`.
+    pub fn target(&self, board: &str, role: Role) -> TargetArgs {
+        let is_alone = self.cluster.is_none();
+        TargetArgs {
+            board: is_alone.then(|| board.to_owned()),
+            role: is_alone.then_some(role),
+            hostname: self.hostname.clone(),
+            cluster: self.cluster.clone(),
+            node: self.node.iter().cloned().collect(),
+            secrets: self.secrets.clone(),
+            base: None,
+            lock: None,
+            locked: true,
+            offline: self.offline,
+            frozen: false,
+            store: self.store.clone(),
+            profiles: self.profiles.clone(),
+            overlays: self.overlays.clone(),
+            epoch: None,
+        }
+    }
+}
