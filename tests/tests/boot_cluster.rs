@@ -21,7 +21,7 @@ const STAGE: Duration = Duration::from_secs(600);
 const FIRST_BOOT: Duration = Duration::from_secs(900);
 const REPORT: Duration = Duration::from_secs(120);
 
-const CLUSTER: &str = "\
+const CLUSTER: &str = r#"
 name: home
 add-ons: { network: flannel }
 carry-images: false # no registry has the stand-ins
@@ -37,9 +37,12 @@ nodes:
     storage:
       - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
       - { path: /var/lib/containerd, on: /mnt/root/var/lib/containerd }
+    files:
+      - path: /etc/systemd/network/04-management.network # a second card, for this machine only
+        content: "[Match]\nMACAddress=52:54:00:12:35:01\n[Network]\nDHCP=ipv4\n"
   - { hostname: k8s-worker-1, board: virt-arm64, address: 192.168.76.11/24, labels: { home.example/network: gigabit } }
   - { hostname: k8s-worker-2, board: virt-arm64, address: 192.168.76.12/24 }
-";
+"#;
 
 /// In place of flannel's manifest, which the tests cannot reach.
 const NETWORK: &str = "kind: ConfigMap\ndata: { net-conf.json: '{ \"Network\": \"10.244.0.0/16\" }' }\n";
@@ -146,9 +149,9 @@ fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_aft
     let lab = Lab::new();
     let lan = Lan::new();
     let port = free_port();
-    let router = format!("{port}:192.168.76.10:6443");
+    let management = format!("{port}:6443");
     let master = |options: &[&str]| {
-        lan.boot(1, &lab.image("k8s-master-1"), &[&["--forward", &router], options].concat())
+        lan.boot(1, &lab.image("k8s-master-1"), &[&["--management", &management], options].concat())
     };
 
     // The worker is first, and its board has no battery for the clock. The master comes without its disk: it says which, and
