@@ -10,7 +10,7 @@ STATES=$ROOT/run/imgforge/stages     # do not: what the stage is doing since pow
 LOGS=$ROOT/var/log/imgforge
 
 STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
-LONGEST_DELAY=300 # seconds between two attempts
+LONGEST_DELAY=120 # seconds between two attempts
 LOG_LIMIT=262144  # bytes; an older log is kept once
 
 now() { date +%s; }
