@@ -189,7 +189,18 @@ impl Bench {
 
     /// Runs `command`, which has to refuse: with this exit code, an answer of these lines, no change to any
     /// file that was there, nothing new outside the store, and a store that holds only what it says it holds.
-    pub fn verdict(&self, mut command: Command, code: i32, answer: &[&str]) -> Result<(), String> {
+    pub fn verdict(&self, command: Command, code: i32, answer: &[&str]) -> Result<(), String> {
+        self.verdict_but_for(&[], command, code, answer)
+    }
+
+    /// The same, but the files `own` are the caller's to look at.
+    pub fn verdict_but_for(
+        &self,
+        own: &[PathBuf],
+        mut command: Command,
+        code: i32,
+        answer: &[&str],
+    ) -> Result<(), String> {
         let before = self.files();
         let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
         let said =
@@ -206,7 +217,8 @@ impl Bench {
         let after = self.files();
         // What a build puts into the store stays there for the next one.
         let kept = |path: &PathBuf| path.starts_with(self.path("store")) && !before.contains_key(path);
-        let differs = |path: &&PathBuf| before.get(*path) != after.get(*path) && !kept(path);
+        let differs =
+            |path: &&PathBuf| before.get(*path) != after.get(*path) && !kept(path) && !own.contains(*path);
         let changed: BTreeSet<_> = before.keys().chain(after.keys()).filter(differs).collect();
         if !changed.is_empty() {
             return Err(format!("changed or left behind: {changed:?}"));

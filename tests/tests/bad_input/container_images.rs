@@ -160,10 +160,18 @@ impl Lab {
         file
     }
 
-    /// `imgforge lock` refuses, as [`Bench::verdict`] has it.
+    /// `imgforge lock` refuses, as [`Bench::verdict`] has it. A lock that was there stays as it was; a new one has what the nodes
+    /// of the role share, and nothing of a node whose images were refused.
     fn refuses(&self, code: i32, answer: &[&str]) {
-        if let Err(verdict) = self.bench.verdict(self.imgforge(&["lock"]), code, answer) {
+        let lock = || fs::read_to_string(self.lock()).ok();
+        let before = lock();
+        let command = self.imgforge(&["lock"]);
+        if let Err(verdict) = self.bench.verdict_but_for(&[self.lock()], command, code, answer) {
             panic!("{verdict}");
+        }
+        match (before, lock()) {
+            (None, Some(after)) => assert!(!after.contains("images") && !after.contains("node w"), "{after}"),
+            (before, after) => assert_eq!(before, after),
         }
     }
 }
