@@ -6,10 +6,10 @@ use std::{fs, process::Command, time::Duration};
 
 use imgforge_tests::{Guest, Workbench, succeeds};
 
-/// About six times what an idle machine of two cores needs.
-const LOGIN: Duration = Duration::from_secs(300);
-const FIRST_BOOT: Duration = Duration::from_secs(600);
-const ANSWER: Duration = Duration::from_secs(120);
+/// When to give up: about ten times what an idle machine of two cores needs, since other tests run beside the boots.
+const LOGIN: Duration = Duration::from_secs(600);
+const FIRST_BOOT: Duration = Duration::from_secs(1200);
+const ANSWER: Duration = Duration::from_secs(240);
 
 /// The password is `imgforge`: `openssl passwd -6 -salt imgforge imgforge`.
 const NODE: &str = "\

@@ -16,10 +16,10 @@ use imgforge_tests::{
 };
 use serde_json::Value;
 
-/// About six times what an idle machine of two cores needs.
-const STAGE: Duration = Duration::from_secs(600);
-const FIRST_BOOT: Duration = Duration::from_secs(900);
-const REPORT: Duration = Duration::from_secs(120);
+/// When to give up: about ten times what an idle machine of two cores needs, since other tests run beside the boots.
+const STAGE: Duration = Duration::from_secs(1200);
+const FIRST_BOOT: Duration = Duration::from_secs(1200);
+const REPORT: Duration = Duration::from_secs(300);
 
 const CLUSTER: &str = r#"
 name: home
