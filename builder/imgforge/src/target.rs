@@ -72,7 +72,9 @@ fn alone(args: &TargetArgs, board: &str, role: Role) -> Result<Target, Error> {
             return Err(node::Error::Invalid { setting: "--node".into(), message }.into());
         }
     };
-    if let Some(hostname) = &args.hostname {
+    // The name that a release image has anyway makes no node of it.
+    let of_release = format!("{board}-{}", role.name());
+    if let Some(hostname) = args.hostname.as_ref().filter(|hostname| **hostname != of_release) {
         node.hostname = Some(hostname.clone());
     }
     node.check()?;
