@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -41,7 +41,11 @@ nodes:
       - path: /etc/systemd/network/04-management.network # a second card, for this machine only
         content: "[Match]\nMACAddress=52:54:00:12:35:01\n[Network]\nDHCP=ipv4\n"
   - { hostname: k8s-worker-1, board: virt-arm64, address: 192.168.76.11/24, labels: { home.example/network: gigabit } }
-  - { hostname: k8s-worker-2, board: virt-arm64, address: 192.168.76.12/24 }
+  - hostname: k8s-worker-2
+    board: virt-arm64
+    address: 192.168.76.12/24
+    mounts:
+      - { source: /dev/vdb, target: /mnt/scratch, format-if-blank: true }
 "#;
 
 /// In place of flannel's manifest, which the tests cannot reach.
@@ -187,9 +191,13 @@ fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_aft
     assert_eq!(first["etcd_on"], "/dev/vdb[/var/lib/etcd]", "{state}");
     assert_eq!(state["manifests"].as_array().unwrap(), &[NETWORK], "{state}");
 
-    // A node that is switched on when the cluster has long been there joins it, too.
-    let mut late = lan.boot(3, &lab.image("k8s-worker-2"), &[]);
+    // A node that is switched on when the cluster has long been there joins it, too, and makes the file system on its new disk.
+    let blank = lab.path("blank.img");
+    File::create(&blank).unwrap().set_len(64 << 20).unwrap();
+    let mut late = lan.boot(3, &lab.image("k8s-worker-2"), &["--disk", &blank.to_string_lossy()]);
+    late.wait_for("imgforge: [storage] 1 declared mounts in place", STAGE);
     finishes(&mut late, "k8s-worker-2 (worker)");
+    succeeds(Command::new("dumpe2fs").arg("-h").arg(&blank));
     lab.wait_for_state(port, |state| node(state, "k8s-worker-2").is_some());
 
     // And one that is switched off and on again is back by itself.

@@ -117,6 +117,10 @@ pub struct Mount {
     /// Whether the node must not start its work without it.
     #[serde(default = "default_required")]
     pub required: bool,
+    /// Whether the node makes the file system itself the first time, on a disk that holds nothing: no file system, no
+    /// partition table, no RAID. Such a disk has no UUID or label yet, so `source` is a path in `/dev`.
+    #[serde(default)]
+    pub format_if_blank: bool,
 }
 
 /// A directory that lives elsewhere: a bind mount.
@@ -225,6 +229,14 @@ impl Node {
                     return Err(invalid(setting, format!("`{value}` must be one word, as in fstab")));
                 }
             }
+            let setting = || format!("mounts[{index}].format-if-blank");
+            if mount.format_if_blank && !mount.source.starts_with("/dev/") {
+                let message = "a blank disk has no UUID or label: give `source` as /dev/disk/by-id/…";
+                return Err(invalid(setting(), message));
+            }
+            if mount.format_if_blank && mount.kind != "ext4" {
+                return Err(invalid(setting(), format!("ext4 is made, not {}", mount.kind)));
+            }
         }
         Ok(())
     }
@@ -319,6 +331,17 @@ mod tests {
     fn a_path_is_mounted_once() {
         let text = "mounts: [{source: LABEL=a, target: /mnt/a}]\nstorage: [{path: /mnt/a, on: /x}]";
         assert_eq!(error_of(text), "storage[0].path: /mnt/a is mounted twice");
+    }
+
+    #[test]
+    fn a_blank_disk_is_named_by_its_device() {
+        let mount = |more: &str| format!("mounts: [{{target: /mnt/a, format-if-blank: true, {more}}}]");
+        assert_eq!(
+            error_of(&mount("source: LABEL=a")),
+            "mounts[0].format-if-blank: a blank disk has no UUID or label: give `source` as /dev/disk/by-id/…"
+        );
+        let xfs = error_of(&mount("source: /dev/disk/by-id/usb-1, type: xfs"));
+        assert_eq!(xfs, "mounts[0].format-if-blank: ext4 is made, not xfs");
     }
 
     #[test]

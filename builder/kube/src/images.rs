@@ -137,10 +137,20 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_asked_for() {
-        assert_eq!(images_of("kubernetes: 1.26.15").unknown, ["images.coredns", "images.etcd"]);
-        let given = images_of("kubernetes: 1.26.15\nimages: { etcd: 3.5.10-0, coredns: v1.9.3 }");
+        assert_eq!(images_of("kubernetes: 1.33.1").unknown, ["images.coredns", "images.etcd"]);
+        let given = images_of("kubernetes: 1.33.1\nimages: { etcd: 3.5.21-0, coredns: v1.12.0 }");
         assert_eq!(given.unknown, [""; 0]);
-        assert!(given.references.contains(&"registry.k8s.io/coredns/coredns:v1.9.3".to_owned()));
+        assert!(given.references.contains(&"registry.k8s.io/coredns/coredns:v1.12.0".to_owned()));
+    }
+
+    #[test]
+    fn the_last_line_of_32_bit_boards_is_carried_whole() {
+        // `kubeadm config images list` of 1.26.15.
+        let images = images_of("kubernetes: 1.26.15");
+        assert_eq!(images.unknown, [""; 0]);
+        for reference in ["registry.k8s.io/coredns/coredns:v1.9.3", "registry.k8s.io/etcd:3.5.10-0"] {
+            assert!(images.references.contains(&reference.to_owned()), "{reference}");
+        }
     }
 
     #[test]

@@ -133,6 +133,7 @@ fn mount((index, mount): (usize, &cluster::Mount)) -> Result<Mount, node::Error>
         kind: mount.kind.clone(),
         options: mount.options.clone(),
         required: mount.required,
+        format_if_blank: mount.format_if_blank,
     })
 }
 

@@ -53,7 +53,10 @@ fn check_free(fstab: &str, node: &Node) -> Result<(), Error> {
 
 fn disk_line(mount: &Mount) -> String {
     // 30 s instead of systemd's 90: a USB enclosure that has not answered by then is off.
-    let options = with_options(&mount.options, &["nofail", "x-systemd.device-timeout=30s"]);
+    let mut ours = vec!["nofail", "x-systemd.device-timeout=30s"];
+    // systemd-makefs(8) looks for signatures first, and leaves a disk with any alone.
+    ours.extend(mount.format_if_blank.then_some("x-systemd.makefs"));
+    let options = with_options(&mount.options, &ours);
     let pass = if matches!(mount.kind.as_str(), "ext2" | "ext3" | "ext4" | "vfat") { 2 } else { 0 };
     format!("{} {} {} {options} 0 {pass}\n", mount.source, escape(&mount.target), mount.kind)
 }
@@ -95,11 +98,18 @@ mod tests {
             kind: "ext4".into(),
             options: "defaults,rw".into(),
             required: true,
+            format_if_blank: false,
         };
         assert_eq!(
             disk_line(&mount),
             "UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c3 /mnt/root ext4 \
              defaults,rw,nofail,x-systemd.device-timeout=30s 0 2\n"
+        );
+        let blank = Mount { source: "/dev/disk/by-id/usb-1".into(), format_if_blank: true, ..mount };
+        assert_eq!(
+            disk_line(&blank),
+            "/dev/disk/by-id/usb-1 /mnt/root ext4 \
+             defaults,rw,nofail,x-systemd.device-timeout=30s,x-systemd.makefs 0 2\n"
         );
     }
 

@@ -143,6 +143,10 @@ pub struct Mount {
     /// Whether the node must not start its work without it.
     #[serde(default = "default_required")]
     pub required: bool,
+    /// Whether the node makes the file system itself the first time, on a disk that holds nothing: no file system, no
+    /// partition table, no RAID. Such a disk has no UUID or label yet, so `source` is a path in `/dev`.
+    #[serde(default)]
+    pub format_if_blank: bool,
 }
 
 /// A directory that lives elsewhere: a bind mount.

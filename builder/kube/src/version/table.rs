@@ -19,30 +19,36 @@ pub struct Line {
     pub etcd: Option<&'static str>,
 }
 
+/// A line whose tags of CoreDNS and etcd have not been looked up.
 const fn line(minor: u16, pause: &'static str) -> Line {
     Line { minor, pause, coredns: None, etcd: None }
 }
 
-/// All lines that are known, oldest first, without a gap.
+const fn known(minor: u16, pause: &'static str, coredns: &'static str, etcd: &'static str) -> Line {
+    Line { minor, pause, coredns: Some(coredns), etcd: Some(etcd) }
+}
+
+/// All lines that are known, oldest first, without a gap. Later patches of a line may have a later etcd: kubeadm is told
+/// the tag that the cards carry, and takes each of its line.
 const LINES: [Line; 18] = [
-    Line { coredns: Some("1.7.0"), etcd: Some("3.4.13-0"), ..line(20, "3.2") },
+    known(20, "3.2", "1.7.0", "3.4.13-0"),
     line(21, "3.4.1"),
     line(22, "3.5"),
-    line(23, "3.6"),
-    line(24, "3.7"),
-    line(25, "3.8"),
-    line(26, "3.9"),
-    line(27, "3.9"),
-    line(28, "3.9"),
-    line(29, "3.9"),
-    line(30, "3.9"),
-    line(31, "3.10"),
-    line(32, "3.10"),
+    known(23, "3.6", "v1.8.6", "3.5.6-0"),
+    known(24, "3.7", "v1.8.6", "3.5.6-0"),
+    known(25, "3.8", "v1.9.3", "3.5.9-0"),
+    known(26, "3.9", "v1.9.3", "3.5.10-0"),
+    known(27, "3.9", "v1.10.1", "3.5.12-0"),
+    known(28, "3.9", "v1.10.1", "3.5.15-0"),
+    known(29, "3.9", "v1.11.1", "3.5.15-0"),
+    known(30, "3.9", "v1.11.3", "3.5.15-0"),
+    known(31, "3.10", "v1.11.3", "3.5.15-0"),
+    known(32, "3.10", "v1.11.3", "3.5.16-0"),
     line(33, "3.10"),
-    Line { coredns: Some("v1.12.1"), etcd: Some("3.6.8-0"), ..line(34, "3.10.1") },
-    Line { coredns: Some("v1.12.4"), etcd: Some("3.6.8-0"), ..line(35, "3.10.1") },
-    Line { coredns: Some("v1.14.2"), etcd: Some("3.6.8-0"), ..line(36, "3.10.2") },
-    Line { coredns: Some("v1.14.6"), etcd: Some("3.7.0-0"), ..line(37, "3.10.2") },
+    known(34, "3.10.1", "v1.12.1", "3.6.8-0"),
+    known(35, "3.10.1", "v1.12.4", "3.6.8-0"),
+    known(36, "3.10.2", "v1.14.2", "3.6.8-0"),
+    known(37, "3.10.2", "v1.14.6", "3.7.0-0"),
 ];
 
 /// The first and the last minor release that is known.
