@@ -171,10 +171,11 @@ impl Node {
 
     /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let node: Self = yaml::read(path)?;
+        let text = yaml::text(path)?;
+        let node: Self = yaml::parse(path, &text)?;
         match node.check() {
             Err(Error::Invalid { setting, message }) => {
-                Err(invalid(format!("{}: {setting}", path.display()), message))
+                Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
             checked => checked.map(|()| node),
         }
