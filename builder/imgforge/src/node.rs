@@ -67,6 +67,9 @@ pub struct Node {
     /// A static address; without one the node asks by DHCP.
     #[serde(default)]
     pub address: Option<Address>,
+    /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
+    #[serde(default)]
+    pub swap: bool,
 }
 
 /// A static address of a node's wired network.

@@ -339,6 +339,35 @@ fn a_node_that_says_nothing_keeps_the_vendors_network_and_time() {
 }
 
 #[test]
+fn swap_goes_and_a_node_that_is_to_have_it_gets_back_the_vendors() {
+    let zram = "/etc/default/armbian-zram-config";
+    let rpi_swap = "/etc/rpi/swap.conf.d/90-imgforge.conf";
+    for (board, path, off, on) in [
+        ("rk3328", zram, "ENABLED=true\nSWAP=false\n", "ENABLED=true\nSWAP=true\n"),
+        (
+            "rpi4",
+            rpi_swap,
+            "# kubelet does not start with swap.\n[Main]\nMechanism=none\n",
+            "# Swap stays as the vendor made it.\n",
+        ),
+    ] {
+        let over = |node: &str, root: &MemoryTree| {
+            plan::plan(&request(board, Role::Worker, node), &Additions::default(), root, Some(&boot()))
+                .unwrap()
+        };
+        let vendors = root().with_file(zram, "ENABLED=true\n# SWAP=false\n", Access::root(0o644));
+        let release = over("", &vendors);
+        assert_eq!(text(&release, Volume::Root, path), off);
+        let below = vendors.with_file(path, off, Access::root(0o644));
+        let node = over("swap: true", &below);
+        assert_eq!(text(&node, Volume::Root, path), on, "the node's layer over that of its release");
+        let environment = "/etc/imgforge/node.env";
+        assert!(text(&release, Volume::Root, environment).contains("IMGFORGE_SWAP='off'\n"));
+        assert!(text(&node, Volume::Root, environment).contains("IMGFORGE_SWAP='on'\n"));
+    }
+}
+
+#[test]
 fn a_condition_on_a_variable_that_is_not_there_is_an_error() {
     let folder = TempDir::new().unwrap();
     let overlay = folder.path().join("common");

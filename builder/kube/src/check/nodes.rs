@@ -125,7 +125,7 @@ fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
         }
     }
     let version = cluster.version_of(node);
-    if node.swap && !version.tolerates_swap() {
+    if node.swap && node.role != Role::Base && !version.tolerates_swap() {
         let message = format!("the kubelet of {version} does not keep pods out of swap; 1.30 and newer do");
         findings.push(Finding::error(at.path("swap"), message));
     }

@@ -59,7 +59,7 @@ pub struct Node {
     /// Static address with its network's prefix: `192.168.1.10/24`; unset: DHCP.
     #[serde(default)]
     pub address: Option<Cidr>,
-    /// Whether swap stays on. Pods do not use it; needs Kubernetes 1.30.
+    /// Whether swap stays as the vendor made it. Pods do not use it; where there are any, needs Kubernetes 1.30.
     #[serde(default)]
     pub swap: bool,
     /// Words added to the kernel's command line.
