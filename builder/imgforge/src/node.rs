@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use imgforge_kube::cluster::Cidr;
+use imgforge_kube::cluster::{Cidr, Interface};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,10 @@ pub struct Address {
     /// Name servers.
     #[serde(default)]
     pub dns: Vec<IpAddr>,
+    /// The network card that has it, by its name (`end0`) or hardware address; unset: the wired one, of which the board
+    /// then must have no other.
+    #[serde(default)]
+    pub interface: Option<Interface>,
 }
 
 /// Somebody who may log in.

@@ -257,6 +257,16 @@ nodes: [{{hostname: a, board: rpi4, role: master}}]"
 }
 
 #[test]
+fn a_card_is_named_for_an_address_only() {
+    let text = "
+nodes:
+  - { hostname: a, board: rpi4, role: master, address: 192.168.1.10/24, interface: 02:00:5e:10:00:01 }
+  - { hostname: b, board: rpi4, interface: end0 }";
+    let expected = "nodes[1].interface: end0 is to have a static address, and there is none; give `address`, or remove this";
+    assert_eq!(errors(text), [expected]);
+}
+
+#[test]
 fn swap_wants_a_kubelet_that_keeps_pods_out_of_it() {
     let text = "
 kubernetes: 1.26.15

@@ -95,6 +95,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             address,
             gateway: cluster.lan.gateway,
             dns: cluster.lan.dns.clone(),
+            interface: node.interface.clone(),
         }),
         swap: node.swap,
     })

@@ -329,6 +329,26 @@ fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
 }
 
 #[test]
+fn of_several_cards_only_the_one_that_is_named_has_the_address() {
+    for (interface, networkd, manager) in [
+        ("end0", "[Match]\nName=end0\n\n[Network]", "autoconnect-priority=10\ninterface-name=end0\n\n[ipv4]"),
+        (
+            "02:00:5E:10:00:01",
+            "[Match]\nMACAddress=02:00:5e:10:00:01\nKind=!*\n\n[Network]",
+            "autoconnect-priority=10\n\n[ethernet]\nmac-address=02:00:5e:10:00:01\n\n[ipv4]",
+        ),
+    ] {
+        let node = format!("address: {{ address: 192.168.1.10/24, interface: {interface} }}");
+        let changes = plan_of(&request("rpi4", Role::Base, &node));
+        let network = text(&changes, Volume::Root, "/etc/systemd/network/05-imgforge.network");
+        assert!(network.contains(networkd), "{network}");
+        let connection = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+        let keyfile = text(&changes, Volume::Root, connection);
+        assert!(keyfile.contains(manager), "{keyfile}");
+    }
+}
+
+#[test]
 fn a_node_that_says_nothing_keeps_the_vendors_network_and_time() {
     for board in ["rpi4", "rk3328", "virt-arm64"] {
         let changes = plan_of(&request(board, Role::Worker, ""));

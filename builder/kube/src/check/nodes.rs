@@ -75,7 +75,7 @@ fn free_name(cluster: &Cluster, name: &str) -> String {
 }
 
 fn check_address(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
-    let Some(cidr) = &node.address else { return Vec::new() };
+    let Some(cidr) = &node.address else { return check_interface(node, at) };
     let path = at.path("address");
     let address = cidr.address;
     let mut findings = Vec::new();
@@ -103,6 +103,15 @@ fn check_address(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
         Some(_) => {}
     }
     findings
+}
+
+/// Of a node that asks by DHCP: all its cards do.
+fn check_interface(node: &Node, at: &At) -> Vec<Finding> {
+    let finding = |interface| {
+        let message = format!("{interface} is to have a static address, and there is none");
+        Finding::error(at.path("interface"), message).suggest("give `address`, or remove this")
+    };
+    node.interface.iter().map(finding).collect()
 }
 
 fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
