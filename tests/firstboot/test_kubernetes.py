@@ -34,6 +34,16 @@ class Kernel(unittest.TestCase):
         self.assertEqual(node.stage("kernel")[0], 0)
         self.assertEqual(node.calls("swapoff"), ["swapoff -a"])
 
+    def test_swap_stays_on_where_the_node_is_to_have_it(self):
+        node = self.node("Filename Type\n/dev/zram0 partition\n")
+        environment = (node.root / "etc/imgforge/node.env").read_text()
+        node.write("etc/imgforge/node.env", environment + "IMGFORGE_SWAP='on'\n")
+        code, said = node.stage("kernel")
+        self.assertEqual((code, node.calls("swapoff")), (0, []))
+        self.assertIn("as Kubernetes needs them; swap stays on", said)
+        node.write("proc/swaps", "Filename Type\n")
+        self.assertIn("as Kubernetes needs them; no swap", node.stage("kernel")[1])
+
     def test_a_kernel_without_a_module_is_told(self):
         node = self.node()
         node.set("missing-module", "br_netfilter")

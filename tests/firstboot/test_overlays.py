@@ -69,7 +69,8 @@ class Declarations(unittest.TestCase):
             text = (OVERLAYS / overlay / "overlay.yaml").read_text()
             templates = set(re.findall(r"^  (/\S+): \{ .*\btemplate: true\b.* \}$", text, re.M))
             root = OVERLAYS / overlay / "root"
-            found = {f"/{p.relative_to(root)}" for p in root.rglob("*") if p.is_file() and b"{{" in p.read_bytes()}
+            files = (path for path in root.rglob("*") if path.is_file())
+            found = {f"/{p.relative_to(root)}" for p in files if any(sign in p.read_bytes() for sign in (b"{{", b"{%"))}
             self.assertEqual(templates, found, overlay)
 
     def test_enabled_units_of_ours_exist_and_can_be_enabled(self):

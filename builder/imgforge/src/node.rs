@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use imgforge_kube::cluster::Cidr;
+use imgforge_kube::cluster::{Cidr, Interface};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,9 @@ pub struct Node {
     /// A static address; without one the node asks by DHCP.
     #[serde(default)]
     pub address: Option<Address>,
+    /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
+    #[serde(default)]
+    pub swap: bool,
 }
 
 /// A static address of a node's wired network.
@@ -81,6 +84,10 @@ pub struct Address {
     /// Name servers.
     #[serde(default)]
     pub dns: Vec<IpAddr>,
+    /// The network card that has it, by its name (`end0`) or hardware address; unset: the wired one, of which the board
+    /// then must have no other.
+    #[serde(default)]
+    pub interface: Option<Interface>,
 }
 
 /// Somebody who may log in.
@@ -175,10 +182,11 @@ impl Node {
 
     /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let node: Self = yaml::read(path)?;
+        let text = yaml::text(path)?;
+        let node: Self = yaml::parse(path, &text)?;
         match node.check() {
             Err(Error::Invalid { setting, message }) => {
-                Err(invalid(format!("{}: {setting}", path.display()), message))
+                Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
             checked => checked.map(|()| node),
         }

@@ -53,7 +53,7 @@ pub fn targets(args: &TargetArgs, settings: &Settings, console: &Console) -> Res
             let folders = settings.profile_folders(args.profiles.as_deref());
             let catalogue = Catalogue::load(&folders)?;
             let file = ClusterFile::read(path, args.secrets.as_deref(), &catalogue, &folders)?;
-            file.notices()?.iter().for_each(|notice| console.note(&notice.to_string()));
+            file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
             file.targets(&args.node)
         }
         (None, Some(board), Some(role)) => Ok(vec![alone(args, board, role)?]),

@@ -1,11 +1,15 @@
 //! The one door to YAML: errors with file, line, column and, for a misspelt key, the nearest known one.
 
+mod place;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
+
+pub use place::{Place, Position};
 
 /// A file could not be read as the YAML document it should be.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +31,10 @@ pub enum Error {
         limit: u64,
     },
     /// Its text does not fit the document's type.
-    #[error("{}{place}: {message}", path.display())]
+    #[error("{place}: {message}")]
     Invalid {
-        /// The file.
-        path: PathBuf,
-        /// `:line:column`, or nothing where the parser knows none.
-        place: String,
+        /// Where.
+        place: Place,
         /// What is wrong, in the parser's words.
         message: String,
         /// What the author may have meant.
@@ -45,11 +47,16 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads `path` as a document of type `T`.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    parse(path, &text(path)?)
+}
+
+/// The text of `path`, as long as a document may be.
+pub fn text(path: &Path) -> Result<String, Error> {
     let fail = |source| Error::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(fail)?.len() > MOST_BYTES {
         return Err(Error::TooLarge { path: path.to_owned(), limit: MOST_BYTES });
     }
-    parse(path, &fs::read_to_string(path).map_err(fail)?)
+    fs::read_to_string(path).map_err(fail)
 }
 
 /// Parses `text`, which was read from `path`.
@@ -58,10 +65,10 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     serde_yaml::from_str(text).map_err(|error| {
         let message = error.to_string();
-        let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+        let place = Place { file: path.to_owned(), position: error.location().map(Position::from) };
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let suggestion = suggest(&message);
-        Error::Invalid { path: path.to_owned(), place, message, suggestion }
+        Error::Invalid { place, message, suggestion }
     })
 }
 

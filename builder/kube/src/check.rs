@@ -22,6 +22,15 @@ pub enum Severity {
     Error,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Notice => "notice",
+            Severity::Error => "error",
+        })
+    }
+}
+
 /// Something about a cluster file that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -1,5 +1,6 @@
 //! The cluster file, `home.yaml`: one cluster and its nodes. Its types only; [`crate::check`] judges the values.
 
+mod interface;
 mod network;
 mod node;
 
@@ -8,6 +9,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use interface::{Interface, InvalidInterface};
 pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
 

@@ -257,6 +257,31 @@ nodes: [{{hostname: a, board: rpi4, role: master}}]"
 }
 
 #[test]
+fn a_card_is_named_for_an_address_only() {
+    let text = "
+nodes:
+  - { hostname: a, board: rpi4, role: master, address: 192.168.1.10/24, interface: 02:00:5e:10:00:01 }
+  - { hostname: b, board: rpi4, interface: end0 }";
+    let expected = "nodes[1].interface: end0 is to have a static address, and there is none; give `address`, or remove this";
+    assert_eq!(errors(text), [expected]);
+}
+
+#[test]
+fn swap_wants_a_kubelet_that_keeps_pods_out_of_it() {
+    let text = "
+kubernetes: 1.26.15
+nodes:
+  - { hostname: a, board: rpi4, role: master }
+  - { hostname: b, board: rpi4, swap: true }
+  - { hostname: c, board: rpi4, role: base, swap: true }";
+    assert_eq!(
+        errors(text),
+        ["nodes[1].swap: the kubelet of 1.26.15 does not keep pods out of swap; 1.30 and newer do"]
+    );
+    assert_eq!(errors(&text.replace("1.26.15", "1.36.4")), [""; 0]);
+}
+
+#[test]
 fn paths_are_absolute_and_modes_octal() {
     let text = "
 nodes:

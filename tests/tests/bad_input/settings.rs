@@ -116,8 +116,14 @@ fn a_faulty_node_file_is_refused_with_its_place() {
             input: |bench| node(bench, "hostname: a_b\n"),
             code: 1,
             answer: &[
-                "error: ~/node.yaml: hostname: `a_b` is no host name: a-z, 0-9 and `-` between them, at most 63 a label",
+                "error: ~/node.yaml:1:1: hostname: `a_b` is no host name: a-z, 0-9 and `-` between them, at most 63 a label",
             ],
+        },
+        Case {
+            name: "an unusable value below",
+            input: |bench| node(bench, "users:\n  - { name: a }\nmounts: [{ source: x,\n  target: / }]\n"),
+            code: 1,
+            answer: &["error: ~/node.yaml:4:3: mounts[0].target: the root file system is the image's own"],
         },
         Case {
             name: "not there",

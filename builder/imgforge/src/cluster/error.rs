@@ -2,8 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use imgforge_kube::{check::Finding, member, node_files, pki};
+use imgforge_kube::{member, node_files, pki};
 
+use super::Located;
 use crate::yaml;
 
 /// Why a cluster's files cannot be used.
@@ -18,7 +19,7 @@ pub enum Error {
         /// The cluster file.
         path: PathBuf,
         /// All that is wrong.
-        errors: Vec<Finding>,
+        errors: Vec<Located>,
     },
     /// A check found errors; they have been printed.
     #[error("{} has {count} error{}", path.display(), if *count == 1 { "" } else { "s" })]

@@ -4,6 +4,7 @@
 
 mod add_ons;
 mod error;
+mod located;
 mod membership;
 mod node;
 mod releases;
@@ -18,23 +19,24 @@ use std::{
 use imgforge_kube::{
     add_ons::Manifests,
     board::BoardFacts,
-    check::{self, Finding, Severity},
+    check::{self, Finding},
     cluster::Cluster,
     pki::Secrets,
 };
 
-pub use self::{error::Error, membership::Membership};
+pub use self::{error::Error, located::Located, membership::Membership};
 use crate::{
     limits,
     profile::{self, Catalogue},
     target::Target,
-    yaml,
+    yaml::{self, Place},
 };
 
 /// A cluster file, read, with the boards there are.
 #[derive(Debug)]
 pub struct ClusterFile<'a> {
     path: PathBuf,
+    text: String,
     secrets_path: PathBuf,
     cluster: Arc<Cluster>,
     boards: Arc<Boards>,
@@ -54,7 +56,8 @@ impl<'a> ClusterFile<'a> {
         catalogue: &'a Catalogue,
         folders: &'a [PathBuf],
     ) -> Result<Self, crate::error::Error> {
-        let cluster = Arc::new(yaml::read(path).map_err(Error::Yaml)?);
+        let text = yaml::text(path).map_err(Error::Yaml)?;
+        let cluster = Arc::new(yaml::parse(path, &text).map_err(Error::Yaml)?);
         let secrets_path = secrets.map_or_else(|| path.with_extension("secrets.yaml"), Path::to_owned);
         let boards = catalogue.boards().flat_map(|(_, profile)| {
             let names = profile.aliases.iter().chain([&profile.board]);
@@ -62,7 +65,7 @@ impl<'a> ClusterFile<'a> {
         });
         let boards = Arc::new(boards.collect());
         let manifests = Arc::new(add_ons::manifests(folders)?);
-        Ok(Self { path: path.to_owned(), secrets_path, cluster, boards, manifests, catalogue, folders })
+        Ok(Self { path: path.to_owned(), text, secrets_path, cluster, boards, manifests, catalogue, folders })
     }
 
     /// The cluster.
@@ -70,8 +73,14 @@ impl<'a> ClusterFile<'a> {
         &self.cluster
     }
 
-    /// Everything there is to say about the file, in its order.
-    pub fn findings(&self) -> Vec<Finding> {
+    /// Everything there is to say about the file, with where it stands there.
+    pub fn findings(&self) -> Vec<Located> {
+        let locate =
+            |finding: Finding| Located { place: Place::of(&finding.path, &self.path, &self.text), finding };
+        self.check().into_iter().map(locate).collect()
+    }
+
+    fn check(&self) -> Vec<Finding> {
         let mut findings =
             check::check(&self.cluster, &|board| self.boards.get(board).copied(), &self.manifests);
         for (index, node) in self.cluster.nodes.iter().enumerate() {
@@ -91,9 +100,8 @@ impl<'a> ClusterFile<'a> {
     }
 
     /// What should be known of the file, if nothing of it is an error.
-    pub fn notices(&self) -> Result<Vec<Finding>, Error> {
-        let (errors, notices): (Vec<_>, Vec<_>) =
-            self.findings().into_iter().partition(|finding| finding.severity == Severity::Error);
+    pub fn notices(&self) -> Result<Vec<Located>, Error> {
+        let (errors, notices): (Vec<_>, Vec<_>) = self.findings().into_iter().partition(Located::is_error);
         if errors.is_empty() { Ok(notices) } else { Err(Error::Unfit { path: self.path.clone(), errors }) }
     }
 

@@ -62,14 +62,6 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             settings.check()
         });
         findings.extend(checked.err().and_then(|error| finding(&format!("nodes[{index}]."), error)));
-        if node.swap {
-            findings.push(Finding {
-                severity: Severity::Notice,
-                path: format!("nodes[{index}].swap"),
-                message: "the first boot switches swap off all the same".into(),
-                suggestion: None,
-            });
-        }
     }
     findings
 }
@@ -103,7 +95,9 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             address,
             gateway: cluster.lan.gateway,
             dns: cluster.lan.dns.clone(),
+            interface: node.interface.clone(),
         }),
+        swap: node.swap,
     })
 }
 

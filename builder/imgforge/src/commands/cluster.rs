@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use imgforge_kube::check::Severity;
-
 use crate::{
     cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
     cluster::{self, ClusterFile},
@@ -34,22 +32,16 @@ pub(super) fn with_file(
 
 fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
     let findings = file.findings();
-    let text: String = findings
-        .iter()
-        .map(|finding| match finding.severity {
-            Severity::Error => format!("error: {finding}\n"),
-            Severity::Notice => format!("notice: {finding}\n"),
-        })
-        .collect();
+    let text: String = findings.iter().map(|finding| finding.labelled() + "\n").collect();
     super::print(console, &text)?;
-    match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
+    match findings.iter().filter(|finding| finding.is_error()).count() {
         0 => Ok(()),
         count => Err(cluster::Error::Found { path: path.to_owned(), count }.into()),
     }
 }
 
 fn init(file: &ClusterFile<'_>, console: &Console) -> Result<(), Error> {
-    file.notices()?.iter().for_each(|notice| console.note(&notice.to_string()));
+    file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
     let path = file.make_secrets()?;
     console.note("keep a copy: without this file no node can be added, and who has it owns the cluster");
     super::print(console, &format!("{}\n", path.display()))

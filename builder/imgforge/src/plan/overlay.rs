@@ -98,7 +98,7 @@ pub struct AccessDeclaration {
 pub struct Assignment {
     /// The key.
     pub set: String,
-    /// Its value.
+    /// Its value, a template.
     pub value: String,
     /// What stands between them.
     #[serde(default = "default_separator")]
@@ -186,7 +186,7 @@ impl Overlay {
             draft.symlink(path, target.as_bytes(), self.origin.clone())?;
         }
         for (path, assignments) in &self.declarations.edit {
-            self.edit(draft, path, assignments)?;
+            self.edit(draft, context, path, assignments)?;
         }
         for account in &self.declarations.lock_passwords {
             users::lock_password(draft, account, &self.origin)?;
@@ -281,7 +281,13 @@ impl Overlay {
         draft.write_content(volume, path, content, access, self.origin.clone())
     }
 
-    fn edit(&self, draft: &mut Draft<'_>, path: &str, assignments: &[Assignment]) -> Result<(), Error> {
+    fn edit(
+        &self,
+        draft: &mut Draft<'_>,
+        context: &Context,
+        path: &str,
+        assignments: &[Assignment],
+    ) -> Result<(), Error> {
         let (path, optional) = or_absent(path);
         let path = ImagePath::new(path)?;
         let Some(mut text) = draft.read_text(Volume::Root, &path)? else {
@@ -291,7 +297,8 @@ impl Overlay {
             return Err(Error::Missing { path: path.to_string(), purpose: format!("{}", self.origin) });
         };
         for assignment in assignments {
-            text = assignment.apply(&text);
+            let value = context.render(&self.folder.join("overlay.yaml"), &assignment.value)?;
+            text = assignment.apply(&text, &value);
         }
         draft.write(Volume::Root, &path, text, None, self.origin.clone())
     }
@@ -331,9 +338,9 @@ impl Overlay {
 }
 
 impl Assignment {
-    /// `text` with the assignment in place of the first line for its key, commented out or not; else at the end.
-    fn apply(&self, text: &str) -> String {
-        let line = format!("{}{}{}", self.set, self.separator, self.value);
+    /// `text` with the assignment of `value` in place of the first line for its key, commented out or not; else at the end.
+    fn apply(&self, text: &str, value: &str) -> String {
+        let line = format!("{}{}{value}", self.set, self.separator);
         let separator = self.separator.trim();
         let assigns = |candidate: &str| {
             let rest = candidate.trim_start().strip_prefix(&self.set);
@@ -373,18 +380,15 @@ fn sorted_entries(folder: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
 mod tests {
     use super::*;
 
-    fn assignment(set: &str, value: &str) -> Assignment {
-        Assignment { set: set.into(), value: value.into(), separator: "=".into() }
+    fn assigned(value: &str, text: &str) -> String {
+        Assignment { set: "SWAP".into(), value: String::new(), separator: "=".into() }.apply(text, value)
     }
 
     #[test]
     fn an_assignment_replaces_the_vendors_line() {
-        assert_eq!(
-            assignment("SWAP", "false").apply("ENABLED=true\nSWAP=true\n"),
-            "ENABLED=true\nSWAP=false\n"
-        );
-        assert_eq!(assignment("SWAP", "false").apply("# SWAP=true\nSIZE=1\n"), "SWAP=false\nSIZE=1\n");
-        assert_eq!(assignment("SWAP", "false").apply("SWAPFILE=x\n"), "SWAPFILE=x\nSWAP=false\n");
+        assert_eq!(assigned("false", "ENABLED=true\nSWAP=true\n"), "ENABLED=true\nSWAP=false\n");
+        assert_eq!(assigned("false", "# SWAP=true\nSIZE=1\n"), "SWAP=false\nSIZE=1\n");
+        assert_eq!(assigned("false", "SWAPFILE=x\n"), "SWAPFILE=x\nSWAP=false\n");
     }
 
     #[test]

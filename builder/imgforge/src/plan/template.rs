@@ -25,6 +25,7 @@ struct NodeVariables {
     mounts: Vec<MountVariables>,
     time_servers: Vec<String>,
     address: Option<Address>,
+    swap: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +76,7 @@ impl Context {
                 mounts: disks.chain(binds).collect(),
                 time_servers: node.time_servers.clone(),
                 address: node.address.clone(),
+                swap: node.swap,
             },
             board: BoardVariables {
                 name: profile.board.clone(),

@@ -53,8 +53,10 @@ impl Lab {
         ClusterFile::read(&self.path("home.yaml"), None, &self.catalogue, &self.folders).unwrap()
     }
 
+    /// What is said of the file, as if it lay in the folder that is worked in.
     fn findings(&self) -> Vec<String> {
-        self.file().findings().iter().map(ToString::to_string).collect()
+        let folder = self.path("").display().to_string();
+        self.file().findings().iter().map(|finding| finding.to_string().replace(&folder, "")).collect()
     }
 
     /// The changes of a node, and whether its image holds secrets.
@@ -142,7 +144,7 @@ fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
 #[test]
 fn a_board_that_is_not_there_is_told_with_the_nearest() {
     let lab = Lab::new("nodes: [{ hostname: a, board: renegad, role: master }]");
-    let expected = "nodes[0].board: no board is called `renegad`; did you mean `renegade`?";
+    let expected = "home.yaml:1:24: nodes[0].board: no board is called `renegad`; did you mean `renegade`?";
     assert!(lab.findings().contains(&expected.to_owned()), "{:?}", lab.findings());
     assert!(matches!(lab.file().notices(), Err(Error::Unfit { errors, .. }) if errors.len() == 1));
 }
@@ -152,17 +154,40 @@ fn settings_of_nodes_are_checked_like_those_of_a_node_file() {
     let text = "users: [{ name: Ops }]\nnodes:\n  - hostname: a\n    board: rpi4\n    role: master\n    \
                 mounts: [{ source: 'LABEL=my disk', target: /mnt/a }]\n  - { hostname: b, board: rpi4 }\n";
     let findings = Lab::new(text).findings();
-    let told = |path: &str| findings.iter().filter(|finding| finding.starts_with(path)).count();
-    assert_eq!(told("users[0].name: `Ops`"), 1, "{findings:?}");
-    assert_eq!(told("nodes[0].mounts[0].source: `LABEL=my disk` must be one word"), 1, "{findings:?}");
+    let told = |text: &str| findings.iter().filter(|finding| finding.contains(text)).count();
+    assert_eq!(told("home.yaml:1:11: users[0].name: `Ops`"), 1, "{findings:?}");
+    let disk = "home.yaml:6:16: nodes[0].mounts[0].source: `LABEL=my disk` must be one word";
+    assert_eq!(told(disk), 1, "{findings:?}");
     assert_eq!(told("nodes[1].users"), 0, "{findings:?}");
+}
+
+#[test]
+fn what_is_missing_is_told_where_it_belongs_or_of_the_file() {
+    let told = Lab::new(
+        "nodes:\n  - { hostname: a, board: rpi4, role: master }\n  - { hostname: b, board: rpi4 }\n",
+    )
+    .findings();
+    let of_file = "home.yaml: endpoint: the nodes will look for the master by its name, a: ";
+    assert!(told.iter().any(|finding| finding.starts_with(of_file)), "{told:?}");
+}
+
+#[test]
+fn an_error_stops_a_build_with_all_places() {
+    let lab = Lab::new(
+        "nodes:\n  - { hostname: a, board: rpi9, role: master }\n  - hostname: A\n    board: rpi4\n",
+    );
+    let error = lab.file().notices().unwrap_err().to_string();
+    for place in
+        ["\n  ", "home.yaml:2:20: nodes[0].board: ", "home.yaml:3:5: nodes[1].hostname: `A` is no host name"]
+    {
+        assert!(error.contains(place), "{place}: {error}");
+    }
 }
 
 #[test]
 fn a_release_that_is_not_there_is_an_error_that_names_the_others() {
     let lab = Lab::new("kubernetes: 1.34.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
-    let expected =
-        "kubernetes: nothing is known of Kubernetes 1.34; known releases: 1.26, 1.35, 1.36, debian";
+    let expected = "home.yaml:1:1: kubernetes: nothing is known of Kubernetes 1.34; known releases: 1.26, 1.35, 1.36, debian";
     assert!(lab.findings().contains(&expected.to_owned()), "{:?}", lab.findings());
     assert!(lab.file().targets(&[]).is_err());
 }
@@ -171,8 +196,8 @@ fn a_release_that_is_not_there_is_an_error_that_names_the_others() {
 fn a_patch_release_that_the_files_do_not_have_is_told() {
     let lab = Lab::new("kubernetes: 1.36.1\nnodes: [{ hostname: a, board: rpi4, role: master }]");
     let told = lab.findings();
-    let expected =
-        "kubernetes: the control plane's images are of 1.36.1, the nodes get kubeadm and kubelet 1.36.4";
+    let expected = "home.yaml:1:1: kubernetes: the control plane's images are of 1.36.1, the nodes get kubeadm and \
+                    kubelet 1.36.4";
     assert!(told.iter().any(|finding| finding.starts_with(expected)), "{told:?}");
     lab.file().notices().unwrap();
 }

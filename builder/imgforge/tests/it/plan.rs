@@ -329,12 +329,61 @@ fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
 }
 
 #[test]
+fn of_several_cards_only_the_one_that_is_named_has_the_address() {
+    for (interface, networkd, manager) in [
+        ("end0", "[Match]\nName=end0\n\n[Network]", "autoconnect-priority=10\ninterface-name=end0\n\n[ipv4]"),
+        (
+            "02:00:5E:10:00:01",
+            "[Match]\nMACAddress=02:00:5e:10:00:01\nKind=!*\n\n[Network]",
+            "autoconnect-priority=10\n\n[ethernet]\nmac-address=02:00:5e:10:00:01\n\n[ipv4]",
+        ),
+    ] {
+        let node = format!("address: {{ address: 192.168.1.10/24, interface: {interface} }}");
+        let changes = plan_of(&request("rpi4", Role::Base, &node));
+        let network = text(&changes, Volume::Root, "/etc/systemd/network/05-imgforge.network");
+        assert!(network.contains(networkd), "{network}");
+        let connection = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+        let keyfile = text(&changes, Volume::Root, connection);
+        assert!(keyfile.contains(manager), "{keyfile}");
+    }
+}
+
+#[test]
 fn a_node_that_says_nothing_keeps_the_vendors_network_and_time() {
     for board in ["rpi4", "rk3328", "virt-arm64"] {
         let changes = plan_of(&request(board, Role::Worker, ""));
         let ours = ["05-imgforge.network", "imgforge.nmconnection", "50-imgforge.conf", "imgforge.sources"];
         let found = changes.iter().find(|c| ours.iter().any(|name| c.path.name() == name.as_bytes()));
         assert!(found.is_none(), "{found:?}");
+    }
+}
+
+#[test]
+fn swap_goes_and_a_node_that_is_to_have_it_gets_back_the_vendors() {
+    let zram = "/etc/default/armbian-zram-config";
+    let rpi_swap = "/etc/rpi/swap.conf.d/90-imgforge.conf";
+    for (board, path, off, on) in [
+        ("rk3328", zram, "ENABLED=true\nSWAP=false\n", "ENABLED=true\nSWAP=true\n"),
+        (
+            "rpi4",
+            rpi_swap,
+            "# kubelet does not start with swap.\n[Main]\nMechanism=none\n",
+            "# Swap stays as the vendor made it.\n",
+        ),
+    ] {
+        let over = |node: &str, root: &MemoryTree| {
+            plan::plan(&request(board, Role::Worker, node), &Additions::default(), root, Some(&boot()))
+                .unwrap()
+        };
+        let vendors = root().with_file(zram, "ENABLED=true\n# SWAP=false\n", Access::root(0o644));
+        let release = over("", &vendors);
+        assert_eq!(text(&release, Volume::Root, path), off);
+        let below = vendors.with_file(path, off, Access::root(0o644));
+        let node = over("swap: true", &below);
+        assert_eq!(text(&node, Volume::Root, path), on, "the node's layer over that of its release");
+        let environment = "/etc/imgforge/node.env";
+        assert!(text(&release, Volume::Root, environment).contains("IMGFORGE_SWAP='off'\n"));
+        assert!(text(&node, Volume::Root, environment).contains("IMGFORGE_SWAP='on'\n"));
     }
 }
 

@@ -75,7 +75,7 @@ fn free_name(cluster: &Cluster, name: &str) -> String {
 }
 
 fn check_address(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
-    let Some(cidr) = &node.address else { return Vec::new() };
+    let Some(cidr) = &node.address else { return check_interface(node, at) };
     let path = at.path("address");
     let address = cidr.address;
     let mut findings = Vec::new();
@@ -105,6 +105,15 @@ fn check_address(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
     findings
 }
 
+/// Of a node that asks by DHCP: all its cards do.
+fn check_interface(node: &Node, at: &At) -> Vec<Finding> {
+    let finding = |interface| {
+        let message = format!("{interface} is to have a static address, and there is none");
+        Finding::error(at.path("interface"), message).suggest("give `address`, or remove this")
+    };
+    node.interface.iter().map(finding).collect()
+}
+
 fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(own) = node.kubernetes.filter(|own| *own != cluster.kubernetes) {
@@ -125,7 +134,7 @@ fn check_version(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
         }
     }
     let version = cluster.version_of(node);
-    if node.swap && !version.tolerates_swap() {
+    if node.swap && node.role != Role::Base && !version.tolerates_swap() {
         let message = format!("the kubelet of {version} does not keep pods out of swap; 1.30 and newer do");
         findings.push(Finding::error(at.path("swap"), message));
     }

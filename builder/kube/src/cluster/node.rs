@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Cidr;
+use super::{Cidr, Interface};
 use crate::{performance::Performance, version::Version};
 
 /// What a node does.
@@ -59,7 +59,11 @@ pub struct Node {
     /// Static address with its network's prefix: `192.168.1.10/24`; unset: DHCP.
     #[serde(default)]
     pub address: Option<Cidr>,
-    /// Whether swap stays on. Pods do not use it; needs Kubernetes 1.30.
+    /// The network card that has the address, by its name or hardware address; unset: the wired one, of which the board
+    /// then must have no other.
+    #[serde(default)]
+    pub interface: Option<Interface>,
+    /// Whether swap stays as the vendor made it. Pods do not use it; where there are any, needs Kubernetes 1.30.
     #[serde(default)]
     pub swap: bool,
     /// Words added to the kernel's command line.

@@ -1,0 +1,34 @@
+//! What a check of the cluster file found, with its place there.
+
+use std::fmt;
+
+use imgforge_kube::check::{Finding, Severity};
+
+use crate::yaml::Place;
+
+/// A finding and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// Where the setting stands.
+    pub place: Place,
+    /// What there is to say about it.
+    pub finding: Finding,
+}
+
+impl Located {
+    /// Whether nothing can be built as long as it is so.
+    pub fn is_error(&self) -> bool {
+        self.finding.severity == Severity::Error
+    }
+
+    /// The line that says it, with how bad it is.
+    pub fn labelled(&self) -> String {
+        format!("{}: {self}", self.finding.severity)
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.finding)
+    }
+}
