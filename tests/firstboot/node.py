@@ -45,7 +45,7 @@ class Cut(Exception):
 class Node:
     """`with Node(shell, role) as node: node.stage("clock")`."""
 
-    def __init__(self, shell, role="base", vendor=None):
+    def __init__(self, shell, role="base", vendor=None, runtime=None):
         self.shell = shell
         self.folder = Path(tempfile.mkdtemp(prefix="imgforge-firstboot-"))
         self.root = self.folder / "root"
@@ -53,7 +53,7 @@ class Node:
         self.commands = self.folder / "commands"
         for folder in (self.root, self.fake, self.commands):
             folder.mkdir()
-        layers = ["common", *([f"vendors/{vendor}"] if vendor else []), f"roles/{role}"]
+        layers = ["common", *([f"vendors/{vendor}"] if vendor else []), f"roles/{role}", *([f"runtimes/{runtime}"] if runtime else [])]
         for layer in layers:
             self._lay(layer)
         self.write("etc/imgforge/mounts", "")

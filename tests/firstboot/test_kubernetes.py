@@ -66,10 +66,10 @@ class Kernel(unittest.TestCase):
 class Images(unittest.TestCase):
     shell = None
 
-    def node(self, *archives, content="whole"):
-        node = Node(self.shell, role="worker")
+    def node(self, *archives, content="whole", runtime=None):
+        node = Node(self.shell, role="worker", runtime=runtime)
         self.addCleanup(node.__exit__)
-        node.install("ctr", "systemctl")
+        node.install("ctr", "systemctl", *([runtime] if runtime else []))
         for name in archives:
             node.write(f"var/lib/imgforge/images/{name}", content)
         return node
@@ -81,6 +81,18 @@ class Images(unittest.TestCase):
         imported = [call.rsplit("/", 1)[1] for call in node.calls("ctr")]
         self.assertEqual(imported, ["a.tar", "b.tar"])
         self.assertIn("ctr --namespace k8s.io images import", node.calls("ctr")[0])
+
+    def test_where_docker_runs_the_containers_it_takes_the_archives(self):
+        node = self.node("a.tar", "b.tar", runtime="docker")
+        self.assertEqual(node.stage("images")[0], 0)
+        self.assertEqual(node.calls("systemctl")[0], "systemctl start docker.service")
+        folder = node.root / "var/lib/imgforge/images"
+        loads = [f"docker load --quiet --input {folder}/{name}.tar" for name in "ab"]
+        self.assertEqual((node.calls("docker"), node.calls("ctr")), (loads, []))
+        node = self.node("a.tar", content="damaged", runtime="docker")
+        self.assertIn("FAILED: a.tar: unexpected EOF", node.stage("images")[1])
+        (node.commands / "docker").unlink()
+        self.assertIn("not configured: docker is not installed", node.stage("images")[1])
 
     def test_a_card_without_archives_or_containerd_is_fine(self):
         self.assertIn("not configured: no container images", self.node().stage("images")[1])
@@ -174,6 +186,16 @@ class Kubeadm(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertEqual(self.verbs(node), ["join", "reset", "join", "reset", "join"])
         self.assertIn("kubeadm join: error: the control plane does not answer; attempt 2 in 10 s", said)
+
+    def test_a_reset_is_told_which_of_several_runtimes_is_meant(self):
+        for document, told in (
+            ("nodeRegistration:\n  name: n\n  criSocket: unix:///run/cri-dockerd.sock\n", " --cri-socket unix:///run/cri-dockerd.sock"),
+            ("kind: some\n", ""),
+        ):
+            node = self.node("join", failures=1)
+            node.write("etc/imgforge/kubeadm/join.yaml", document)
+            self.assertEqual(node.stage("kubeadm")[0], 0)
+            self.assertEqual(node.calls("kubeadm")[1], f"kubeadm reset --force{told}")
 
     def test_a_joined_node_never_runs_kubeadm_again(self):
         node = self.node("join")

@@ -136,15 +136,34 @@ class Units(unittest.TestCase):
         (wants / unit).symlink_to(f"/{UNITS}/{unit}")
 
     def verify(self):
-        names = [p.name for p in (self.root / UNITS).glob("imgforge-*.*") if p.is_file()]
+        ours = [*(self.root / UNITS).glob("imgforge-*.*"), *(self.root / UNITS).glob("cri-docker.service")]
+        names = [p.name for p in ours if p.is_file()]
         names += ["containerd.service", "docker.service", "etcd.service", "kubelet.service", "multi-user.target"]
         done = output_of(
             "systemd-analyze", "verify", "--man=no", f"--root={self.root}", *names, env={**os.environ, "LC_ALL": "C"}
         )
-        return [line for line in done.stdout.splitlines() if "imgforge" in line or "cycle" in line]
+        return [line for line in done.stdout.splitlines() if re.search("imgforge|cri-docker|cycle", line)]
+
+    def lay_docker(self):
+        """As on a node whose containers Docker runs, with the socket that its package has enabled."""
+        shutil.copytree(OVERLAYS / "runtimes/docker/root", self.root, dirs_exist_ok=True)
+        program = self.root / "usr/local/lib/cri-dockerd/cri-dockerd"
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o755)
+        self.unit("docker.socket", "[Socket]\nListenStream=/run/docker.sock\n")
+        self.unit("docker.service", "[Unit]\nAfter=docker.socket containerd.service\nWants=containerd.service\n"
+                  "Requires=docker.socket\n[Service]\nExecStart=/usr/bin/vendor\n")
+        self.link("docker.socket", "sockets.target.wants")
+        self.link("cri-docker.service", "docker.service.wants")
 
     def test_systemd_has_nothing_to_say(self):
         self.assertEqual(self.verify(), [])
+
+    def test_nor_where_docker_runs_the_containers(self):
+        self.lay_docker()
+        self.assertEqual(self.verify(), [])
+        unit = (self.root / UNITS / "cri-docker.service").read_text()
+        self.assertIn("WantedBy=docker.service\n", unit)
 
     def test_the_check_above_sees_unknown_settings(self):
         self.unit("imgforge-clock.service", "[Unit]\nNonsense=yes\n[Service]\nExecStart=/usr/bin/vendor\n")

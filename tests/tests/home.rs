@@ -18,9 +18,10 @@ use imgforge_tests::{
 use serde_json::Value;
 
 /// What is in the archives of `board-profiles/kubernetes/1.26.yaml`, by a part of their address.
-const ARCHIVES: [(&str, &[&str]); 3] = [
+const ARCHIVES: [(&str, &[&str]); 4] = [
     ("crictl", &["crictl"]),
     ("cni-plugins", &["bridge", "host-local", "loopback", "portmap"]),
+    ("cri-dockerd", &["cri-dockerd/cri-dockerd"]),
     ("containerd", &["bin/containerd", "bin/containerd-shim-runc-v2", "bin/ctr"]),
 ];
 
@@ -160,6 +161,7 @@ impl Home {
             "github.com/containernetworking",
             "github.com/opencontainers",
             "github.com/containerd",
+            "github.com/Mirantis",
             "raw.githubusercontent.com",
         ] {
             config += &format!("  https://{host}/: ['{}']\n", self.bench.server.url(&format!("/{host}/")));
@@ -227,6 +229,42 @@ fn judge(home: &Home, image: &Path, node: &str, folder: &str) {
         let pool = file_in(&root, "/etc/imgforge/addons/90-addresses.yaml");
         assert!(pool.contains("192.168.1.240-192.168.1.250"), "{pool}");
     }
+}
+
+#[test]
+fn docker_runs_the_containers_where_the_file_says_so() {
+    let home = Home::with(Workbench::new());
+    let text = fs::read_to_string(&home.file).unwrap();
+    fs::write(&home.file, text.replace("role: master", "role: master\n    runtime: docker")).unwrap();
+    succeeds(&mut home.imgforge(&["cluster", "init"], &[]));
+    let plan = succeeds(&mut home.imgforge(&["plan"], &["--node", "k8s-master-1"]));
+    let (changes, said) = (String::from_utf8(plan.stdout).unwrap(), String::from_utf8(plan.stderr).unwrap());
+    assert!(said.contains("Debian's Docker runs the containers"), "{said}");
+    for package in ["docker.io", "docker-cli"] {
+        assert!(changes.contains(&format!("\npackage   {package} ")), "{changes}");
+    }
+    let out = home.path("out");
+    fs::create_dir(&out).unwrap();
+    succeeds(home.imgforge(&["build"], &["--offline", "--node", "k8s-master-1", "--output"]).arg(&out));
+    let root = approved(&out.join("k8s-master-1.img"), &home.path(""));
+    let document = file_in(&root, "/etc/imgforge/kubeadm/init.yaml");
+    assert!(document.contains("criSocket: unix:///run/cri-dockerd.sock\n"), "{document}");
+    assert!(file_in(&root, "/etc/docker/daemon.json").contains("native.cgroupdriver=systemd"));
+    assert_eq!(
+        file_in(&root, "/etc/default/cri-docker").lines().last(),
+        Some("PAUSE_IMAGE=registry.k8s.io/pause:3.9")
+    );
+    let stat = |path: &str| Tool::DEBUGFS.approves(["-R", &format!("stat {path}"), &root.to_string_lossy()]);
+    for program in [
+        "/usr/local/lib/cri-dockerd/cri-dockerd",
+        "/usr/sbin/dockerd",
+        "/usr/bin/docker",
+        "/usr/bin/containerd",
+    ] {
+        assert!(stat(program).contains("Type: regular    Mode:  0755"), "{program}");
+    }
+    let programs = Tool::DEBUGFS.approves(["-R", "ls -p /usr/local/bin", &root.to_string_lossy()]);
+    assert!(programs.contains("/crictl/") && !programs.contains("containerd"), "{programs}");
 }
 
 #[test]

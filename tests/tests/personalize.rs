@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use imgforge_tests::{Workbench, approved, fails, file_in, succeeds};
+use imgforge_tests::{Workbench, approved, fails, file_in, sha256, succeeds};
 
 const CLUSTER: &str = "\
 name: home
@@ -117,6 +117,30 @@ fn personalising_gives_the_bytes_of_a_build() {
     assert_eq!(size(made.join("w2.img")), release, "growing once was enough");
     let root = approved(&made.join("m1.img"), lab.bench.home.path());
     assert!(file_in(&root, "/etc/fstab").contains("LABEL=data /mnt/data "));
+}
+
+#[test]
+fn docker_comes_with_the_node_so_its_release_is_that_of_all() {
+    let lab = Lab::new();
+    let program = lab.bench.home.path().join("cri-dockerd");
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    lab.bench.server.add("/cri-dockerd", &program);
+    let (url, sum) = (lab.bench.server.url("/cri-dockerd"), sha256(&program));
+    let file = format!("{{ url: '{url}', sha256: {sum}, path: /usr/local/lib/cri-dockerd/cri-dockerd }}");
+    let runtimes = format!(
+        "runtimes: {{ docker: {{ arm64: {{ packages: [docker.io, docker-cli], files: [{file}] }} }} }}\n"
+    );
+    fs::write(lab.bench.profiles().join("kubernetes/1.36.yaml"), format!("{RELEASE}{runtimes}")).unwrap();
+    let cluster = CLUSTER.replace("hostname: w2,", "hostname: w2, runtime: docker,");
+    fs::write(&lab.cluster, cluster).unwrap();
+
+    let built = lab.build("built", &["--node", "w2"]);
+    let made = lab.folder("made").join("w2.img");
+    succeeds(&mut lab.personalize(&lab.release("worker", "worker.img"), "w2", &made));
+    same(&made, &built.join("w2.img"), &ALL);
+    let root = approved(&made, lab.bench.home.path());
+    assert!(file_in(&root, "/var/lib/dpkg/status").contains("\nPackage: docker.io\n"));
+    assert_eq!(file_in(&root, "/etc/crictl.yaml"), "runtime-endpoint: unix:///run/cri-dockerd.sock\n");
 }
 
 #[test]

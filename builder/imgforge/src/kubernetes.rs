@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgforge_kube::version::Version;
+use imgforge_kube::{cluster::Runtime, version::Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,13 +76,16 @@ pub struct Release {
     /// Repositories they are in, besides those of the image.
     #[serde(default)]
     pub repositories: Vec<Declaration>,
+    /// What brings another container runtime, by instruction set: added to the nodes of a cluster that ask for it.
+    #[serde(default)]
+    pub runtimes: BTreeMap<Runtime, BTreeMap<Architecture, Bundle>>,
 }
 
-/// The official binaries for one instruction set.
+/// What is added for one instruction set.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bundle {
-    /// Files and tarballs.
+    /// Official binaries: files and tarballs.
     pub files: Vec<Artifact>,
     /// Packages for what is not published as a binary.
     #[serde(default)]
@@ -119,7 +122,9 @@ impl Release {
             let message = format!("describes the release `{}`; name the file {0}.yaml", release.release);
             return Err(Error::Inconsistent { path, message });
         }
-        for artifact in release.artifacts.values().flat_map(|bundle| &bundle.files) {
+        let bundles =
+            [&release.artifacts].into_iter().chain(release.runtimes.values()).flat_map(BTreeMap::values);
+        for artifact in bundles.flat_map(|bundle| &bundle.files) {
             if artifact.mode().is_none() {
                 let message = format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url);
                 return Err(Error::Inconsistent { path, message });
@@ -131,6 +136,16 @@ impl Release {
     /// How a board of `architecture` gets it: by the official binaries where there are any.
     pub fn way_for(&self, architecture: Architecture) -> Way {
         if self.artifacts.contains_key(&architecture) { Way::Artifacts } else { Way::Packages }
+    }
+
+    /// What `runtime` adds to a board of `architecture`; nothing for containerd, which is part of the release.
+    pub fn runtime(&self, runtime: Runtime, architecture: Architecture) -> Result<Bundle, Error> {
+        if runtime == Runtime::Containerd {
+            return Ok(Bundle::default());
+        }
+        let bundle = self.runtimes.get(&runtime).and_then(|bundles| bundles.get(&architecture));
+        let missing = || Error::NoRuntime { release: self.release.clone(), runtime, architecture };
+        bundle.cloned().ok_or_else(missing)
     }
 
     /// What it brings to a board of `architecture`, taken this `way`.

@@ -18,7 +18,7 @@ use crate::{
     console::Console,
     error::Error,
     image::{self, Partitions, Trees},
-    kubernetes::{self, Release},
+    kubernetes::{self, Bundle, Release},
     limits,
     pin::Wants,
     plan::{self, Request},
@@ -182,9 +182,12 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
 /// the node has is its release's then.
 pub fn node_wants(target: &Target, release: &Wants) -> Result<Option<Wants>, Error> {
     let Some(membership) = &target.membership else { return Ok(None) };
+    let Bundle { files, packages, .. } = membership.runtime_bundle();
+    let of_node = target.node.packages.iter().filter(|package| !packages.contains(package));
+    let manifests = membership.manifests().map_err(plan::Error::Path)?;
     let content = kubernetes::Content {
-        packages: target.node.packages.clone(),
-        artifacts: membership.manifests().map_err(plan::Error::Path)?,
+        packages: packages.iter().chain(of_node).cloned().collect(),
+        artifacts: files.iter().cloned().chain(manifests).collect(),
         images: membership.images()?,
         ..release.content.clone()
     };

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_kube::cluster::Runtime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -211,6 +212,16 @@ pub enum Error {
         way: kubernetes::Way,
         /// Where it can be had instead.
         other: Option<kubernetes::Way>,
+    },
+    /// A release knows of no such container runtime for a board.
+    #[error("Kubernetes {release} has no {} for {architecture}", runtime.name())]
+    NoRuntime {
+        /// The release.
+        release: String,
+        /// What was to run the containers.
+        runtime: Runtime,
+        /// The board's instruction set.
+        architecture: Architecture,
     },
     /// A file cannot be read as what it should be.
     #[error(transparent)]

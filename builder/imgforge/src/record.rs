@@ -48,14 +48,15 @@ pub struct Record {
 impl Record {
     /// The record of what `request` asks for.
     pub fn new(request: &Request) -> Result<Self, plan::Error> {
+        let release = request.release();
         Ok(Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
             board: request.profile.board.clone(),
             role: request.role,
             kubernetes: request.kubernetes.clone(),
-            packages: request.release().node.packages,
-            overlays: digest_of(&plan::overlay_folders(request))?,
+            overlays: digest_of(&plan::overlay_folders(&release))?,
+            packages: release.node.packages,
             base: request.base.clone(),
             epoch: request.epoch,
             node: (!request.is_release()).then(|| request.hostname()),

@@ -4,6 +4,7 @@ mod images;
 mod labels;
 mod network;
 mod nodes;
+mod runtime;
 
 use std::fmt;
 
@@ -80,6 +81,7 @@ pub fn check(
     let unknown = add_ons::needed(cluster).into_iter().filter(|name| !manifests.contains_key(*name));
     findings.extend(unknown.map(|name| Finding::error("add-ons", add_ons::Error::Unknown { name })));
     findings.extend(images::check(cluster));
+    findings.extend(runtime::check(cluster));
     findings
 }
 

@@ -13,7 +13,7 @@ pub use interface::{Interface, InvalidInterface};
 pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
 
-use crate::{kubeadm::GoDuration, version::Version};
+use crate::{containerd, docker, kubeadm::GoDuration, version::Version};
 
 /// A cluster and its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -31,6 +31,8 @@ pub struct Cluster {
     pub endpoint: Option<Endpoint>,
     /// What runs in the cluster from the start.
     pub add_ons: AddOns,
+    /// What runs the containers of nodes that do not say otherwise.
+    pub runtime: Runtime,
     /// Tags of images, where they should not be those that kubeadm would take.
     pub images: ImageTags,
     /// Whether the nodes' cards carry the container images that kubeadm and the add-ons need, so that the first boot
@@ -59,6 +61,7 @@ impl Default for Cluster {
             lan: Lan::default(),
             endpoint: None,
             add_ons: AddOns::default(),
+            runtime: Runtime::default(),
             images: ImageTags::default(),
             carry_images: true,
             join_window: None,
@@ -97,6 +100,35 @@ impl Endpoint {
     pub fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+/// What runs a node's containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// containerd, which the kubelet talks to.
+    #[default]
+    Containerd,
+    /// Docker, with cri-dockerd between it and the kubelet; 64-bit boards only.
+    Docker,
+}
+
+impl Runtime {
+    /// The name used in files and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Runtime::Containerd => "containerd",
+            Runtime::Docker => "docker",
+        }
+    }
+
+    /// The socket on which it speaks the kubelet's language (CRI), as a URL.
+    pub fn socket(self) -> &'static str {
+        match self {
+            Runtime::Containerd => containerd::SOCKET,
+            Runtime::Docker => docker::SOCKET,
+        }
     }
 }
 
@@ -215,6 +247,11 @@ impl Cluster {
     /// The release of Kubernetes on `node`.
     pub fn version_of(&self, node: &Node) -> Version {
         node.kubernetes.unwrap_or(self.kubernetes)
+    }
+
+    /// What runs the containers of `node`.
+    pub fn runtime_of(&self, node: &Node) -> Runtime {
+        node.runtime.unwrap_or(self.runtime)
     }
 
     /// Where the nodes find the control plane: what the file says, else the first master, by its static address or,

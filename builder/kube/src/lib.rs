@@ -4,7 +4,7 @@
 //! - [`cluster`]: the cluster file and its nodes; [`check`]: what is wrong with it.
 //! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.
 //! - [`member`]: a node with its cluster and board, from which everything of the node is made.
-//! - [`kubeadm`], [`patches`], [`containerd`], [`kube_vip`], [`add_ons`]: the documents themselves.
+//! - [`kubeadm`], [`patches`], [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: the documents themselves.
 //! - [`images`]: the container images a card has to carry.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
@@ -39,6 +39,7 @@ pub mod board;
 pub mod check;
 pub mod cluster;
 pub mod containerd;
+pub mod docker;
 pub mod images;
 pub mod kube_vip;
 pub mod kubeadm;

@@ -2,7 +2,7 @@
 
 use crate::{
     board::BoardFacts,
-    cluster::{Cluster, Endpoint, Node, Role},
+    cluster::{Cluster, Endpoint, Node, Role, Runtime},
     performance::{EtcdTiming, Patience, Performance},
     version::{Limits, Overruled, Version},
 };
@@ -104,6 +104,11 @@ impl<'a> Member<'a> {
     /// Release of Kubernetes on the node.
     pub fn version(&self) -> Version {
         self.cluster.version_of(self.node)
+    }
+
+    /// What runs the node's containers.
+    pub fn runtime(&self) -> Runtime {
+        self.cluster.runtime_of(self.node)
     }
 
     /// What the board cannot do, or does although kubeadm would object.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{
     add_ons::{self, Manifest, Manifests},
-    cluster::Role,
-    containerd, kube_vip, kubeadm,
+    cluster::{Role, Runtime},
+    containerd, docker, kube_vip, kubeadm,
     member::Member,
     patches,
     pki::{self, Secrets},
@@ -126,15 +126,18 @@ fn extra_files(member: &Member<'_>) -> Vec<NodeFile> {
     member.node.files.iter().map(file).collect()
 }
 
-fn runtime(member: &Member<'_>, runtime: containerd::Runtime<'_>) -> Result<[NodeFile; 2], Error> {
-    let (version, series) = (member.version(), runtime.series);
-    if !series.suits(version) {
-        return Err(Error::Runtime { hostname: member.node.hostname.clone(), version, series });
-    }
-    Ok([
-        NodeFile::public(containerd::PATH, containerd::config(runtime, &member.pause_image)),
-        NodeFile::public("/etc/crictl.yaml", format!("runtime-endpoint: {}\n", containerd::SOCKET)),
-    ])
+/// What the runtime and its client for people are told. Docker's containerd is out of the kubelet's sight.
+fn runtime(member: &Member<'_>, containerd: containerd::Runtime<'_>) -> Result<[NodeFile; 2], Error> {
+    let (version, series, pause) = (member.version(), containerd.series, &member.pause_image);
+    let settings = match member.runtime() {
+        Runtime::Containerd if !series.suits(version) => {
+            return Err(Error::Runtime { hostname: member.node.hostname.clone(), version, series });
+        }
+        Runtime::Containerd => NodeFile::public(containerd::PATH, containerd::config(containerd, pause)),
+        Runtime::Docker => NodeFile::public(docker::PATH, docker::settings(pause)),
+    };
+    let endpoint = format!("runtime-endpoint: {}\n", member.runtime().socket());
+    Ok([settings, NodeFile::public("/etc/crictl.yaml", endpoint)])
 }
 
 fn patch_files(member: &Member<'_>) -> Result<Vec<NodeFile>, Error> {

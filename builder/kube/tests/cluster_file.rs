@@ -162,6 +162,53 @@ nodes:
 }
 
 #[test]
+fn docker_is_a_choice_for_all_nodes_or_one_and_what_follows_is_told() {
+    let text = |cluster: &str, node: &str| {
+        let nodes = format!(
+            "\n  - {{ hostname: m, board: rpi4, role: master }}\n  - {{ hostname: w, board: rpi4{node} }}\n"
+        );
+        format!("{cluster}nodes:{nodes}  - {{ hostname: nas, board: rpi1, role: base }}")
+    };
+    let told = |text: &str| {
+        assert_eq!(errors(text), [""; 0]);
+        let of_docker = |notice: &String| notice.contains("Docker");
+        notices(text).into_iter().filter(of_docker).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&text("", "")), [""; 0]);
+    let runs = "Debian's Docker runs the containers, and cri-dockerd translates for the kubelet: \
+                two more daemons than with containerd";
+    assert_eq!(told(&text("runtime: docker\n", "")), [format!("runtime: {runs}")]);
+    assert_eq!(told(&text("", ", runtime: docker")), [format!("nodes[1].runtime: {runs}")]);
+    assert_eq!(told(&text("runtime: docker\n", ", runtime: containerd")), [format!("runtime: {runs}")]);
+    let elsewhere = ", runtime: docker, storage: [{ path: /var/lib/containerd, on: /mnt/containerd }]";
+    assert_eq!(
+        told(&text("", elsewhere))[1],
+        "nodes[1].storage: Docker keeps images and containers in /var/lib/docker, which is on the card; \
+         bind that in place of /var/lib/containerd"
+    );
+    let base = "runtime: docker\nnodes:\n  - { hostname: m, board: rpi4, role: master, runtime: containerd }\n  \
+                - { hostname: nas, board: rpi1, role: base, runtime: docker }";
+    assert_eq!(
+        told(base),
+        ["nodes[1].runtime: a node with the role base runs no containers of the cluster; \
+          `packages: [docker.io, docker-cli]` puts Docker there for its own sake"]
+    );
+}
+
+#[test]
+fn the_files_of_docker_are_imgforges_only_where_it_runs_the_containers() {
+    let text = |runtime: &str| {
+        format!(
+            "runtime: {runtime}\nnodes: [{{ hostname: m, board: rpi4, role: master, \
+             files: [{{ path: /etc/docker/daemon.json, content: '{{}}' }}] }}]"
+        )
+    };
+    assert_eq!(errors(&text("containerd")), [""; 0]);
+    let expected = "nodes[0].files[0].path: `/etc/docker/daemon.json` is written by imgforge itself";
+    assert_eq!(errors(&text("docker")), [expected]);
+}
+
+#[test]
 fn reserved_labels_are_refused_with_a_better_name() {
     let text = "
 nodes:

@@ -105,6 +105,28 @@ fn pair_on_1_20() {
 }
 
 #[test]
+fn docker_is_reached_through_cri_dockerd() {
+    const DOCKER: &str = "
+runtime: docker
+nodes:
+  - { hostname: m, board: rpi4, role: master }
+  - { hostname: w, board: rpi4 }
+  - { hostname: small, board: rpi4, runtime: containerd }";
+    check("docker-master.yaml", DOCKER, "m");
+    check("docker-worker.yaml", DOCKER, "w");
+    let socket = |text: &str, hostname| {
+        let cluster = cluster(text);
+        match kubeadm::join(&Member::new(&cluster, hostname, &boards).unwrap(), TOKEN, CA_HASH).remove(0) {
+            Document::JoinConfiguration(join) => join.node_registration.cri_socket,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(socket(DOCKER, "small"), "unix:///run/containerd/containerd.sock");
+    let old = format!("kubernetes: 1.20.2{DOCKER}");
+    assert_eq!(socket(&old, "w"), "/run/cri-dockerd.sock", "a path in v1beta2's time");
+}
+
+#[test]
 fn nothing_is_ignored_that_the_board_does_not_need() {
     for (text, hostname, ignored) in
         [(SINGLE, "k8s-master-1", &[][..]), (HA, "k8s-master-3", &["Mem"]), (HOME, "k8s-worker-2", &[])]

@@ -8,9 +8,9 @@ use std::{fs, process::Command};
 use common::{HOME, boards, cluster, compare, manifests, random};
 use imgforge_kube::{
     add_ons::Manifests,
-    cluster::Cluster,
+    cluster::{self, Cluster},
     containerd::{self, Runtime, Series},
-    kube_vip, kubeadm,
+    docker, kube_vip, kubeadm,
     kubeconfig::Kubeconfig,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
@@ -73,6 +73,9 @@ fn each_role_gets_its_files() {
     ] {
         text.push_str(&format!("# {title}\n{}", listing(&files(cluster, hostname, Some(secrets)))));
     }
+    let with_docker = Cluster { runtime: cluster::Runtime::Docker, ..ha.clone() };
+    let worker = files(&with_docker, "w1", Some(&of_ha));
+    text.push_str(&format!("# worker with Docker\n{}", listing(&worker)));
     compare("files.txt", &text);
 }
 
@@ -202,6 +205,18 @@ fn containerds_configuration_is_toml_in_the_form_of_its_series() {
             assert!(read.contains(expected), "{expected} is not in {read}");
         }
     }
+}
+
+#[test]
+fn with_docker_the_kubelets_side_of_it_is_told_of_socket_and_pause_image() {
+    let docker = cluster(
+        "runtime: docker\nadd-ons: { network: none }\nnodes: [{hostname: m, board: rpi4, role: master}]",
+    );
+    let files = files(&docker, "m", None);
+    assert_eq!(content(&files, "/etc/crictl.yaml"), "runtime-endpoint: unix:///run/cri-dockerd.sock\n");
+    let settings = content(&files, docker::PATH);
+    assert_eq!(settings.lines().last(), Some("PAUSE_IMAGE=registry.k8s.io/pause:3.10.2"));
+    assert!(files.iter().all(|file| file.path != containerd::PATH), "its containerd is not the kubelet's");
 }
 
 #[test]

@@ -231,8 +231,8 @@ fn images_are_locked_by_digest_and_carried() {
     assert_eq!(entry.expect("the image")["externalRefs"][0]["referenceLocator"], *purl);
 }
 
-/// Programs of others take the archive: containerd has all parts and knows the image by its reference; skopeo, which reads
-/// the OCI's dialect only, checks every digest.
+/// Programs of others take the archive: containerd has all parts and knows the image by its reference; skopeo finds all by the
+/// list that Docker reads, and by the OCI's index, where it reads the OCI's dialect only and checks every digest.
 fn judge_archive(archive: &Path, image: &ContainerImage, reference: &str, platform: &str) {
     let containerd = Containerd::start();
     succeeds(&mut containerd.import(archive, platform));
@@ -246,15 +246,24 @@ fn judge_archive(archive: &Path, image: &ContainerImage, reference: &str, platfo
     for part in image.layers.iter().chain([&image.config, &image.manifest]) {
         assert!(content.contains(&digest(part)), "{content}");
     }
+    let copied = |form: &str| {
+        let folder = archive.with_extension(form);
+        let (architecture, variant) =
+            platform.trim_start_matches("linux/").split_once('/').unwrap_or((platform, ""));
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["copy", "--quiet", "--insecure-policy", "--override-os=linux"]);
+        skopeo.arg(format!("--override-arch={}", architecture.trim_start_matches("linux/")));
+        skopeo.arg(format!("--override-variant={variant}"));
+        skopeo.arg(format!("{form}:{}:{reference}", archive.display()));
+        succeeds(skopeo.arg(format!("dir:{}", folder.display())));
+        folder
+    };
+    let config = fs::read(copied("docker-archive").join(hex(&image.config))).expect("the configuration");
+    assert_eq!(config, image.config);
     if image.dialect != Dialect::Oci {
         return;
     }
-    let folder = archive.with_extension("copied");
-    let mut skopeo = Command::new("skopeo");
-    skopeo.args(["copy", "--quiet", "--insecure-policy", "--override-os=linux"]);
-    skopeo.arg(format!("--override-arch={}", platform.trim_start_matches("linux/")));
-    skopeo.arg(format!("oci-archive:{}:{reference}", archive.display()));
-    succeeds(skopeo.arg(format!("dir:{}", folder.display())));
+    let folder = copied("oci-archive");
     let manifest = fs::read(folder.join("manifest.json")).expect("the manifest");
     assert_eq!(manifest, image.manifest);
 }

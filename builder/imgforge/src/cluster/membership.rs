@@ -4,9 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
     add_ons::{self, Manifest, Manifests},
-    cluster::{Cluster, Role},
-    containerd::Runtime,
-    images,
+    cluster::{Cluster, Role, Runtime},
+    containerd, images,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
     pki::Secrets,
@@ -16,6 +15,7 @@ use super::{Boards, ClusterFile, Error, secrets};
 use crate::{
     artifact::Artifact,
     image_path::{ImagePath, InvalidPath},
+    kubernetes::Bundle,
     oci::Wanted,
 };
 
@@ -27,18 +27,21 @@ pub struct Membership {
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
     hostname: String,
+    runtime: (Runtime, Arc<Bundle>),
     secrets_path: PathBuf,
     secrets: Option<Arc<Secrets>>,
 }
 
 impl Membership {
-    pub(super) fn new(file: &ClusterFile<'_>, hostname: &str) -> Self {
+    /// The place of `hostname`, whose containers a runtime runs that `bundle` brings.
+    pub(super) fn new(file: &ClusterFile<'_>, hostname: &str, (runtime, bundle): (Runtime, Bundle)) -> Self {
         Self {
             cluster: Arc::clone(&file.cluster),
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
             manifests: Arc::clone(&file.manifests),
             hostname: hostname.to_owned(),
+            runtime: (runtime, Arc::new(bundle)),
             secrets_path: file.secrets_path.clone(),
             secrets: None,
         }
@@ -68,6 +71,16 @@ impl Membership {
     /// The node's name.
     pub fn hostname(&self) -> &str {
         &self.hostname
+    }
+
+    /// What runs the node's containers.
+    pub fn runtime(&self) -> Runtime {
+        self.runtime.0
+    }
+
+    /// What brings that, where the node's release does not.
+    pub fn runtime_bundle(&self) -> &Bundle {
+        &self.runtime.1
     }
 
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
@@ -115,7 +128,7 @@ impl Membership {
     /// The node's files; `manifest` gives the bytes of a pinned manifest.
     pub fn files(
         &self,
-        containerd: Runtime<'_>,
+        containerd: containerd::Runtime<'_>,
         manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
     ) -> Result<Vec<NodeFile>, Error> {
         let member = self.member()?;

@@ -9,7 +9,7 @@ use super::{ClusterFile, Membership, releases};
 use crate::{
     error::Error,
     image_path::ImagePath,
-    kubernetes::{Choice, Release},
+    kubernetes::{Bundle, Choice, Release},
     node::{self, Address, Bind, Mount, Node, Role, User},
     target::Target,
 };
@@ -22,15 +22,18 @@ impl ClusterFile<'_> {
         let release = releases::file_of(self.cluster.version_of(node));
         let mut settings = settings(&self.cluster, node)?;
         settings.check()?;
+        let runtime = self.cluster.runtime_of(node);
+        let mut bundle = Bundle::default();
         if role.runs_kubernetes() {
-            let from = Release::find(&release, self.folders)?.way_for(profile.architecture);
-            settings.kubernetes = Some(Choice { release, from });
+            let found = Release::find(&release, self.folders)?;
+            bundle = found.runtime(runtime, profile.architecture)?;
+            settings.kubernetes = Some(Choice { release, from: found.way_for(profile.architecture) });
         }
         Ok(Target {
             board: profile.board.clone(),
             role,
             node: settings,
-            membership: Some(Membership::new(self, &node.hostname)),
+            membership: Some(Membership::new(self, &node.hostname, (runtime, bundle))),
             lock: Some(self.lock_path(&profile.board)),
             set: self.set(node),
         })

@@ -22,10 +22,34 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[Path
             Some(_) => format!("nodes[{index}].kubernetes"),
             None => "kubernetes".to_owned(),
         };
-        let finding = finding(path, cluster.version_of(node), node, catalogue, folders);
-        findings.extend(finding.filter(|finding| !findings.contains(finding)));
+        let of_release = finding(path, cluster.version_of(node), node, catalogue, folders);
+        let of_runtime = runtime(index, cluster, node, catalogue, folders);
+        for finding in of_release.into_iter().chain(of_runtime) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
     }
     findings
+}
+
+/// A container runtime that the node's release does not have for its board. A release that is not there was told already.
+fn runtime(
+    index: usize,
+    cluster: &Cluster,
+    node: &cluster::Node,
+    catalogue: &Catalogue,
+    folders: &[PathBuf],
+) -> Option<Finding> {
+    let architecture = catalogue.find(&node.board).ok()?.1.architecture;
+    let release = Release::find(&file_of(cluster.version_of(node)), folders).ok()?;
+    let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
+    Some(Finding {
+        severity: Severity::Error,
+        path: format!("nodes[{index}].runtime"),
+        message: error.to_string(),
+        suggestion: Some("`runtime: containerd` at this node, whatever the others have".into()),
+    })
 }
 
 /// The name of the file of `version`: its patches share one.

@@ -1,5 +1,6 @@
 //! An image as one file: the OCI image layout in a tar archive, which `ctr images import` takes.
-//! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+//! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>. `docker load` looks for the same parts in a list of
+//! its own, which is there, too: <https://github.com/moby/docker-image-spec/blob/main/spec.md>
 //!
 //! The archive is stitched together from tar headers and the store's files. It depends on the image alone: the members'
 //! order is fixed, they belong to root and have the time 0, so all nodes that carry an image have the same file.
@@ -11,7 +12,7 @@ use serde::Serialize;
 use tar::{EntryType, Header};
 
 use super::{
-    Error, LockedImage, Platform,
+    Blob, Error, LockedImage, Platform,
     document::{self, Document, INDEX, Malformed, Manifest},
     splice::Splice,
 };
@@ -55,6 +56,16 @@ struct Annotations<'a> {
     oci: &'a str,
 }
 
+/// An entry of `manifest.json`, Docker's list of the images in an archive.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed<'a> {
+    config: String,
+    /// Only a tag can be there: Docker finds an image by a digest only where it has pulled it by that.
+    repo_tags: Vec<&'a str>,
+    layers: Vec<String>,
+}
+
 /// The archive of `image`, whose parts are in the store. They are held to its manifest: a lock may have been edited.
 pub fn archive(store: &Store, image: &LockedImage) -> Result<Arc<dyn Content>, Error> {
     let malformed = |source| Error::Malformed { reference: image.reference.clone(), source };
@@ -66,10 +77,11 @@ pub fn archive(store: &Store, image: &LockedImage) -> Result<Arc<dyn Content>, E
     let platform = platform.ok_or_else(|| Error::OtherParts { reference: image.reference.clone() })?;
     let mut parts = Vec::new();
     for blob in image.blobs() {
-        parts.push((format!("blobs/sha256/{}", blob.sha256), part(store, &blob.sha256)?));
+        parts.push((place(blob), part(store, &blob.sha256)?));
     }
     let index = index(image, &manifest, platform);
     parts.push(("index.json".to_owned(), Arc::new(index)));
+    parts.push(("manifest.json".to_owned(), Arc::new(list(image))));
     parts.push(("oci-layout".to_owned(), Arc::new(LAYOUT.to_vec())));
     stitched(parts).map_err(|_| malformed(Malformed::Size(image.size())))
 }
@@ -85,6 +97,20 @@ fn index(image: &LockedImage, manifest: &Manifest, platform: Platform) -> Vec<u8
     let index = Index { schema_version: 2, media_type: INDEX, manifests: [entry] };
     // Strings and numbers only: nothing that JSON cannot have.
     serde_json::to_vec(&index).unwrap_or_default()
+}
+
+fn list(image: &LockedImage) -> Vec<u8> {
+    let listed = Listed {
+        config: place(&image.config),
+        repo_tags: Some(image.reference.as_str()).filter(|name| !name.contains('@')).into_iter().collect(),
+        layers: image.layers.iter().map(place).collect(),
+    };
+    serde_json::to_vec(&[listed]).unwrap_or_default()
+}
+
+/// Where a part lies in the archive.
+fn place(blob: &Blob) -> String {
+    format!("blobs/sha256/{}", blob.sha256)
 }
 
 /// A tar archive (POSIX ustar) of regular files.

@@ -1,9 +1,9 @@
 //! Overlays: folders whose files go into an image as they lie there, with a short declaration of everything a folder
 //! cannot say by itself.
 //!
-//! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/kubernetes/<way>`, `overlays/roles/<role>` and
-//! `overlays/boards/<board>` apply in this order; each is optional but `common`. In a folder, `root/` is laid over the root file system, `boot/` over the boot
-//! partition, and `overlay.yaml` holds the [`Declarations`].
+//! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/kubernetes/<way>`, `overlays/roles/<role>`,
+//! `overlays/runtimes/<runtime>` and `overlays/boards/<board>` apply in this order; each is optional but `common`. In a folder,
+//! `root/` is laid over the root file system, `boot/` over the boot partition, and `overlay.yaml` holds the [`Declarations`].
 
 use std::{
     collections::BTreeMap,
@@ -120,10 +120,14 @@ pub struct Overlay {
 /// The names of the overlays that apply to `request`, in order, whether they are there or not.
 pub fn names(request: &Request) -> Vec<String> {
     let kubernetes = request.kubernetes.as_ref().map(|choice| format!("kubernetes/{}", choice.from.name()));
+    let member = request.membership.as_ref().filter(|_| request.role.runs_kubernetes());
+    let runtime = member.map(|member| format!("runtimes/{}", member.runtime().name()));
     ["common".to_owned(), format!("vendors/{}", request.vendor.vendor)]
         .into_iter()
         .chain(kubernetes)
-        .chain([format!("roles/{}", request.role.name()), format!("boards/{}", request.profile.board)])
+        .chain([format!("roles/{}", request.role.name())])
+        .chain(runtime)
+        .chain([format!("boards/{}", request.profile.board)])
         .collect()
 }
 

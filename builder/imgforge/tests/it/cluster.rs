@@ -9,8 +9,12 @@ use std::{
 use imgforge::{
     change::{Access, Action, Change, Origin, Volume},
     cluster::{ClusterFile, Error},
+    kubernetes::Content,
+    pin::Wants,
     plan::{self, Additions, Request},
+    prepare::node_wants,
     profile::Catalogue,
+    record::Record,
 };
 use tempfile::TempDir;
 
@@ -59,13 +63,13 @@ impl Lab {
         self.file().findings().iter().map(|finding| finding.to_string().replace(&folder, "")).collect()
     }
 
-    /// The changes of a node, and whether its image holds secrets.
-    fn plan(&self, hostname: &str) -> (Vec<Change>, bool) {
+    /// What is asked for by a node, with the cluster's secrets.
+    fn request(&self, hostname: &str) -> Request {
         let target = self.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
         let (_, profile) = self.catalogue.find(&target.board).unwrap();
         let mut membership = target.membership.unwrap();
         membership.read_secrets().unwrap();
-        let request = Request {
+        Request {
             profile: profile.clone(),
             vendor: self.catalogue.vendor(profile, &self.folders).unwrap(),
             role: target.role,
@@ -75,7 +79,12 @@ impl Lab {
             overlays: repository().join("overlays"),
             base: "0".repeat(64),
             epoch: EPOCH,
-        };
+        }
+    }
+
+    /// The changes of a node, and whether its image holds secrets.
+    fn plan(&self, hostname: &str) -> (Vec<Change>, bool) {
+        let request = self.request(hostname);
         let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
         let changes = plan::plan(&request, &additions, &base(), Some(&boot())).unwrap();
         let holds_secrets = request.holds_secrets(&changes);
@@ -83,9 +92,11 @@ impl Lab {
     }
 }
 
-/// A base with a network plugin of Debian's.
+/// A base with a network plugin of Debian's, and a containerd of the release of Kubernetes.
 fn base() -> MemoryTree {
-    root().with_file("/usr/lib/cni/bridge", "a program", Access::root(0o755))
+    ["/usr/lib/cni/bridge", "/usr/local/bin/containerd", "/usr/local/bin/crictl"]
+        .iter()
+        .fold(root(), |root, path| root.with_file(path, "a program", Access::root(0o755)))
 }
 
 /// The paths that the cluster asks for.
@@ -139,6 +150,78 @@ fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
         panic!("Debian's plugins are linked there")
     };
     assert_eq!(target, b"/usr/lib/cni/bridge");
+}
+
+const DOCKER: &str = "\
+name: home
+runtime: docker
+add-ons: { network: none }
+nodes:
+  - { hostname: m, board: virt-arm64, role: master }
+  - { hostname: w, board: virt-arm64, packages: [docker.io, file] }
+  - { hostname: c, board: virt-arm64, runtime: containerd }
+  - { hostname: b, board: virt-armhf, role: base }
+";
+
+#[test]
+fn docker_comes_with_the_node_over_a_release_that_knows_nothing_of_it() {
+    let lab = Lab::new(DOCKER);
+    lab.file().make_secrets().unwrap();
+    let (worker, _) = lab.plan("w");
+    let daemon: serde_json::Value =
+        serde_json::from_str(&text(&worker, Volume::Root, "/etc/docker/daemon.json")).unwrap();
+    assert_eq!(daemon["exec-opts"][0], "native.cgroupdriver=systemd");
+    let loaded = text(&worker, Volume::Root, "/usr/lib/imgforge/runtime");
+    assert!(loaded.contains("docker load"), "{loaded}");
+    let link = "/etc/systemd/system/docker.service.wants/cri-docker.service";
+    assert!(matches!(change(&worker, Volume::Root, link).action, Action::Symlink { .. }));
+    let of_cluster = paths_of_cluster(&worker);
+    assert!(of_cluster.contains(&"/etc/default/cri-docker".to_owned()), "{of_cluster:?}");
+    let removed = |changes: &[Change]| {
+        let is_removed = |change: &&Change| matches!(change.action, Action::Remove);
+        changes.iter().filter(is_removed).map(|change| change.path.to_string()).collect::<Vec<_>>()
+    };
+    let (other, _) = lab.plan("c");
+    assert!(removed(&worker).contains(&"/usr/local/bin/containerd".to_owned()), "{:?}", removed(&worker));
+    assert!(!removed(&worker).contains(&"/usr/local/bin/crictl".to_owned()));
+    assert!(!removed(&other).contains(&"/usr/local/bin/containerd".to_owned()));
+    assert!(!other.iter().any(|change| change.path.to_string().contains("docker.service.wants")));
+
+    let [of_worker, of_other] = ["w", "c"].map(|name| Record::new(&lab.request(name)).unwrap());
+    assert_eq!(of_worker.misfits(&of_other), [], "both are made from the same release");
+}
+
+#[test]
+fn docker_is_locked_for_the_node_and_cri_dockerd_is_pinned() {
+    let lab = Lab::new(DOCKER);
+    let bundle = |hostname: &str| {
+        let target = lab.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
+        let release = Wants { set: target.set.clone(), over: None, content: Content::default() };
+        node_wants(&target, &release).unwrap().unwrap().content
+    };
+    let Content { packages, artifacts, .. } = bundle("w");
+    assert_eq!(packages, ["docker.io", "docker-cli", "file"], "each once");
+    let [cri_dockerd] = artifacts.as_slice() else { panic!("{artifacts:?}") };
+    assert!(cri_dockerd.url.starts_with("https://github.com/Mirantis/cri-dockerd/releases/"));
+    for plain in ["c", "b"] {
+        assert!(bundle(plain).packages.is_empty() && bundle(plain).artifacts.is_empty(), "{plain}");
+    }
+}
+
+#[test]
+fn docker_on_a_board_that_cri_dockerd_is_not_made_for_is_refused_with_a_way_out() {
+    let text = "kubernetes: 1.26.15\nruntime: docker\nnodes:\n  - { hostname: m, board: rpi4, role: master }\n  \
+                - { hostname: w, board: virt-armhf }\n  - { hostname: c, board: virt-armhf, runtime: containerd }\n";
+    let lab = Lab::new(text);
+    let Err(Error::Unfit { errors, .. }) = lab.file().notices() else { panic!("it is refused") };
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert_eq!(
+        error.to_string(),
+        "nodes[1].runtime: Kubernetes 1.26 has no docker for armv7; \
+         `runtime: containerd` at this node, whatever the others have"
+    );
+    assert!(lab.file().targets(&["w".to_owned()]).is_err());
+    lab.file().targets(&["m".to_owned(), "c".to_owned()]).unwrap();
 }
 
 #[test]

@@ -4,7 +4,8 @@ use super::{Finding, is_dns_name, labels, network};
 use crate::{
     add_ons::{self, Manifests},
     board::BoardFacts,
-    cluster::{Cluster, Node, Role},
+    cluster::{Cluster, Node, Role, Runtime},
+    docker,
     version::{Limits, Refusal, proxy_runs_on, skew},
 };
 
@@ -24,7 +25,7 @@ pub fn check(
         findings.extend(check_address(cluster, node, &at));
         findings.extend(check_version(cluster, node, &at));
         findings.extend(check_labels(node, &at));
-        findings.extend(check_paths(node, &at));
+        findings.extend(check_paths(cluster, node, &at));
         match boards(&node.board) {
             Some(board) => findings.extend(check_board(cluster, node, &board, manifests, &at)),
             None => findings.push(
@@ -196,7 +197,7 @@ fn check_labels(node: &Node, at: &At) -> Vec<Finding> {
     findings
 }
 
-fn check_paths(node: &Node, at: &At) -> Vec<Finding> {
+fn check_paths(cluster: &Cluster, node: &Node, at: &At) -> Vec<Finding> {
     let mounts = node.mounts.iter().enumerate().map(|(i, m)| (format!("mounts[{i}].target"), &m.target));
     let binds =
         node.storage.iter().enumerate().flat_map(|(i, b)| {
@@ -205,9 +206,13 @@ fn check_paths(node: &Node, at: &At) -> Vec<Finding> {
     let files = node.files.iter().enumerate().map(|(i, f)| (format!("files[{i}].path"), &f.path));
     let is_plain = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
     let bad_paths = mounts.chain(binds).chain(files).filter(|(_, path)| !is_plain(path));
+    let of_runtime: &[&str] = match cluster.runtime_of(node) {
+        Runtime::Containerd => &[],
+        Runtime::Docker => &docker::FILES,
+    };
     let taken = node.files.iter().enumerate().filter(|(_, file)| {
         let is_below = |ours: &str| file.path == ours || file.path.starts_with(&format!("{ours}/"));
-        OURS.iter().any(|ours| is_below(ours))
+        OURS.iter().chain(of_runtime).any(|ours| is_below(ours))
     });
     let bad_modes = node.files.iter().enumerate().filter(|(_, file)| file.permissions().is_none());
     bad_paths

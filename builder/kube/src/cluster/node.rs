@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, Interface};
+use super::{Cidr, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
 
 /// What a node does.
@@ -35,6 +35,9 @@ pub struct Node {
     /// Release of Kubernetes, where a worker has to stay behind the cluster's.
     #[serde(default)]
     pub kubernetes: Option<Version>,
+    /// What runs its containers, where that is not what the cluster's other nodes have.
+    #[serde(default)]
+    pub runtime: Option<Runtime>,
     /// Memory in MiB, where the board has more than the smallest variant that its profile describes.
     #[serde(default)]
     pub memory: Option<u32>,

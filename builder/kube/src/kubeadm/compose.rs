@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cluster::{Endpoint, ProxyMode},
-    containerd, kubelet,
+    kubelet,
     member::Member,
     patches::has_patches,
     performance::{Patience, Performance},
@@ -178,7 +178,7 @@ fn proxy(member: &Member<'_>) -> KubeProxyConfiguration {
 fn registration(member: &Member<'_>, api: KubeadmApi) -> NodeRegistration {
     NodeRegistration {
         name: member.node.hostname.clone(),
-        cri_socket: cri_socket(api).into(),
+        cri_socket: cri_socket(member, api).into(),
         taints: member.node.taints.clone(),
         kubelet_extra_args: Args::new(api, kubelet::options(member)),
         ignore_preflight_errors: member.overruled().iter().map(|o| o.check.into()).collect(),
@@ -186,10 +186,11 @@ fn registration(member: &Member<'_>, api: KubeadmApi) -> NodeRegistration {
 }
 
 /// A path in v1beta2's time, a URL since.
-fn cri_socket(api: KubeadmApi) -> &'static str {
+fn cri_socket(member: &Member<'_>, api: KubeadmApi) -> &'static str {
+    let url = member.runtime().socket();
     match api {
-        KubeadmApi::V1beta2 => "/run/containerd/containerd.sock",
-        KubeadmApi::V1beta3 | KubeadmApi::V1beta4 => containerd::SOCKET,
+        KubeadmApi::V1beta2 => url.trim_start_matches("unix://"),
+        KubeadmApi::V1beta3 | KubeadmApi::V1beta4 => url,
     }
 }
 
