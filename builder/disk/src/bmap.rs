@@ -81,9 +81,10 @@ pub fn write(
     destination: &AtomicFile,
 ) -> Result<Digests> {
     let ranges = block_ranges(needed, image.len());
+    let data = image.data();
     let digest = |index: usize| {
         let blocks = ranges.get(index).cloned().unwrap_or_default();
-        known.of(&blocks).map_or_else(|| hash(image, blocks), Ok)
+        known.of(&blocks).map_or_else(|| hash(image, &data, blocks), Ok)
     };
     let mut digests = Vec::with_capacity(ranges.len());
     parallel::in_order(threads, ranges.len(), digest, |_, digest| {
@@ -120,18 +121,26 @@ fn block_ranges(needed: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
     merged.into_iter().flat_map(cut).collect()
 }
 
-/// The digest of a range of blocks; the last block may be cut short by the image's end.
-fn hash(image: &dyn Content, blocks: Range<u64>) -> Result<Sha256> {
+/// The digest of a range of blocks; the last block may be cut short by the image's end. What is not in `data`, which is
+/// in order, is zero and not read.
+fn hash(image: &dyn Content, data: &[Range<u64>], blocks: Range<u64>) -> Result<Sha256> {
     let end = (blocks.end * BLOCK).min(image.len());
     let mut at = blocks.start * BLOCK;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; CHUNK as usize];
-    while at < end {
-        let part = buffer.split_at_mut((end - at).min(CHUNK) as usize).0;
-        image.read_at(at, part).map_err(Error::Disk)?;
-        hasher.update(part);
-        at += part.len() as u64;
+    let first = data.partition_point(|range| range.end <= at);
+    for range in data.iter().skip(first).take_while(|range| range.start < end) {
+        let (start, range_end) = (range.start.max(at), range.end.min(end));
+        hasher.zeros(start - at);
+        at = start;
+        while at < range_end {
+            let part = buffer.split_at_mut((range_end - at).min(CHUNK) as usize).0;
+            image.read_at(at, part).map_err(Error::Disk)?;
+            hasher.update(part);
+            at += part.len() as u64;
+        }
     }
+    hasher.zeros(end - at);
     Ok(hasher.finish())
 }
 
@@ -177,6 +186,19 @@ mod tests {
     fn long_ranges_are_cut() {
         let ranges = block_ranges(&[5000..u64::MAX], 10 << 20);
         assert_eq!(ranges, [1..1024, 1024..2048, 2048..2560], "at the same places in every image");
+    }
+
+    #[test]
+    fn holes_are_hashed_as_zeros() {
+        let mut image = vec![0; 40_000];
+        image[4096..9000].fill(7);
+        image[20_000..20_001].fill(9);
+        let whole = |data: &[Range<u64>]| hash(&image, data, 0..10).unwrap();
+        let expected = Sha256::of(&image);
+        assert_eq!(whole(&[0..40_000]), expected);
+        assert_eq!(whole(&[4096..9000, 16_384..24_576]), expected);
+        let part = hash(&image, &[4096..9000, 16_384..24_576], 2..5).unwrap();
+        assert_eq!(part, Sha256::of(&image[2 * 4096..5 * 4096]));
     }
 
     #[test]

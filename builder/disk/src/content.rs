@@ -67,18 +67,25 @@ impl Content for FileContent {
 fn data_ranges(file: &File, length: u64) -> io::Result<Vec<Range<u64>>> {
     let mut ranges = Vec::new();
     let mut at = 0;
-    while at < length {
-        let start = match seek(file, SeekFrom::Data(at)) {
-            Err(Errno::NXIO) => break,
-            other => other?.min(length),
-        };
-        let end = seek(file, SeekFrom::Hole(start))?.min(length);
+    while at < length
+        && let Some(data) = data_from(file, at)?
+    {
+        let (start, end) = (data.start.min(length), data.end.min(length));
         if start < end {
             ranges.push(start..end);
         }
         at = end.max(start + 1);
     }
     Ok(ranges)
+}
+
+/// The first range of `file` from `offset` on that is no hole, if there is one.
+pub(crate) fn data_from(file: &File, offset: u64) -> io::Result<Option<Range<u64>>> {
+    let start = match seek(file, SeekFrom::Data(offset)) {
+        Err(Errno::NXIO) => return Ok(None),
+        other => other?,
+    };
+    Ok(Some(start..seek(file, SeekFrom::Hole(start))?))
 }
 
 #[cfg(test)]
