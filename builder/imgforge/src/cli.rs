@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs},
+    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
 };
 use crate::{node::Role, pin::Rules};
@@ -96,9 +96,9 @@ pub struct TargetArgs {
     /// users, mounts, … (`imgforge schema node`).
     #[arg(long, value_name = "NAME|FILE")]
     pub node: Vec<String>,
-    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub secrets: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
     /// A local image in place of the profile's.
     #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
@@ -255,9 +255,9 @@ pub struct RebuildArgs {
     /// The cluster file, if the node is of a cluster.
     #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with_all = ["base", "lock"])]
     pub cluster: Option<PathBuf>,
-    /// The cluster's secrets [default: beside the cluster file].
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub secrets: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
     /// The local image that was taken in place of the profile's.
     #[arg(long, value_name = "FILE", requires = "rebuild")]
     pub base: Option<PathBuf>,

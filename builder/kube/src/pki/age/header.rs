@@ -120,17 +120,13 @@ impl Stanza {
         let mut text = format!("-> {}", self.kind);
         self.arguments.iter().for_each(|argument| text.extend([" ", argument]));
         text.push('\n');
-        let mut lines = self.body.chunks(COLUMNS / 4 * 3).peekable();
-        while let Some(line) = lines.next() {
-            text.extend([&Base64Unpadded::encode_string(line), "\n"]);
-            if lines.peek().is_none() && line.len() == COLUMNS / 4 * 3 {
-                text.push('\n');
-            }
+        let body = Base64Unpadded::encode_string(&self.body);
+        let mut rest = body.as_str();
+        while let Some((line, after)) = rest.split_at_checked(COLUMNS) {
+            text.extend([line, "\n"]);
+            rest = after;
         }
-        if self.body.is_empty() {
-            text.push('\n');
-        }
-        text
+        text + rest + "\n"
     }
 }
 
