@@ -21,12 +21,15 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say nothing but errors and results.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub quiet: bool,
     /// The user's configuration, in place of the one in the configuration folder.
-    #[arg(long, global = true, value_name = "FILE", env = "IMGFORGE_CONFIG")]
+    #[arg(long, global = true, display_order = LAST + 1, value_name = "FILE", env = "IMGFORGE_CONFIG")]
     pub config: Option<PathBuf>,
 }
+
+/// Where options that all commands have stand among those of a command; `--help` is after them.
+const LAST: usize = 100;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 an input or setting must be changed; 2 wrong usage; 3 an image is not what it should be; 4 the \
