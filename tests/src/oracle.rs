@@ -15,6 +15,10 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Encrypts and decrypts.
+    pub const AGE: Self = Self { program: "age", package: "age" };
+    /// Makes keys for it.
+    pub const AGE_KEYGEN: Self = Self { program: "age-keygen", package: "age" };
     /// Reads and repairs ext4 internals.
     pub const DEBUGFS: Self = Self { program: "debugfs", package: "e2fsprogs" };
     /// Prints an ext4 superblock.

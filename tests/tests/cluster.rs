@@ -56,11 +56,21 @@ impl Lab {
     }
 
     /// Builds all nodes into a new folder `name`.
-    fn build(&self, name: &str) -> PathBuf {
+    fn build(&self, name: &str, options: &[&str]) -> PathBuf {
         let folder = self.bench.home.path().join(name);
         fs::create_dir(&folder).unwrap();
-        succeeds(self.imgforge(&["build", "--output"]).arg(&folder));
+        succeeds(self.imgforge(&[&["build"], options].concat()).arg("--output").arg(&folder));
         folder
+    }
+
+    /// Has `age` encrypt the secrets; returns the file, and the one with the key.
+    fn encrypt(&self) -> [String; 2] {
+        let path = |name: &str| self.bench.home.path().join(name).display().to_string();
+        let (plain, encrypted, key) = (path("home.secrets.yaml"), path("elsewhere"), path("key.txt"));
+        Tool::AGE_KEYGEN.approves(["-o", &key]);
+        let recipient = Tool::AGE_KEYGEN.approves(["-y", &key]);
+        Tool::AGE.approves(["-r", recipient.trim(), "-o", &encrypted, &plain]);
+        [encrypted, key]
     }
 }
 
@@ -84,7 +94,7 @@ fn two_nodes_from_one_file() {
     succeeds(&mut lab.imgforge(&["cluster", "init"]));
     assert!(is_private(&lab.bench.home.path().join("home.secrets.yaml")));
 
-    let one = lab.build("one");
+    let one = lab.build("one", &[]);
     for name in ["k8s-master-1.img", "k8s-worker-1.img"] {
         for suffix in ["", ".bmap", ".sha256", ".manifest.json", ".spdx.json"] {
             assert!(is_private(&one.join(format!("{name}{suffix}"))), "{name}{suffix}");
@@ -96,7 +106,8 @@ fn two_nodes_from_one_file() {
     judge_master(&lab, &one.join("k8s-master-1.img"));
     judge_worker(&lab, &one.join("k8s-worker-1.img"));
 
-    let two = lab.build("two");
+    let [secrets, key] = lab.encrypt();
+    let two = lab.build("two", &["--secrets", &secrets, "--identity", &key]);
     for name in ["k8s-master-1.img", "k8s-worker-1.img", "k8s-worker-1.img.manifest.json"] {
         let same = Command::new("cmp").arg(one.join(name)).arg(two.join(name)).output().unwrap();
         assert!(same.status.success(), "{}", String::from_utf8_lossy(&same.stdout));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs},
+    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
 };
 use crate::{node::Role, pin::Rules};
@@ -21,12 +21,15 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say nothing but errors and results.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub quiet: bool,
     /// The user's configuration, in place of the one in the configuration folder.
-    #[arg(long, global = true, value_name = "FILE", env = "IMGFORGE_CONFIG")]
+    #[arg(long, global = true, display_order = LAST + 1, value_name = "FILE", env = "IMGFORGE_CONFIG")]
     pub config: Option<PathBuf>,
 }
+
+/// Where options that all commands have stand among those of a command; `--help` is after them.
+const LAST: usize = 100;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 an input or setting must be changed; 2 wrong usage; 3 an image is not what it should be; 4 the \
@@ -96,9 +99,9 @@ pub struct TargetArgs {
     /// users, mounts, … (`imgforge schema node`).
     #[arg(long, value_name = "NAME|FILE")]
     pub node: Vec<String>,
-    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub secrets: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
     /// A local image in place of the profile's.
     #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
@@ -255,9 +258,9 @@ pub struct RebuildArgs {
     /// The cluster file, if the node is of a cluster.
     #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with_all = ["base", "lock"])]
     pub cluster: Option<PathBuf>,
-    /// The cluster's secrets [default: beside the cluster file].
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub secrets: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
     /// The local image that was taken in place of the profile's.
     #[arg(long, value_name = "FILE", requires = "rebuild")]
     pub base: Option<PathBuf>,

@@ -52,7 +52,8 @@ pub fn targets(args: &TargetArgs, settings: &Settings, console: &Console) -> Res
         (Some(path), ..) => {
             let folders = settings.profile_folders(args.profiles.as_deref());
             let catalogue = Catalogue::load(&folders)?;
-            let file = ClusterFile::read(path, args.secrets.as_deref(), &catalogue, &folders)?;
+            let (secrets, identity) = (args.secrets.secrets.as_deref(), args.secrets.identity.as_deref());
+            let file = ClusterFile::read(path, secrets, identity, &catalogue, &folders)?;
             file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
             file.targets(&args.node)
         }

@@ -5,6 +5,7 @@
 //! are deterministic (RFC 6979) and randomness is given by the caller, so the same random bytes make the same
 //! secrets.
 
+pub mod age;
 mod certificate;
 mod key;
 mod secret;

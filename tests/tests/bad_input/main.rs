@@ -13,6 +13,7 @@ mod packages;
 mod partition_tables;
 mod published;
 mod repositories;
+mod secrets;
 mod settings;
 mod signatures;
 mod stores;

@@ -18,7 +18,22 @@ pub enum ClusterCommand {
     /// Says what is wrong with a cluster file, and what should be known of it.
     Check(ClusterFileArgs),
     /// Makes the cluster's secrets: authorities, keys and tokens. Once; they are never overwritten.
-    Init(ClusterFileArgs),
+    Init(ClusterInitArgs),
+}
+
+/// `imgforge cluster init`.
+#[derive(Debug, Args)]
+pub struct ClusterInitArgs {
+    /// Whose secrets.
+    #[command(flatten)]
+    pub file: ClusterFileArgs,
+    /// Encrypt the secrets for this age recipient (age1…); may be given several times. The file is then home.secrets.yaml.age
+    /// and can be kept under version control.
+    #[arg(long, value_name = "RECIPIENT")]
+    pub recipient: Vec<String>,
+    /// The same for all recipients in a file, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub recipients_file: Option<PathBuf>,
 }
 
 /// A cluster file.
@@ -27,12 +42,24 @@ pub struct ClusterFileArgs {
     /// The cluster file (`imgforge schema cluster`).
     #[arg(long, value_name = "FILE")]
     pub cluster: PathBuf,
-    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
+    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml or home.secrets.yaml.age for home.yaml].
     #[arg(long, value_name = "FILE")]
     pub secrets: Option<PathBuf>,
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,
+}
+
+/// The secrets of the cluster that is built.
+#[derive(Debug, Clone, Args)]
+pub struct SecretsArgs {
+    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml or home.secrets.yaml.age for home.yaml].
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub secrets: Option<PathBuf>,
+    /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
+    // Without `requires`: it may be in the environment whatever is built.
+    #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
+    pub identity: Option<PathBuf>,
 }
 
 /// `imgforge kubeconfig`.
@@ -41,6 +68,9 @@ pub struct KubeconfigArgs {
     /// Whose kubeconfig.
     #[command(flatten)]
     pub file: ClusterFileArgs,
+    /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
+    #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
+    pub identity: Option<PathBuf>,
     /// The file to write [default: beside the cluster file, home.kubeconfig for home.yaml].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

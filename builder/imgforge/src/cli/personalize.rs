@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
-use super::{Format, TargetArgs};
+use super::{Format, SecretsArgs, TargetArgs};
 use crate::node::Role;
 
 /// `imgforge personalize`.
@@ -21,9 +21,9 @@ pub struct PersonalizeArgs {
     /// The node's host name, where there is no cluster.
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// The cluster's secrets [default: beside the cluster file, home.secrets.yaml for home.yaml].
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub secrets: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
     /// The manifest of the release image [default: the one beside it].
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

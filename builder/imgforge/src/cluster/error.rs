@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use imgforge_kube::{member, node_files, pki};
+use imgforge_kube::{
+    member, node_files,
+    pki::{self, age},
+};
 
 use super::Located;
 use crate::yaml;
@@ -66,6 +69,75 @@ pub enum Error {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// The secrets are encrypted, and nothing is given that opens them.
+    #[error("{} is encrypted, and there is no key to open it with", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file with the key is not there.
+    #[error("there is no identity file {}", path.display())]
+    NoIdentity {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Others may read the key.
+    #[error("{} can be read by others (mode {mode:04o})", path.display())]
+    ExposedIdentity {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file with the key is none.
+    #[error("{} is no identity file", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: age::Error,
+    },
+    /// The secrets are encrypted for others.
+    #[error("{} is encrypted, but not for a key in {}", path.display(), identity.display())]
+    OtherIdentity {
+        /// The secrets.
+        path: PathBuf,
+        /// The file with the keys.
+        identity: PathBuf,
+    },
+    /// The encrypted secrets cannot be opened with any key.
+    #[error("{} cannot be decrypted", path.display())]
+    Undecryptable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: age::Error,
+    },
+    /// Secrets cannot be encrypted for somebody.
+    #[error(transparent)]
+    Recipient(age::Error),
+    /// The file with recipients is not there.
+    #[error("there is no file with recipients {}", path.display())]
+    NoRecipients {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file with recipients has others in it, or none.
+    #[error("{} cannot be used", path.display())]
+    Recipients {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: age::Error,
+    },
+    /// A file has more in it than any of its kind.
+    #[error("{} has more than {} KiB", path.display(), most >> 10)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// As many bytes as are read.
+        most: usize,
     },
     /// The secrets are unusable.
     #[error("{} cannot be used", path.display())]
@@ -131,6 +203,29 @@ impl Error {
             Error::Exposed { path, .. } => {
                 Some(format!("`chmod 600 {}`; if others have read it, make a new cluster", path.display()))
             }
+            Error::Encrypted { .. } | Error::NoIdentity { .. } => Some(
+                "name the file with the AGE-SECRET-KEY-1… with --identity FILE, or in IMGFORGE_IDENTITY".into(),
+            ),
+            Error::ExposedIdentity { path, .. } => Some(format!(
+                "`chmod 600 {}`; if others have read it, they can open what is encrypted for it",
+                path.display()
+            )),
+            Error::Identity { .. } => Some(
+                "it has to be as `age-keygen -o FILE` writes it; passphrases, SSH keys and plugins are left to `age`"
+                    .into(),
+            ),
+            Error::OtherIdentity { .. } => {
+                Some("give the key of one of its recipients, or have one of them encrypt it for yours".into())
+            }
+            Error::Undecryptable { source: age::Error::Unsupported(_), path } => Some(format!(
+                "open it with `age -d {}`, and encrypt it for the recipient of a key that `age-keygen` makes",
+                path.display()
+            )),
+            Error::Undecryptable { .. } => Some("take it from a backup, or from version control".into()),
+            Error::Recipient(_) | Error::NoRecipients { .. } | Error::Recipients { .. } => {
+                Some("`age-keygen -o FILE` makes a key, and `age-keygen -y FILE` prints its recipient".into())
+            }
+            Error::TooLong { .. } => Some("is it the right file?".into()),
             Error::NoRuntime { .. } => Some("add `containerd` to the node's packages".into()),
             _ => None,
         }

@@ -11,7 +11,7 @@ use imgforge_kube::{
     pki::Secrets,
 };
 
-use super::{Boards, ClusterFile, Error, secrets};
+use super::{Boards, ClusterFile, Error, secrets::SecretsFile};
 use crate::{
     artifact::Artifact,
     image_path::{ImagePath, InvalidPath},
@@ -28,7 +28,7 @@ pub struct Membership {
     manifests: Arc<Manifests>,
     hostname: String,
     runtime: (Runtime, Arc<Bundle>),
-    secrets_path: PathBuf,
+    secrets_file: SecretsFile,
     secrets: Option<Arc<Secrets>>,
 }
 
@@ -42,7 +42,7 @@ impl Membership {
             manifests: Arc::clone(&file.manifests),
             hostname: hostname.to_owned(),
             runtime: (runtime, Arc::new(bundle)),
-            secrets_path: file.secrets_path.clone(),
+            secrets_file: file.secrets.clone(),
             secrets: None,
         }
     }
@@ -56,7 +56,7 @@ impl Membership {
     pub fn share_secrets(&mut self, read: &mut Option<Arc<Secrets>>) -> Result<(), Error> {
         let secrets = match read {
             Some(secrets) => Arc::clone(secrets),
-            None => Arc::new(secrets::read(&self.secrets_path, &self.cluster_path, &self.cluster)?),
+            None => Arc::new(self.secrets_file.read(&self.cluster_path, &self.cluster)?),
         };
         *read = Some(Arc::clone(&secrets));
         self.secrets = Some(secrets);

@@ -21,10 +21,11 @@ use imgforge_kube::{
     board::BoardFacts,
     check::{self, Finding},
     cluster::Cluster,
-    pki::Secrets,
+    pki::{Secrets, age::Recipient},
 };
 
-pub use self::{error::Error, located::Located, membership::Membership};
+use self::secrets::SecretsFile;
+pub use self::{error::Error, located::Located, membership::Membership, secrets::recipients};
 use crate::{
     limits,
     profile::{self, Catalogue},
@@ -37,7 +38,7 @@ use crate::{
 pub struct ClusterFile<'a> {
     path: PathBuf,
     text: String,
-    secrets_path: PathBuf,
+    secrets: SecretsFile,
     cluster: Arc<Cluster>,
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
@@ -49,23 +50,25 @@ pub struct ClusterFile<'a> {
 type Boards = BTreeMap<String, BoardFacts>;
 
 impl<'a> ClusterFile<'a> {
-    /// Reads the cluster file `path`. Its secrets are in `secrets`, or beside it: `home.secrets.yaml` for `home.yaml`.
+    /// Reads the cluster file `path`. Its secrets are in `secrets`, or beside it: `home.secrets.yaml` for `home.yaml`, or
+    /// `home.secrets.yaml.age`. If they are encrypted, a key in the file `identity` opens them.
     pub fn read(
         path: &Path,
         secrets: Option<&Path>,
+        identity: Option<&Path>,
         catalogue: &'a Catalogue,
         folders: &'a [PathBuf],
     ) -> Result<Self, crate::error::Error> {
         let text = yaml::text(path).map_err(Error::Yaml)?;
         let cluster = Arc::new(yaml::parse(path, &text).map_err(Error::Yaml)?);
-        let secrets_path = secrets.map_or_else(|| path.with_extension("secrets.yaml"), Path::to_owned);
+        let secrets = SecretsFile::new(secrets, identity, path);
         let boards = catalogue.boards().flat_map(|(_, profile)| {
             let names = profile.aliases.iter().chain([&profile.board]);
             names.map(|name| (name.clone(), limits::facts(profile)))
         });
         let boards = Arc::new(boards.collect());
         let manifests = Arc::new(add_ons::manifests(folders)?);
-        Ok(Self { path: path.to_owned(), text, secrets_path, cluster, boards, manifests, catalogue, folders })
+        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue, folders })
     }
 
     /// The cluster.
@@ -125,12 +128,13 @@ impl<'a> ClusterFile<'a> {
 
     /// The cluster's secrets.
     pub fn secrets(&self) -> Result<Secrets, Error> {
-        secrets::read(&self.secrets_path, &self.path, &self.cluster)
+        self.secrets.read(&self.path, &self.cluster)
     }
 
-    /// Makes new secrets and puts them into a file, which must not be there yet; returns where.
-    pub fn make_secrets(&self) -> Result<&Path, Error> {
-        secrets::make(&self.secrets_path, &self.cluster).map(|()| self.secrets_path.as_path())
+    /// Makes new secrets and puts them into a file, which must not be there yet, encrypted if there are `recipients`;
+    /// returns where.
+    pub fn make_secrets(&self, recipients: &[Recipient]) -> Result<&Path, Error> {
+        self.secrets.make(&self.cluster, recipients)
     }
 
     /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use imgforge_kube::pki::age::Recipient;
+
 use crate::{
     cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
     cluster::{self, ClusterFile},
@@ -14,20 +16,26 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     match &args.command {
-        ClusterCommand::Check(args) => with_file(args, settings, |file| check(file, &args.cluster, console)),
-        ClusterCommand::Init(args) => with_file(args, settings, |file| init(file, console)),
+        ClusterCommand::Check(args) => {
+            with_file(args, None, settings, |file| check(file, &args.cluster, console))
+        }
+        ClusterCommand::Init(args) => {
+            let recipients = cluster::recipients(&args.recipient, args.recipients_file.as_deref())?;
+            with_file(&args.file, None, settings, |file| init(file, &recipients, console))
+        }
     }
 }
 
 /// Reads the cluster file and does something with it.
 pub(super) fn with_file(
     args: &ClusterFileArgs,
+    identity: Option<&Path>,
     settings: &Settings,
     work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let folders = settings.profile_folders(args.profiles.as_deref());
     let catalogue = Catalogue::load(&folders)?;
-    work(&ClusterFile::read(&args.cluster, args.secrets.as_deref(), &catalogue, &folders)?)
+    work(&ClusterFile::read(&args.cluster, args.secrets.as_deref(), identity, &catalogue, &folders)?)
 }
 
 fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
@@ -40,9 +48,13 @@ fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), E
     }
 }
 
-fn init(file: &ClusterFile<'_>, console: &Console) -> Result<(), Error> {
+fn init(file: &ClusterFile<'_>, recipients: &[Recipient], console: &Console) -> Result<(), Error> {
     file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
-    let path = file.make_secrets()?;
-    console.note("keep a copy: without this file no node can be added, and who has it owns the cluster");
+    let path = file.make_secrets(recipients)?;
+    console.note(if recipients.is_empty() {
+        "keep a copy: without this file no node can be added, and who has it owns the cluster"
+    } else {
+        "keep a copy, and keep the recipients' keys: without this file and one of them no node can be added"
+    });
     super::print(console, &format!("{}\n", path.display()))
 }

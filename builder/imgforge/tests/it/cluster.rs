@@ -8,7 +8,7 @@ use std::{
 
 use imgforge::{
     change::{Access, Action, Change, Origin, Volume},
-    cluster::{ClusterFile, Error},
+    cluster::{ClusterFile, Error, recipients},
     kubernetes::Content,
     pin::Wants,
     plan::{self, Additions, Request},
@@ -33,6 +33,14 @@ nodes:
   - { hostname: k8s-worker-1, board: rpi4, packages: [nfs-common], users: [{ name: guest }] }
 ";
 
+/// The recipient and the identity of age's specification.
+const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
 /// A cluster file in a folder of its own.
 struct Lab {
     folder: TempDir,
@@ -54,7 +62,23 @@ impl Lab {
     }
 
     fn file(&self) -> ClusterFile<'_> {
-        ClusterFile::read(&self.path("home.yaml"), None, &self.catalogue, &self.folders).unwrap()
+        self.file_with(None)
+    }
+
+    /// The cluster file, with a file that opens its secrets.
+    fn file_with(&self, identity: Option<&Path>) -> ClusterFile<'_> {
+        let path = self.path("home.yaml");
+        ClusterFile::read(&path, None, identity, &self.catalogue, &self.folders).unwrap()
+    }
+
+    /// Secrets that are encrypted for [`IDENTITY`], and the file that holds it.
+    fn encrypt(&self) -> (PathBuf, PathBuf) {
+        let recipients = recipients(&[RECIPIENT.to_owned()], None).unwrap();
+        let path = self.file().make_secrets(&recipients).unwrap().to_owned();
+        let identity = self.path("key.txt");
+        fs::write(&identity, format!("# public key: {RECIPIENT}\n{IDENTITY}\n")).unwrap();
+        chmod(&identity, 0o600);
+        (path, identity)
     }
 
     /// What is said of the file, as if it lay in the folder that is worked in.
@@ -122,7 +146,7 @@ fn a_node_becomes_a_target_with_all_the_file_says() {
 #[test]
 fn masters_get_the_shared_keys_and_workers_none() {
     let lab = Lab::new(TWO_NODES);
-    lab.file().make_secrets().unwrap();
+    lab.file().make_secrets(&[]).unwrap();
     let (master, has_secrets) = lab.plan("k8s-master-1");
     assert!(has_secrets);
     let paths = paths_of_cluster(&master);
@@ -142,7 +166,7 @@ fn masters_get_the_shared_keys_and_workers_none() {
 #[test]
 fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
     let lab = Lab::new(TWO_NODES);
-    lab.file().make_secrets().unwrap();
+    lab.file().make_secrets(&[]).unwrap();
     let (worker, _) = lab.plan("k8s-worker-1");
     let config = text(&worker, Volume::Root, "/etc/containerd/config.toml");
     assert!(config.contains("version = 3") && config.contains("bin_dir = \"/opt/cni/bin\""), "{config}");
@@ -166,7 +190,7 @@ nodes:
 #[test]
 fn docker_comes_with_the_node_over_a_release_that_knows_nothing_of_it() {
     let lab = Lab::new(DOCKER);
-    lab.file().make_secrets().unwrap();
+    lab.file().make_secrets(&[]).unwrap();
     let (worker, _) = lab.plan("w");
     let daemon: serde_json::Value =
         serde_json::from_str(&text(&worker, Volume::Root, "/etc/docker/daemon.json")).unwrap();
@@ -305,11 +329,11 @@ fn a_node_that_is_not_there_is_an_error_with_the_nearest() {
 fn secrets_are_their_owners_alone_and_never_overwritten() {
     let lab = Lab::new(TWO_NODES);
     assert!(matches!(lab.file().secrets(), Err(Error::NoSecrets { .. })));
-    let path = lab.file().make_secrets().unwrap().to_owned();
+    let path = lab.file().make_secrets(&[]).unwrap().to_owned();
     assert_eq!(path, lab.path("home.secrets.yaml"));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let first = fs::read(&path).unwrap();
-    assert!(matches!(lab.file().make_secrets(), Err(Error::SecretsExist { .. })));
+    assert!(matches!(lab.file().make_secrets(&[]), Err(Error::SecretsExist { .. })));
     assert_eq!(fs::read(&path).unwrap(), first);
     lab.file().secrets().unwrap();
 }
@@ -318,7 +342,7 @@ fn secrets_are_their_owners_alone_and_never_overwritten() {
 fn two_clusters_have_nothing_in_common() {
     let secrets = || {
         let lab = Lab::new(TWO_NODES);
-        lab.file().make_secrets().unwrap();
+        lab.file().make_secrets(&[]).unwrap();
         lab.file().secrets().unwrap()
     };
     let (one, two) = (secrets(), secrets());
@@ -330,7 +354,7 @@ fn two_clusters_have_nothing_in_common() {
 /// What is said of the secrets once `spoil` had its way with the file.
 fn refusal(cluster: &str, spoil: impl FnOnce(&Path)) -> Error {
     let lab = Lab::new(TWO_NODES);
-    let path = lab.file().make_secrets().unwrap().to_owned();
+    let path = lab.file().make_secrets(&[]).unwrap().to_owned();
     spoil(&path);
     fs::write(lab.path("home.yaml"), cluster).unwrap();
     lab.file().secrets().unwrap_err()
@@ -338,8 +362,7 @@ fn refusal(cluster: &str, spoil: impl FnOnce(&Path)) -> Error {
 
 #[test]
 fn secrets_that_others_can_read_are_refused() {
-    let error =
-        refusal(TWO_NODES, |path| fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap());
+    let error = refusal(TWO_NODES, |path| chmod(path, 0o640));
     assert!(error.to_string().ends_with("home.secrets.yaml can be read by others (mode 0640)"), "{error}");
     assert!(error.hint().unwrap().starts_with("`chmod 600 "));
 }
@@ -358,4 +381,74 @@ fn a_secrets_file_that_was_cut_off_is_refused() {
         fs::write(path, &text[..text.len() / 2]).unwrap();
     });
     assert!(matches!(error, Error::Secrets { .. }), "{error}");
+}
+
+#[test]
+fn encrypted_secrets_are_read_with_the_key_and_by_others_too() {
+    let lab = Lab::new(TWO_NODES);
+    let (path, identity) = lab.encrypt();
+    assert_eq!(path, lab.path("home.secrets.yaml.age"));
+    assert!(!lab.path("home.secrets.yaml").exists());
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"), "{text}");
+    chmod(&path, 0o644);
+    let secrets = lab.file_with(Some(&identity)).secrets().unwrap();
+
+    // What makes an image are the secrets: once they are the same, so are the images.
+    let plain = lab.path("home.secrets.yaml");
+    fs::write(&plain, secrets.to_yaml().unwrap().reveal()).unwrap();
+    chmod(&plain, 0o600);
+    assert_eq!(lab.file().secrets().unwrap(), secrets, "where there are both, the plain ones are read");
+}
+
+#[test]
+fn encrypted_secrets_are_never_overwritten_either() {
+    let lab = Lab::new(TWO_NODES);
+    let (path, _) = lab.encrypt();
+    let first = fs::read(&path).unwrap();
+    for words in [[].as_slice(), &[RECIPIENT.to_owned()]] {
+        let error = lab.file().make_secrets(&recipients(words, None).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("home.secrets.yaml.age is there already"), "{error}");
+    }
+    fs::rename(&path, lab.path("home.secrets.yaml")).unwrap();
+    let for_one = recipients(&[RECIPIENT.to_owned()], None).unwrap();
+    assert!(matches!(lab.file().make_secrets(&for_one), Err(Error::SecretsExist { .. })));
+    assert_eq!(fs::read(lab.path("home.secrets.yaml")).unwrap(), first);
+}
+
+#[test]
+fn content_not_name_says_whether_secrets_are_encrypted() {
+    let lab = Lab::new(TWO_NODES);
+    let (path, identity) = lab.encrypt();
+    fs::rename(path, lab.path("home.secrets.yaml")).unwrap();
+    lab.file_with(Some(&identity)).secrets().unwrap();
+    assert!(matches!(lab.file().secrets(), Err(Error::Encrypted { .. })));
+}
+
+#[test]
+fn plain_secrets_need_no_key_and_do_not_look_for_one() {
+    let lab = Lab::new(TWO_NODES);
+    lab.file().make_secrets(&[]).unwrap();
+    lab.file_with(Some(&lab.path("nowhere"))).secrets().unwrap();
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let lab = Lab::new(TWO_NODES);
+    let (_, identity) = lab.encrypt();
+    chmod(&identity, 0o644);
+    let error = lab.file_with(Some(&identity)).secrets().unwrap_err();
+    assert!(error.to_string().ends_with("key.txt can be read by others (mode 0644)"), "{error}");
+    assert!(error.hint().unwrap().starts_with("`chmod 600 "));
+}
+
+#[test]
+fn recipients_come_from_the_command_line_and_from_a_file() {
+    let lab = Lab::new(TWO_NODES);
+    let file = lab.path("recipients.txt");
+    fs::write(&file, format!("# ops\n{RECIPIENT}\n\n")).unwrap();
+    assert_eq!(recipients(&[RECIPIENT.to_owned()], Some(&file)).unwrap().len(), 2);
+    assert!(recipients(&[], None).unwrap().is_empty());
+    fs::write(&file, "# nobody\n").unwrap();
+    assert!(matches!(recipients(&[], Some(&file)), Err(Error::Recipients { .. })));
 }
