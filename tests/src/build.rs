@@ -107,6 +107,15 @@ impl Workbench {
     }
 }
 
+/// Compares two images, or what lies beside both with one of `suffixes` behind its name.
+pub fn same(one: &Path, two: &Path, suffixes: &[&str]) {
+    for suffix in suffixes {
+        let (one, two) = (format!("{}{suffix}", one.display()), format!("{}{suffix}", two.display()));
+        let output = Command::new("cmp").args([one, two]).output().expect("cmp runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 impl Default for Workbench {
     fn default() -> Self {
         Self::new()

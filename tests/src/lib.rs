@@ -17,7 +17,7 @@ mod stand_in;
 mod vendor_server;
 
 pub use base::Base;
-pub use build::{Workbench, approved, fails, file_in, read_at, same_boot_loader, succeeds};
+pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_loader, succeeds};
 pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};

@@ -12,7 +12,7 @@ use std::{
 };
 
 use imgforge_tests::{
-    ContainerImage, Dialect, Registry, Tool, Workbench, approved, fails, file_in, repository, sha256,
+    ContainerImage, Dialect, Registry, Tool, Workbench, approved, fails, file_in, repository, same, sha256,
     succeeds,
 };
 use serde_json::Value;
@@ -201,6 +201,17 @@ fn the_example_cluster_is_built_offline_from_a_filled_store() {
     ] {
         judge(&home, &out.join(format!("{node}.img")), node, folder);
     }
+
+    // A release image becomes the same, container images and all.
+    let lock = home.path("home.bananapi-m1.lock.yaml");
+    let kubernetes = home.path("kubernetes.yaml");
+    fs::write(&kubernetes, "kubernetes: { release: \"1.26\", from: artifacts }\n").unwrap();
+    let options = ["--lock", &lock.to_string_lossy(), "--node", &kubernetes.to_string_lossy()];
+    let release = home.bench.built("bananapi-m1", "worker", "worker.img", &options);
+    let made = home.path("k8s-worker-1.img");
+    let options = ["--offline", "--node", "k8s-worker-1", "--output", &made.to_string_lossy()];
+    succeeds(&mut home.imgforge(&["personalize", &release.to_string_lossy()], &options));
+    same(&made, &out.join("k8s-worker-1.img"), &["", ".manifest.json"]);
 }
 
 /// Every foreign checker is content, and the node is who it should be.

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use imgforge_tests::{Workbench, approved, fails, file_in, sha256, succeeds};
+use imgforge_tests::{Workbench, approved, fails, file_in, same, sha256, succeeds};
 
 const CLUSTER: &str = "\
 name: home
@@ -76,14 +76,6 @@ impl Lab {
         command.arg("personalize").arg(image).arg("--cluster").arg(&self.cluster);
         command.args(["--node", node, "--output"]).arg(output);
         command
-    }
-}
-
-fn same(one: &Path, two: &Path, suffixes: &[&str]) {
-    for suffix in suffixes {
-        let (one, two) = (format!("{}{suffix}", one.display()), format!("{}{suffix}", two.display()));
-        let output = Command::new("cmp").args([one, two]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
