@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use imgforge::{cli::Cli, commands, console};
+use imgforge::{cli::Cli, commands, host::console};
 
 fn main() -> ExitCode {
     match commands::run(Cli::parse()) {

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args;
 
 use super::{Format, SecretsArgs, TargetArgs};
-use crate::node::Role;
+use crate::target::node::Role;
 
 /// `imgforge personalize`.
 #[derive(Debug, Args)]

@@ -9,15 +9,15 @@ use std::{
 use imgforge_disk::in_order;
 
 use crate::{
+    build::{
+        error::Error,
+        layer::Layered,
+        output::{self, Output, Written},
+        release::{Image, images},
+    },
     cli::{BuildArgs, Format},
-    console::Console,
-    error::Error,
-    image::Trees,
-    layer::Layered,
-    output::{self, Output, Written},
-    read_back,
-    release::{Image, images},
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    image::{partitions::Trees, read_back},
     target::targets,
 };
 

@@ -5,12 +5,11 @@ use std::path::Path;
 use imgforge_kube::pki::age::Recipient;
 
 use crate::{
+    build::error::Error,
+    catalogue::profile::Catalogue,
     cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
-    cluster::{self, ClusterFile},
-    console::Console,
-    error::Error,
-    profile::Catalogue,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    target::cluster::{self, ClusterFile},
 };
 
 /// Runs the command.

@@ -1,14 +1,16 @@
 //! `imgforge diff`: which files differ between two images, whoever made them.
 
 use crate::{
+    build::error::Error,
     cli::DiffArgs,
-    console::Console,
-    error::Error,
-    image::Trees,
+    host::console::Console,
+    image::{
+        open::OpenImage,
+        partitions::Trees,
+        read::{self, Entry, Kind, Tree},
+        read_back::sha256_at,
+    },
     image_path::ImagePath,
-    open_image::OpenImage,
-    read::{self, Entry, Kind, Tree},
-    read_back::sha256_at,
 };
 
 /// Runs the command. Differences are printed, and are an exit code as in diff(1).

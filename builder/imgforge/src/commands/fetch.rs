@@ -1,8 +1,11 @@
 //! `imgforge fetch`: everything a build needs, into the store.
 
 use crate::{
-    cli::FetchArgs, console::Console, error::Error, pin::Pin, prepare::Inputs, release::layers,
-    settings::Settings, target::targets,
+    build::{error::Error, prepare::Inputs, release::layers},
+    cli::FetchArgs,
+    host::{console::Console, settings::Settings},
+    supply::pin::Pin,
+    target::targets,
 };
 
 /// Runs the command.

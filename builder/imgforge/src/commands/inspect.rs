@@ -6,14 +6,16 @@ use imgforge_disk::Disk;
 use imgforge_ext4::{Editor, dump};
 
 use crate::{
-    apply,
+    build::error::Error,
     cli::InspectArgs,
-    console::Console,
-    error::Error,
-    image::{Partitions, Trees},
+    host::console::Console,
+    image::{
+        apply,
+        open::{FileSystem, OpenImage},
+        partitions::{Partitions, Trees},
+        read::Tree,
+    },
     image_path::ImagePath,
-    open_image::{FileSystem, OpenImage},
-    read::Tree,
 };
 
 /// Runs the command.

@@ -7,11 +7,10 @@ use imgforge_kube::kubeconfig::Kubeconfig;
 
 use super::cluster::with_file;
 use crate::{
+    build::error::Error,
     cli::KubeconfigArgs,
-    cluster::{self, ClusterFile},
-    console::Console,
-    error::Error,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    target::cluster::{self, ClusterFile},
 };
 
 /// Runs the command.

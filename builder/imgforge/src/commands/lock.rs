@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use crate::{
+    build::{error::Error, prepare::Inputs, release::layers},
     cli::LockArgs,
-    console::Console,
-    error::Error,
-    lock::Lock,
-    pin::{self, Pin, Rules},
-    prepare::Inputs,
-    release::layers,
-    resolve::Update,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    supply::{
+        lock::Lock,
+        pin::{self, Pin, Rules},
+        resolve::Update,
+    },
     target::{Target, targets},
 };
 

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
+    build::error::Error,
+    catalogue::{
+        kubernetes::Release,
+        limits::Abilities,
+        profile::{Architecture, Catalogue, Profile},
+    },
     cli::{Format, MatrixArgs},
-    console::Console,
-    error::Error,
-    kubernetes::Release,
-    limits::Abilities,
-    node::Role,
-    profile::{Architecture, Catalogue, Profile},
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    target::node::Role,
 };
 
 /// One image that can be built.

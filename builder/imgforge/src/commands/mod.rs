@@ -22,10 +22,9 @@ use std::io;
 use clap::CommandFactory;
 
 use crate::{
+    build::error::Error,
     cli::{Cli, Command},
-    console::Console,
-    error::Error,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
 };
 
 pub use schema::schema_of;

@@ -9,15 +9,11 @@ use serde::Serialize;
 
 use super::verify::read_manifest;
 use crate::{
-    checksum_file,
+    build::{error::Error, manifest::Manifest, output::beside, sbom},
+    catalogue::profile::{self, Catalogue},
     cli::OsListArgs,
-    console::Console,
-    error::Error,
-    manifest::Manifest,
-    output::beside,
-    profile::{self, Catalogue},
-    sbom,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    supply::checksum_file,
 };
 
 const MANIFEST: &str = ".manifest.json";

@@ -5,8 +5,11 @@ use super::{
     verify::read_manifest,
 };
 use crate::{
-    cli::PersonalizeArgs, console::Console, error::Error, output, personalize::ReleaseImage,
-    settings::Settings, store::Store, target::targets,
+    build::{error::Error, output, personalize::ReleaseImage},
+    cli::PersonalizeArgs,
+    host::{console::Console, settings::Settings},
+    supply::store::Store,
+    target::targets,
 };
 
 /// Runs the command.

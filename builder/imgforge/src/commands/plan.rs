@@ -3,16 +3,15 @@
 use serde::Serialize;
 
 use crate::{
+    build::{
+        error::Error,
+        manifest::{BaseEntry, ChangeEntry, State},
+        release::{Image, images},
+    },
     cli::PlanArgs,
-    console::Console,
-    error::Error,
-    lock::LockedPackage,
-    manifest::{BaseEntry, ChangeEntry, State},
-    node::Role,
-    oci::LockedImage,
-    release::{Image, images},
-    settings::Settings,
-    target::targets,
+    host::{console::Console, settings::Settings},
+    supply::{lock::LockedPackage, oci::LockedImage},
+    target::{node::Role, targets},
 };
 
 /// The plan as `--json` has it.

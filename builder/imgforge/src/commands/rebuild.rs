@@ -1,12 +1,13 @@
 //! `imgforge verify --rebuild`: what the inputs of a manifest make today. Nothing is written: the image is hashed as it would be.
 
 use crate::{
+    build::{
+        error::Error,
+        manifest::{self, ChangeEntry, Manifest},
+        release::images,
+    },
     cli::{RebuildArgs, TargetArgs},
-    console::Console,
-    error::Error,
-    manifest::{self, ChangeEntry, Manifest},
-    release::images,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
     target::targets,
 };
 

@@ -4,8 +4,12 @@ use imgforge_kube::{add_ons::Manifest, cluster::Cluster};
 use schemars::{Schema, schema_for};
 
 use crate::{
-    cli::SchemaKind, kubernetes::Release, node::Node, plan::Declarations, profile::Profile,
-    repositories::ArchiveKey, settings::Settings, vendor::Vendor,
+    catalogue::{kubernetes::Release, profile::Profile, vendor::Vendor},
+    cli::SchemaKind,
+    host::settings::Settings,
+    plan::Declarations,
+    supply::repositories::ArchiveKey,
+    target::node::Node,
 };
 
 /// The schema of `kind`, as text.

@@ -6,11 +6,10 @@ use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use crate::{
+    build::error::Error,
     cli::{StoreArgs, StoreCommand},
-    console::Console,
-    error::Error,
-    settings::Settings,
-    store::{Entry, Kind, References, Store},
+    host::{console::Console, settings::Settings},
+    supply::store::{Entry, Kind, References, Store},
 };
 
 /// Runs the command.

@@ -7,14 +7,18 @@ use std::{
 
 use super::rebuild;
 use crate::{
+    build::{
+        error::Error,
+        manifest::{FORMAT, Manifest},
+        output,
+    },
     cli::VerifyArgs,
-    console::Console,
-    error::Error,
-    image::{Partitions, Trees},
-    manifest::{FORMAT, Manifest},
-    open_image::OpenImage,
-    output, read_back,
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    image::{
+        open::OpenImage,
+        partitions::{Partitions, Trees},
+        read_back,
+    },
 };
 
 /// Runs the command.

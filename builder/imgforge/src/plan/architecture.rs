@@ -7,9 +7,11 @@ use imgforge_debian::{Elf, Target};
 
 use super::Error;
 use crate::{
-    change::{Action, Change, Volume},
-    profile::{Architecture, Profile},
-    read::Slice,
+    catalogue::profile::{Architecture, Profile},
+    image::{
+        change::{Action, Change, Volume},
+        read::Slice,
+    },
 };
 
 /// Checks each ELF file among `changes` against the board.

@@ -8,10 +8,12 @@ use imgforge_kube::{
 
 use super::{Additions, Draft, Error, Request};
 use crate::{
-    change::{Access, Origin, Volume},
-    cluster,
+    image::{
+        change::{Access, Origin, Volume},
+        read::{PackageTree, Tree},
+    },
     image_path::ImagePath,
-    read::{PackageTree, Tree},
+    target::cluster,
 };
 
 /// The packages that bring containerd: Debian's and Docker's.

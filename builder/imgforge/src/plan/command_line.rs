@@ -2,9 +2,9 @@
 
 use super::{Draft, Error, Request};
 use crate::{
-    change::{Origin, Volume},
+    catalogue::vendor::{BootVolume, CommandLineForm},
+    image::change::{Origin, Volume},
     image_path::ImagePath,
-    vendor::{BootVolume, CommandLineForm},
 };
 
 /// Adds the words that the vendor, the board and the node ask for and that are not there yet.

@@ -6,10 +6,12 @@ use imgforge_ext4::Content;
 
 use super::Error;
 use crate::{
-    change::{Access, Action, Change, Origin, Volume},
+    image::{
+        change::{Access, Action, Change, Origin, Volume},
+        read::{Kind, Tree},
+        read_back::sha256_at,
+    },
     image_path::ImagePath,
-    read::{Kind, Tree},
-    read_back::sha256_at,
 };
 
 /// As many links in one path as the kernel follows (path_resolution(7)).
@@ -311,7 +313,11 @@ impl<'a> Draft<'a> {
     }
 
     /// What the base has at `path`, unless it or a directory above is taken away.
-    fn base_entry(&self, volume: Volume, path: &ImagePath) -> Result<Option<crate::read::Entry>, Error> {
+    fn base_entry(
+        &self,
+        volume: Volume,
+        path: &ImagePath,
+    ) -> Result<Option<crate::image::read::Entry>, Error> {
         let is_removed = |path: &ImagePath| self.removed.contains_key(&(volume, path.clone()));
         if is_removed(path) || path.ancestors().iter().any(is_removed) {
             return Ok(None);

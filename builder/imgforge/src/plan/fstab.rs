@@ -5,9 +5,9 @@
 
 use super::{Draft, Error};
 use crate::{
-    change::{Origin, Volume},
+    image::change::{Origin, Volume},
     image_path::ImagePath,
-    node::{Bind, Mount, Node},
+    target::node::{Bind, Mount, Node},
 };
 
 /// Adds the node's mounts to fstab and makes their mount points.

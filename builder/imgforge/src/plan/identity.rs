@@ -2,9 +2,9 @@
 
 use super::{Draft, Error, Request};
 use crate::{
-    change::{Access, Origin, Volume},
+    image::change::{Access, Origin, Volume},
     image_path::ImagePath,
-    record::{self, Record},
+    plan::record::{self, Record},
 };
 
 /// Writes what the image was made as.

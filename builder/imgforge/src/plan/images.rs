@@ -2,9 +2,9 @@
 
 use super::{Draft, Error};
 use crate::{
-    change::{Access, Action, Bytes, Origin, Volume},
+    image::change::{Access, Action, Bytes, Origin, Volume},
     image_path::ImagePath,
-    oci::LockedImage,
+    supply::oci::LockedImage,
 };
 
 /// The folder (`docs/first-boot.md`).

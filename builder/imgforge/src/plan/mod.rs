@@ -11,6 +11,7 @@ mod images;
 mod overlay;
 mod packages;
 mod published;
+pub mod record;
 mod template;
 mod units;
 mod users;
@@ -18,14 +19,20 @@ mod users;
 use std::{io, path::PathBuf};
 
 use crate::{
-    change::{Change, Origin},
-    cluster::{Error as ClusterError, Membership},
+    catalogue::{
+        kubernetes,
+        profile::{Architecture, Profile},
+        vendor::Vendor,
+    },
+    image::{
+        change::{Change, Origin},
+        read::{self, Kind, Remembered, Tree},
+    },
     image_path::{ImagePath, InvalidPath},
-    kubernetes,
-    node::{Node, Role},
-    profile::{Architecture, Profile},
-    read::{self, Kind, Remembered, Tree},
-    vendor::Vendor,
+    target::{
+        cluster::{Error as ClusterError, Membership},
+        node::{Node, Role},
+    },
     yaml,
 };
 pub use draft::Draft;

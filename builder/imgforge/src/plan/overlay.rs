@@ -20,8 +20,8 @@ use imgforge_ext4::Content;
 
 use super::{Draft, Error, Request, template::Context, units, users};
 use crate::{
-    change::{Access, Origin, Volume},
-    host_file::HostFile,
+    host::file::HostFile,
+    image::change::{Access, Origin, Volume},
     image_path::ImagePath,
     yaml,
 };

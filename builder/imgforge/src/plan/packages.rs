@@ -6,12 +6,16 @@ use imgforge_debian::{
 
 use super::{Draft, Error};
 use crate::{
-    artifact::Artifact,
-    change::{Access, Action, Attributes, Bytes, Origin, Volume},
+    catalogue::artifact::Artifact,
+    image::{
+        change::{Access, Action, Attributes, Bytes, Origin, Volume},
+        read::{PackageTree, Tree},
+    },
     image_path::ImagePath,
-    oci::LockedImage,
-    read::{PackageTree, Tree},
-    unpack::{Tarball, Unpacked, digests},
+    supply::{
+        oci::LockedImage,
+        unpack::{Tarball, Unpacked, digests},
+    },
 };
 
 /// What is added to the base besides overlays, its bytes at hand.

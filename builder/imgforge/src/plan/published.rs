@@ -3,7 +3,7 @@
 //! Packages and pinned files are public already; what is looked at comes from overlays and settings.
 
 use super::{Error, Request};
-use crate::change::{Action, Change, Origin};
+use crate::image::change::{Action, Change, Origin};
 
 /// A larger file is no key and no document.
 const MOST_BYTES: u64 = 1 << 20;

@@ -6,7 +6,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, val
 use serde::Serialize;
 
 use super::{Error, Request};
-use crate::{node::Address, profile::Architecture};
+use crate::{catalogue::profile::Architecture, target::node::Address};
 
 /// What templates may use. The names are part of the overlays' format.
 #[derive(Debug, Serialize)]

@@ -2,7 +2,7 @@
 
 use super::{Draft, Error};
 use crate::{
-    change::{Origin, Volume},
+    image::change::{Origin, Volume},
     image_path::ImagePath,
 };
 

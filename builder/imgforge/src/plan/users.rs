@@ -2,9 +2,9 @@
 
 use super::{Draft, Error};
 use crate::{
-    change::{Access, Origin, Volume},
+    image::change::{Access, Origin, Volume},
     image_path::ImagePath,
-    node::User,
+    target::node::User,
 };
 
 /// First id for people (adduser.conf), and the last before the ids of `nobody` and systemd's dynamic users.

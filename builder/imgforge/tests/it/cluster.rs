@@ -7,14 +7,12 @@ use std::{
 };
 
 use imgforge::{
-    change::{Access, Action, Change, Origin, Volume},
-    cluster::{ClusterFile, Error, recipients},
-    kubernetes::Content,
-    pin::Wants,
-    plan::{self, Additions, Request},
-    prepare::node_wants,
-    profile::Catalogue,
-    record::Record,
+    build::prepare::node_wants,
+    catalogue::{kubernetes::Content, profile::Catalogue},
+    image::change::{Access, Action, Change, Origin, Volume},
+    plan::{self, Additions, Request, record::Record},
+    supply::pin::Wants,
+    target::cluster::{ClusterFile, Error, recipients},
 };
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use imgforge::{node::Node, plan::Declarations, profile::Profile, yaml};
+use imgforge::{catalogue::profile::Profile, plan::Declarations, target::node::Node, yaml};
 use proptest::prelude::*;
 
 /// A real document of each kind: mutations of one get further than noise does.

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use imgforge::{
-    console::render,
-    error::Error,
-    kubernetes::{Choice, Release, Way},
-    limits::{self, Abilities},
-    node::Role,
-    profile::{Catalogue, Profile},
+    build::error::Error,
+    catalogue::{
+        kubernetes::{Choice, Release, Way},
+        limits::{self, Abilities},
+        profile::{Catalogue, Profile},
+    },
+    host::console::render,
+    target::node::Role,
 };
 
 fn folders() -> [PathBuf; 1] {

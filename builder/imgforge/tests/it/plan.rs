@@ -6,11 +6,11 @@ use std::{
 };
 
 use imgforge::{
-    change::{Access, Action, Change, Volume},
+    catalogue::profile::Catalogue,
+    image::change::{Access, Action, Change, Volume},
     image_path::ImagePath,
-    node::{Node, Role},
     plan::{self, Additions, Request},
-    profile::Catalogue,
+    target::node::{Node, Role},
     yaml,
 };
 use tempfile::TempDir;
@@ -119,7 +119,7 @@ fn an_unknown_board_is_answered_with_the_nearest_one() {
     let catalogue = Catalogue::load(&[repository().join("board-profiles")]).unwrap();
     let error = catalogue.find("rk3382").unwrap_err();
     assert_eq!(error.to_string(), "no board is called `rk3382`");
-    assert_eq!(imgforge::error::Error::from(error).hint().as_deref(), Some("did you mean `rk3328`?"));
+    assert_eq!(imgforge::build::error::Error::from(error).hint().as_deref(), Some("did you mean `rk3328`?"));
 }
 
 #[test]

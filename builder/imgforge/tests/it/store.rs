@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use imgforge::store::{Error, Kind, References, Store};
+use imgforge::supply::store::{Error, Kind, References, Store};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -110,7 +110,7 @@ fn pruning_takes_out_what_can_be_made_again() {
     fs::write(place.path(&format!("store/blobs/{}.partial", sha256(b"c"))), "x").unwrap();
     fs::create_dir(place.path("store/import.abc")).unwrap();
 
-    let found = |entries: Vec<imgforge::store::Entry>| -> Vec<(Kind, String)> {
+    let found = |entries: Vec<imgforge::supply::store::Entry>| -> Vec<(Kind, String)> {
         entries.into_iter().map(|entry| (entry.kind, entry.sha256)).collect()
     };
     let makeable = [

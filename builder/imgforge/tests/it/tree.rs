@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use imgforge::{
-    change::Access,
+    image::{
+        change::Access,
+        read::{Entry, Error, Kind, Tree},
+    },
     image_path::ImagePath,
-    read::{Entry, Error, Kind, Tree},
 };
 
 /// A tree of the given files and links; the directories they lie in come with them.

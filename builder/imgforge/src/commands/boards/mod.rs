@@ -7,14 +7,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::{
+    build::error::Error,
+    catalogue::{
+        kubernetes::Choice,
+        limits::Abilities,
+        profile::{Architecture, BaseImage, Catalogue, Profile},
+    },
     cli::{BoardsArgs, BoardsCommand},
-    console::Console,
-    error::Error,
-    kubernetes::Choice,
-    limits::Abilities,
-    node::Role,
-    profile::{Architecture, BaseImage, Catalogue, Profile},
-    settings::Settings,
+    host::{console::Console, settings::Settings},
+    target::node::Role,
 };
 
 /// A board as `--json` has it.

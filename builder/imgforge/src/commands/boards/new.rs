@@ -9,14 +9,14 @@ use std::{
 use imgforge_disk::FileContent;
 
 use crate::{
+    build::{error::Error, manifest},
+    catalogue::profile::{self, TableKind},
     cli::NewBoardArgs,
-    console::Console,
-    error::Error,
-    manifest,
-    open_image::OpenImage,
-    profile::{self, TableKind},
-    settings,
-    survey::{Survey, survey},
+    host::{console::Console, settings},
+    image::{
+        open::OpenImage,
+        survey::{Survey, survey},
+    },
 };
 
 /// What only a person can say, in the order of the file.

@@ -1,0 +1,136 @@
+//! A disk in layers: the base, over it what all nodes of a board and role share, over that what makes one node.
+//!
+//! A layer is a plan made over what is there, applied by editors opened anew. So it is the same, byte for byte, whether what
+//! is there was made a moment ago by this process or lies in a release image.
+
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+
+use imgforge_disk::{Content, Disk, partition::Table};
+
+use crate::{
+    build::{
+        error::Error,
+        manifest::{ChangeEntry, State},
+    },
+    catalogue::profile::Layout,
+    image::{
+        apply,
+        change::Volume,
+        partitions::{self, Partitions, Trees},
+    },
+    plan::{self, Additions, Request},
+};
+
+/// A disk with some layers on it.
+#[derive(Debug)]
+pub struct Layered {
+    /// The disk; what the last layer wrote is what it [touched](Disk::touched).
+    pub disk: Arc<Disk>,
+    /// Its partition table.
+    pub table: Table,
+    /// The partitions that are worked on.
+    pub partitions: Partitions,
+    /// Bytes the root file system was grown by.
+    pub grown: u64,
+    /// The bytes that are free in the root file system, in order.
+    pub free: Vec<Range<u64>>,
+    /// Every path that was changed, as it is now.
+    pub changes: Vec<ChangeEntry>,
+    /// Whether it holds what must not be published.
+    pub secrets: bool,
+}
+
+impl Layered {
+    /// `image` without a layer yet.
+    pub fn over(image: Arc<dyn Content>, layout: &Layout) -> Result<Self, Error> {
+        let table = partitions::table_of(&image)?;
+        let partitions = Partitions::find(&table, layout)?;
+        let disk = Arc::new(Disk::new(image));
+        Ok(Self { disk, table, partitions, grown: 0, free: Vec::new(), changes: Vec::new(), secrets: false })
+    }
+
+    /// The same again, with nothing written to it.
+    pub fn fork(&self) -> Self {
+        let Self { table, partitions, free, changes, .. } = self;
+        Self {
+            disk: Arc::new(self.disk.fork()),
+            table: table.clone(),
+            partitions: partitions.clone(),
+            free: free.clone(),
+            changes: changes.clone(),
+            ..*self
+        }
+    }
+
+    /// The disk's bytes.
+    pub fn content(&self) -> Arc<dyn Content> {
+        Arc::clone(&self.disk) as _
+    }
+
+    /// One more layer: all that `request` asks for, with `additions`, and that is not there yet.
+    pub fn with(&self, request: &Request, additions: &Additions) -> Result<Self, Error> {
+        let image = self.content();
+        let trees = Trees::open(&image, &self.partitions)?;
+        let changes = plan::plan(request, additions, &trees.root, trees.boot())?;
+        let entries = ChangeEntry::all(&changes)
+            .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
+        let mut disk = self.disk.fork();
+        let reserve = u64::from(request.profile.reserve) << 20;
+        let table = partitions::table_of(&image)?;
+        let applied = apply::apply(&mut disk, table, &self.partitions, &changes, reserve, request.epoch)?;
+        Ok(Self {
+            disk: Arc::new(disk),
+            partitions: Partitions::find(&applied.table, &request.profile.layout)?,
+            table: applied.table,
+            grown: self.grown + applied.grown,
+            free: applied.free,
+            changes: on_top(&self.changes, entries),
+            secrets: self.secrets || request.holds_secrets(&changes),
+        })
+    }
+}
+
+/// `earlier` changes as they are once those of `later` are made, too, in the order of a plan.
+fn on_top(earlier: &[ChangeEntry], later: Vec<ChangeEntry>) -> Vec<ChangeEntry> {
+    let changed: BTreeSet<(Volume, &str)> =
+        later.iter().map(|entry| (entry.volume, entry.path.as_str())).collect();
+    let removed: Vec<(Volume, String)> = later
+        .iter()
+        .filter(|entry| !matches!(entry.state, State::Directory { .. }))
+        .map(|entry| (entry.volume, format!("{}/", entry.path)))
+        .collect();
+    let stays = |entry: &&ChangeEntry| {
+        !changed.contains(&(entry.volume, entry.path.as_str()))
+            && !removed.iter().any(|(volume, below)| *volume == entry.volume && entry.path.starts_with(below))
+    };
+    let mut all: Vec<ChangeEntry> = earlier.iter().filter(stays).cloned().collect();
+    all.extend(later);
+    all.sort_by(|one, other| order(one).cmp(&order(other)));
+    all
+}
+
+/// The place in a plan: removals come first, and parents before what is in them.
+fn order(entry: &ChangeEntry) -> (bool, Volume, &str) {
+    (entry.state != State::Absent, entry.volume, &entry.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, state: State) -> ChangeEntry {
+        ChangeEntry { volume: Volume::Root, path: path.into(), state, origins: Vec::new() }
+    }
+
+    fn link(path: &str, target: &str) -> ChangeEntry {
+        entry(path, State::Symlink { target: target.into() })
+    }
+
+    #[test]
+    fn what_a_later_layer_changes_is_told_as_it_is_then() {
+        let earlier = [link("/a", "1"), link("/b", "1"), link("/c/d", "1"), link("/cd", "1")];
+        let later = vec![link("/b", "2"), entry("/c", State::Absent)];
+        let both = [entry("/c", State::Absent), link("/a", "1"), link("/b", "2"), link("/cd", "1")];
+        assert_eq!(on_top(&earlier, later), both);
+    }
+}

@@ -1,0 +1,325 @@
+//! The last stage: image, block map, checksum, manifest and bill of materials, each under its final name only when it is whole and on disk.
+
+use std::{
+    fs,
+    io::{self, Write},
+    iter,
+    num::NonZeroUsize,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgforge_disk::{
+    Access, AtomicFile, Content, Disk, FileContent, Sha256,
+    bmap::{self, Digests},
+    emit::{self, ChunkOptions, RawOptions, XzOptions},
+    xz::XzFile,
+};
+use tempfile::NamedTempFile;
+
+use crate::{
+    build::{
+        manifest::Manifest,
+        sbom::{self, Installed},
+    },
+    cli::Format,
+    host::console::Console,
+    supply::store,
+};
+
+/// Block size of a compressed image where the base gives none: the one `xz -6` takes.
+const XZ_BLOCK: u64 = 24 << 20;
+/// 6 times as fast as `xz -6` for a seventh more bytes; only what differs from the base is encoded at all.
+const XZ_PRESET: u32 = 1;
+const ZSTD_LEVEL: i32 = 9;
+const GZIP_LEVEL: i32 = 6;
+
+/// Endings of the files beside the image: the block map,
+const MAP: &str = ".bmap";
+/// its checksum,
+const CHECKSUM: &str = ".sha256";
+/// the manifest,
+const MANIFEST: &str = ".manifest.json";
+/// and the bill of materials.
+const MATERIALS: &str = ".spdx.json";
+
+/// What to write, and how.
+#[derive(Debug)]
+pub struct Output<'a> {
+    /// The image.
+    pub path: &'a Path,
+    /// Its format.
+    pub format: Format,
+    /// Threads that may be used. They never change a byte.
+    pub threads: NonZeroUsize,
+    /// The raw image that the disk was made over: the host copies from it what did not change.
+    pub raw: &'a Path,
+    /// The same as it was published: compressed blocks that did not change are used again.
+    pub published: &'a Path,
+    /// Digests of ranges of the image that are known already.
+    pub known: &'a Digests,
+    /// The bytes of the image that no file system uses.
+    pub free: &'a [Range<u64>],
+    /// The packages of the base.
+    pub installed: &'a [Installed],
+}
+
+/// Why the outputs could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The image or a file beside it.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// A compressed image does not decode to what was compressed.
+    #[error("{} decodes to an image with SHA-256 {found} instead of {expected}", path.display())]
+    NotTheImage {
+        /// The image.
+        path: PathBuf,
+        /// The digest of what came out.
+        found: String,
+        /// The digest of what went in.
+        expected: String,
+    },
+    /// The folder for the image is not there.
+    #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
+    NoFolder {
+        /// The image.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The image would replace its own base.
+    #[error("{} is the base itself", path.display())]
+    OverBase {
+        /// The image.
+        path: PathBuf,
+    },
+    /// Something that is no file has the image's name.
+    #[error("{} is no regular file", path.display())]
+    NotAFile {
+        /// The image.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Whether the build machine, not an input, is at fault.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Error::Write { .. })
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::NoFolder { folder, .. } => {
+                Some(format!("`mkdir -p {}`, or choose another --output", folder.display()))
+            }
+            Error::OverBase { .. } => Some("choose another --output".into()),
+            Error::NotAFile { .. } => {
+                Some("imgforge writes image files; to write a card, flash the image".into())
+            }
+            Error::Write { source: imgforge_disk::Error::HostFull { .. }, .. } => {
+                Some("make room, or choose another --output".into())
+            }
+            Error::NotTheImage { .. } => Some(
+                "the base in the store may be damaged: delete it and build again with --format img".into(),
+            ),
+            Error::Write { .. } => None,
+        }
+    }
+}
+
+/// `path` with `suffix` after its name: `node.img` → `node.img.bmap`.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Finds out early, before minutes of work, that `path` cannot be written.
+pub fn check_destination(path: &Path, base: &Path) -> Result<(), Error> {
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
+    }
+    for path in ["", MAP, CHECKSUM, MANIFEST, MATERIALS].map(|suffix| beside(path, suffix)) {
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => return Err(Error::NotAFile { path }),
+            Ok(_) if is_same(&path, base).unwrap_or(false) => return Err(Error::OverBase { path }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    Ok(one.canonicalize()? == other.canonicalize()?)
+}
+
+/// The outputs, whole and on disk but not under their names yet.
+#[derive(Debug)]
+pub struct Written {
+    path: PathBuf,
+    manifest: Manifest,
+    digests: Digests,
+    /// The image as it was written, decompressed.
+    image: Arc<dyn Content>,
+    /// In the order in which they get their names: the image last.
+    files: Vec<AtomicFile>,
+    /// Keeps a compressed image's decoded form while it is looked at.
+    _decoded: Option<NamedTempFile>,
+}
+
+impl Written {
+    /// The image, read from the file that was written.
+    pub fn image(&self) -> Arc<dyn Content> {
+        Arc::clone(&self.image)
+    }
+
+    /// The manifest, complete.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The digests in its block map.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// Gives the files their names. Dropped without that, they are removed.
+    pub fn commit(self) -> Result<Manifest, Error> {
+        for file in self.files {
+            file.commit().map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        }
+        Ok(self.manifest)
+    }
+}
+
+impl Output<'_> {
+    /// Writes the image and the files beside it, none under its name yet.
+    ///
+    /// A compressed image is decoded again: it must give the image that was meant.
+    pub fn write(&self, disk: &Disk, mut manifest: Manifest, console: &Console) -> Result<Written, Error> {
+        let access = if manifest.secrets { Access::Private } else { Access::Public };
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Write { path, source }
+        };
+        let image = AtomicFile::create(self.path, access).map_err(failed(self.path))?;
+        let bar = console.progress(&format!("writing {}", self.path.display()), Some(disk.size()));
+        let emitted = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
+        drop(bar);
+        let text_of = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
+        manifest.image.sha256 = text_of(emitted.image_sha256);
+        manifest.image.size = emitted.image_size;
+        let decoded = self.decoded(&image, &manifest)?;
+        let raw = decoded.as_ref().map_or(image.path(), |decoded| decoded.path());
+        let content = FileContent::open(raw).map_err(failed(self.path))?;
+
+        let map_path = beside(self.path, MAP);
+        let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
+        let digests = bmap::write(&content, &self.needed(content.len()), self.known, self.threads, &map)
+            .map_err(failed(&map_path))?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let sums = self.text(CHECKSUM, access, &format!("{}  {name}\n", text_of(emitted.sha256)))?;
+        let json =
+            manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
+        let json = self.text(MANIFEST, access, &json)?;
+        let materials = sbom::Document::new(&manifest, self.installed).to_json();
+        let materials = materials.map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
+        let materials = self.text(MATERIALS, access, &materials)?;
+        let files = vec![map, sums, json, materials, image];
+        Ok(Written {
+            path: self.path.to_owned(),
+            manifest,
+            digests,
+            image: Arc::new(content),
+            files,
+            _decoded: decoded,
+        })
+    }
+
+    /// A compressed image decoded into a temporary file beside it; it has to have the manifest's digest.
+    fn decoded(&self, image: &AtomicFile, manifest: &Manifest) -> Result<Option<NamedTempFile>, Error> {
+        if self.format == Format::Img {
+            return Ok(None);
+        }
+        let failed = |source| Error::Write { path: self.path.to_owned(), source };
+        let folder = folder_of(self.path);
+        let file = NamedTempFile::new_in(folder).map_err(|error| failed(host_error(folder, error)))?;
+        let decoded = store::decode_to(image.path(), file.path(), &|_| {}).map_err(failed)?;
+        if decoded.image_sha256.to_string() != manifest.image.sha256 {
+            let (found, expected) = (decoded.image_sha256.to_string(), manifest.image.sha256.clone());
+            return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });
+        }
+        Ok(Some(file))
+    }
+
+    fn emit(
+        &self,
+        disk: &Disk,
+        image: &AtomicFile,
+        progress: &dyn Fn(u64),
+    ) -> imgforge_disk::Result<emit::Written> {
+        let threads = self.threads;
+        match self.format {
+            Format::Img => {
+                let base = FileContent::open(self.raw)?;
+                let options = RawOptions { threads, base: Some(&base), digest: true };
+                emit::raw(disk, image, &options, progress)
+            }
+            Format::Xz => {
+                let reuse = FileContent::open(self.published).and_then(XzFile::open).ok();
+                let vendors = reuse.as_ref().and_then(|file| file.blocks().first()).map(|block| {
+                    let range = block.image_range();
+                    range.end - range.start
+                });
+                let block_size = vendors.unwrap_or(XZ_BLOCK).min(XZ_BLOCK);
+                let options = XzOptions { threads, preset: XZ_PRESET, block_size, reuse: reuse.as_ref() };
+                emit::xz(disk, image, &options)
+            }
+            Format::Zst => emit::zstd(disk, image, &ChunkOptions { threads, level: ZSTD_LEVEL }),
+            Format::Gz => emit::gzip(disk, image, &ChunkOptions { threads, level: GZIP_LEVEL }),
+        }
+    }
+
+    /// Everything but what is free in the root file system: a card must have all of it, zeros included.
+    fn needed(&self, size: u64) -> Vec<Range<u64>> {
+        let starts = iter::once(0).chain(self.free.iter().map(|range| range.end));
+        let ends = self.free.iter().map(|range| range.start).chain([size]);
+        starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end).collect()
+    }
+
+    fn text(&self, suffix: &str, access: Access, text: &str) -> Result<AtomicFile, Error> {
+        let path = beside(self.path, suffix);
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let file = AtomicFile::create(&path, access).map_err(failed)?;
+        let written = file.file().write_all(text.as_bytes());
+        written.map_err(|error| failed(host_error(&path, error)))?;
+        Ok(file)
+    }
+}
+
+fn host_error(path: &Path, source: io::Error) -> imgforge_disk::Error {
+    imgforge_disk::Error::Io { what: "cannot write", path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beside_the_image_keep_its_whole_name() {
+        assert_eq!(beside(Path::new("a/node.img.xz"), ".sha256"), Path::new("a/node.img.xz.sha256"));
+    }
+}

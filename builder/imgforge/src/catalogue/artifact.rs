@@ -1,0 +1,36 @@
+//! Artifacts: pinned files and tarballs that go into an image as they are published, and nothing dpkg knows of.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{catalogue::profile, image_path::ImagePath};
+
+/// A file or tarball by its URL and hash, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Artifact {
+    /// Where it is published.
+    pub url: String,
+    /// Its size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// SHA-256 of the file as published.
+    #[serde(deserialize_with = "profile::required_sha256")]
+    pub sha256: String,
+    /// Where the file goes; of a tarball, the directory its members go to.
+    pub path: ImagePath,
+    /// Permission bits of the file in octal [default: 0755]. The members of a tarball keep their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Whether it is a tarball (plain, gzip, xz, zstd) to be unpacked. What comes out belongs to root.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unpack: bool,
+}
+
+impl Artifact {
+    /// The permission bits of a plain file; `None` where the text is no octal mode.
+    pub fn mode(&self) -> Option<u16> {
+        let mode = self.mode.as_deref().unwrap_or("0755");
+        u16::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)
+    }
+}

@@ -1,0 +1,185 @@
+//! Releases of Kubernetes: what a node needs to run one, as data.
+//!
+//! `board-profiles/kubernetes/<release>.yaml` names the official binaries for each instruction set, and the packages and
+//! repositories that bring the same. A board's profile says which release and which of the two ways it takes; a node's
+//! settings may say otherwise.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use imgforge_kube::{cluster::Runtime, version::Version};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalogue::{
+        artifact::Artifact,
+        profile::{Architecture, Error},
+    },
+    supply::{oci, repositories::Declaration},
+    yaml,
+};
+
+/// Which Kubernetes a node gets, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Choice {
+    /// The release; names a file in `kubernetes/`.
+    pub release: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub from: Way,
+}
+
+/// The two ways to get Kubernetes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// The official binaries.
+    #[default]
+    Artifacts,
+    /// Debian packages.
+    Packages,
+}
+
+impl Way {
+    /// The name used in files and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Artifacts => "artifacts",
+            Way::Packages => "packages",
+        }
+    }
+}
+
+/// A release of Kubernetes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    /// Name used in profiles; the file's name without `.yaml`.
+    pub release: String,
+    /// Number of the Kubernetes that runs on its nodes; none where it brings no kubelet.
+    #[serde(default)]
+    pub version: Option<Version>,
+    /// What it is, for those who choose.
+    pub description: String,
+    /// What whoever takes it should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// The official binaries, by instruction set.
+    #[serde(default)]
+    pub artifacts: BTreeMap<Architecture, Bundle>,
+    /// The packages that bring the same.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Repositories they are in, besides those of the image.
+    #[serde(default)]
+    pub repositories: Vec<Declaration>,
+    /// What brings another container runtime, by instruction set: added to the nodes of a cluster that ask for it.
+    #[serde(default)]
+    pub runtimes: BTreeMap<Runtime, BTreeMap<Architecture, Bundle>>,
+}
+
+/// What is added for one instruction set.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bundle {
+    /// Official binaries: files and tarballs.
+    pub files: Vec<Artifact>,
+    /// Packages for what is not published as a binary.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// The release of containerd among the files, if it is there: its first number decides which configuration it reads.
+    #[serde(default)]
+    pub containerd: Option<String>,
+}
+
+/// What a release brings to one node.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    /// Packages asked for.
+    pub packages: Vec<String>,
+    /// Repositories besides the image's own.
+    pub repositories: Vec<Declaration>,
+    /// Pinned files.
+    pub artifacts: Vec<Artifact>,
+    /// The release of containerd among them.
+    pub containerd: Option<String>,
+    /// Container images.
+    pub images: oci::Wanted,
+}
+
+impl Release {
+    /// The release called `name`, from the first of the profile `folders` that has it.
+    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, Error> {
+        let file = Path::new("kubernetes").join(format!("{name}.yaml"));
+        let found = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
+        let path =
+            found.ok_or_else(|| Error::UnknownRelease { asked: name.to_owned(), known: known(folders) })?;
+        let release: Self = yaml::read(&path)?;
+        if release.release != name {
+            let message = format!("describes the release `{}`; name the file {0}.yaml", release.release);
+            return Err(Error::Inconsistent { path, message });
+        }
+        let bundles =
+            [&release.artifacts].into_iter().chain(release.runtimes.values()).flat_map(BTreeMap::values);
+        for artifact in bundles.flat_map(|bundle| &bundle.files) {
+            if artifact.mode().is_none() {
+                let message = format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url);
+                return Err(Error::Inconsistent { path, message });
+            }
+        }
+        Ok(release)
+    }
+
+    /// How a board of `architecture` gets it: by the official binaries where there are any.
+    pub fn way_for(&self, architecture: Architecture) -> Way {
+        if self.artifacts.contains_key(&architecture) { Way::Artifacts } else { Way::Packages }
+    }
+
+    /// What `runtime` adds to a board of `architecture`; nothing for containerd, which is part of the release.
+    pub fn runtime(&self, runtime: Runtime, architecture: Architecture) -> Result<Bundle, Error> {
+        if runtime == Runtime::Containerd {
+            return Ok(Bundle::default());
+        }
+        let bundle = self.runtimes.get(&runtime).and_then(|bundles| bundles.get(&architecture));
+        let missing = || Error::NoRuntime { release: self.release.clone(), runtime, architecture };
+        bundle.cloned().ok_or_else(missing)
+    }
+
+    /// What it brings to a board of `architecture`, taken this `way`.
+    pub fn content(self, architecture: Architecture, way: Way) -> Result<Content, Error> {
+        let (release, has_artifacts) = (self.release.clone(), self.artifacts.contains_key(&architecture));
+        let content = match way {
+            Way::Packages => {
+                Content { packages: self.packages, repositories: self.repositories, ..Content::default() }
+            }
+            Way::Artifacts => {
+                let bundle = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
+                let Bundle { files, packages, containerd } =
+                    bundle.map(|(_, bundle)| bundle).unwrap_or_default();
+                Content { packages, artifacts: files, containerd, ..Content::default() }
+            }
+        };
+        if content.packages.is_empty() && content.artifacts.is_empty() {
+            let other = (way == Way::Packages && has_artifacts).then_some(Way::Artifacts);
+            return Err(Error::NotForBoard { release, architecture, way, other });
+        }
+        Ok(content)
+    }
+}
+
+/// The names of all releases.
+fn known(folders: &[PathBuf]) -> Vec<String> {
+    let entries = folders.iter().filter_map(|folder| folder.join("kubernetes").read_dir().ok());
+    let paths = entries.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut names: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,144 @@
+//! What a board's hardware allows: the roles it can have and the newest Kubernetes it runs. The rules themselves are the
+//! kube room's; here they meet profiles.
+
+use imgforge_kube::{
+    board::{self, BoardFacts},
+    cluster,
+    version::{KNOWN, Limits, Refusal, Version, newest_for, runs_on},
+};
+
+use crate::{
+    catalogue::{
+        kubernetes::Release,
+        profile::{Architecture, Profile},
+    },
+    target::node::Role,
+};
+
+/// A role that a board cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} ({board}) cannot be a {}:{}", role.name(), list(reasons))]
+pub struct Refused {
+    /// The board.
+    pub board: String,
+    /// Full name of the hardware.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Each thing that stands against it.
+    pub reasons: Vec<Refusal>,
+}
+
+impl Refused {
+    /// What can be done with the board instead.
+    pub fn hint(&self) -> Option<String> {
+        self.reasons.iter().find_map(|reason| match reason {
+            Refusal::Armv6 => {
+                Some("`--role base` makes it a plain node: host name, users, mounts and packages".into())
+            }
+            Refusal::ArmDropped { .. } => {
+                Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it".into())
+            }
+            Refusal::OneCoreMaster { .. } => Some("`--role worker` works".into()),
+            _ => None,
+        })
+    }
+}
+
+fn list(reasons: &[Refusal]) -> String {
+    match reasons {
+        [one] => format!(" {one}"),
+        several => several.iter().map(|reason| format!("\n  {reason}")).collect(),
+    }
+}
+
+/// Asks whether the board of `profile` can have `role` with `release`, if it is known by now. Returns what the user should
+/// know of that.
+pub fn check(profile: &Profile, role: Role, release: Option<&Release>) -> Result<Vec<String>, Refused> {
+    let version = release.and_then(|release| release.version);
+    let Limits { refused, overruled } = limits(profile, role, version);
+    if !refused.is_empty() {
+        let (board, name) = (profile.board.clone(), profile.name.clone());
+        return Err(Refused { board, name, role, reasons: refused });
+    }
+    let mut notes = profile.notes.clone();
+    if profile.base.perishable {
+        notes.push("the vendor takes this image away within weeks: `imgforge store export` keeps it".into());
+    }
+    if role.runs_kubernetes() {
+        notes.extend(held_back(profile.architecture).map(|reason| reason.to_string()));
+        notes.extend(release.into_iter().flat_map(|release| release.notes.clone()));
+        notes.extend(overruled.into_iter().map(|overruled| overruled.reason));
+    }
+    Ok(notes)
+}
+
+/// What a board can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abilities {
+    /// Newest line of Kubernetes, as its first release; `None` where none runs.
+    pub newest: Option<Version>,
+    /// The roles it can have.
+    pub roles: Vec<Role>,
+    /// Why it cannot have the newest Kubernetes or all roles.
+    pub reasons: Vec<Refusal>,
+}
+
+impl Abilities {
+    /// The abilities of the board that `profile` describes.
+    pub fn of(profile: &Profile) -> Self {
+        let mut reasons: Vec<Refusal> = held_back(profile.architecture).into_iter().collect();
+        let mut roles = Vec::new();
+        for role in [Role::Base, Role::Worker, Role::Master] {
+            let refused = limits(profile, role, None).refused;
+            if refused.is_empty() {
+                roles.push(role);
+            }
+            for refusal in refused {
+                if !reasons.contains(&refusal) {
+                    reasons.push(refusal);
+                }
+            }
+        }
+        Self { newest: newest_for(facts(profile).architecture), roles, reasons }
+    }
+
+    /// Whether Kubernetes goes on for such boards.
+    pub fn is_current(&self) -> bool {
+        self.newest.is_some_and(|version| version.minor == KNOWN.1)
+    }
+}
+
+/// The limits of `role`; where nobody has said which Kubernetes, with the newest that there is for the board.
+fn limits(profile: &Profile, role: Role, version: Option<Version>) -> Limits {
+    let facts = facts(profile);
+    let version = version.or_else(|| newest_for(facts.architecture)).unwrap_or(NEWEST);
+    let role = match role {
+        Role::Base => cluster::Role::Base,
+        Role::Worker => cluster::Role::Worker,
+        Role::Master => cluster::Role::Master,
+    };
+    Limits::of(&facts, role, version)
+}
+
+const NEWEST: Version = Version::new(KNOWN.1, 0);
+
+/// Why boards of `architecture` do not run the newest Kubernetes.
+fn held_back(architecture: Architecture) -> Option<Refusal> {
+    runs_on(NEWEST, architecture.into()).err()
+}
+
+/// The hardware as the rules see it.
+pub fn facts(profile: &Profile) -> BoardFacts {
+    BoardFacts { architecture: profile.architecture.into(), cores: profile.cores, memory: profile.memory }
+}
+
+impl From<Architecture> for board::Architecture {
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::Arm64 => board::Architecture::Arm64,
+            Architecture::Armv7 => board::Architecture::Armv7,
+            Architecture::Armv6 => board::Architecture::Armv6,
+        }
+    }
+}

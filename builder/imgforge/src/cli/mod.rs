@@ -1,0 +1,438 @@
+//! The command line.
+
+mod cluster;
+mod personalize;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::{
+    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
+    personalize::PersonalizeArgs,
+};
+use crate::{supply::pin::Rules, target::node::Role};
+
+/// Patches a vendor's SD-card image into a Kubernetes node, without root, reproducibly.
+#[derive(Debug, Parser)]
+#[command(name = "imgforge", version, help_expected = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say nothing but errors and results.
+    #[arg(short, long, global = true, display_order = LAST)]
+    pub quiet: bool,
+    /// The user's configuration, in place of the one in the configuration folder.
+    #[arg(long, global = true, display_order = LAST + 1, value_name = "FILE", env = "IMGFORGE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// Where options that all commands have stand among those of a command; `--help` is after them.
+const LAST: usize = 100;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 an input or setting must be changed; 2 wrong usage; 3 an image is not what it should be; 4 the \
+machine or the network failed.
+
+SOURCE_DATE_EPOCH sets the time that is written into the image; the default is the time of the base.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Builds a flashable image.
+    Build(BuildArgs),
+    /// Makes a node's image from a release image, without building.
+    Personalize(PersonalizeArgs),
+    /// Pins what builds take: packages from signed repositories, files, the base.
+    Lock(LockArgs),
+    /// Fetches all that a build needs, so that it can be made offline.
+    Fetch(FetchArgs),
+    /// Shows every change a build would make, and makes none.
+    Plan(PlanArgs),
+    /// Shows what is in an image: partitions, file systems, operating system.
+    Inspect(InspectArgs),
+    /// Shows which files differ between two images.
+    Diff(DiffArgs),
+    /// Checks an image against its manifest.
+    Verify(VerifyArgs),
+    /// Looks after a cluster file and its secrets.
+    Cluster(ClusterArgs),
+    /// Writes the administrator's kubeconfig of a cluster.
+    Kubeconfig(KubeconfigArgs),
+    /// Lists the boards and what they can run, shows one, or starts a profile for a new one.
+    Boards(BoardsArgs),
+    /// Lists every image that can be built: boards and the roles they can have.
+    Matrix(MatrixArgs),
+    /// Prints a list of built images that Raspberry Pi Imager loads as a custom repository.
+    OsList(OsListArgs),
+    /// Looks after the store: what is kept of downloads and decoded images.
+    Store(StoreArgs),
+    /// Prints the JSON Schema of a kind of file.
+    Schema(SchemaArgs),
+    /// Prints completions for a shell.
+    Completions(CompletionsArgs),
+    /// Writes the manual pages into a folder.
+    #[command(hide = true)]
+    ManPages {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// What to build.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The board, by its name or an alias; `imgforge boards` lists them.
+    #[arg(long, value_name = "BOARD", required_unless_present = "cluster")]
+    pub board: Option<String>,
+    /// What the node does.
+    #[arg(long, value_enum, required_unless_present = "cluster")]
+    pub role: Option<Role>,
+    /// The node's host name [default: BOARD-ROLE].
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// The nodes of a cluster (`imgforge schema cluster`), in place of a board and a role.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["board", "role", "hostname", "base", "lock"])]
+    pub cluster: Option<PathBuf>,
+    /// With --cluster: only the node of this name; may be given several times. Without: a file with the node's settings,
+    /// users, mounts, … (`imgforge schema node`).
+    #[arg(long, value_name = "NAME|FILE")]
+    pub node: Vec<String>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
+    /// A local image in place of the profile's.
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// The lock [default: BOARD.lock.yaml beside the profile; of a cluster, home.BOARD.lock.yaml beside home.yaml].
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Never change the lock: fail if it is missing or does not fit.
+    #[arg(long)]
+    pub locked: bool,
+    /// Never use the network: take what the store has.
+    #[arg(long)]
+    pub offline: bool,
+    /// The same as --locked and --offline together.
+    #[arg(long)]
+    pub frozen: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// The folder with the overlays [default: `overlays` beside the profiles].
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
+    pub overlays: Option<PathBuf>,
+    /// The time that is written into the image, in seconds since 1970, in place of the environment's, the lock's or the base's.
+    #[arg(skip)]
+    pub epoch: Option<i64>,
+}
+
+impl TargetArgs {
+    /// What may be done to have a lock.
+    pub fn rules(&self) -> Rules {
+        let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
+        Rules { locked, offline, allow_expired: false }
+    }
+}
+
+/// `imgforge build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The image to write; with --cluster, the folder for the images [default: HOSTNAME.img, with the format's ending].
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// The image's format [default: by the ending of --output, else img].
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Threads to use [default: one per CPU]. The image is the same with any number.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Formats of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As it is on the card; holes are not stored.
+    Img,
+    /// Compressed with xz: small, slow to make where much differs from the base.
+    Xz,
+    /// Compressed with Zstandard: fast.
+    Zst,
+    /// Compressed with gzip: read by everything.
+    Gz,
+}
+
+impl Format {
+    /// The ending of the file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Format::Img => ".img",
+            Format::Xz => ".img.xz",
+            Format::Zst => ".img.zst",
+            Format::Gz => ".img.gz",
+        }
+    }
+}
+
+/// `imgforge lock`.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// What to pin.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Take newer packages: all, or only those named.
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    pub update: Option<Vec<String>>,
+    /// Take a repository whose release is past its Valid-Until date all the same.
+    #[arg(long)]
+    pub allow_expired: bool,
+}
+
+/// `imgforge fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// What to fetch for.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// `imgforge plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What to plan.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imgforge inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The image, raw or compressed.
+    pub image: PathBuf,
+    /// Show the structures of the ext4 file systems.
+    #[arg(long)]
+    pub dump: bool,
+}
+
+/// `imgforge diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The image to compare with, raw or compressed.
+    pub base: PathBuf,
+    /// The image to look at, raw or compressed.
+    pub image: PathBuf,
+}
+
+/// `imgforge verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The image, raw or compressed.
+    pub image: PathBuf,
+    /// Its manifest [default: the one beside the image].
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Make the image again, from the same base, lock and overlays, and compare. Nothing is written.
+    #[arg(long)]
+    pub rebuild: bool,
+    /// What the manifest does not hold of the first build's inputs.
+    #[command(flatten)]
+    pub inputs: RebuildArgs,
+}
+
+/// Inputs of a build that a manifest does not hold.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// The file with the node's settings, if there was one.
+    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with = "cluster")]
+    pub node: Option<String>,
+    /// The cluster file, if the node is of a cluster.
+    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with_all = ["base", "lock"])]
+    pub cluster: Option<PathBuf>,
+    /// The cluster's secrets.
+    #[command(flatten)]
+    pub secrets: SecretsArgs,
+    /// The local image that was taken in place of the profile's.
+    #[arg(long, value_name = "FILE", requires = "rebuild")]
+    pub base: Option<PathBuf>,
+    /// The lock [default: as for `build`].
+    #[arg(long, value_name = "FILE", requires = "rebuild")]
+    pub lock: Option<PathBuf>,
+    /// Never use the network: take what the store has.
+    #[arg(long, requires = "rebuild")]
+    pub offline: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// The folder with the overlays.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
+    pub overlays: Option<PathBuf>,
+}
+
+/// `imgforge boards`.
+#[derive(Debug, Args)]
+pub struct BoardsArgs {
+    /// What to do; without it, all boards are listed.
+    #[command(subcommand)]
+    pub command: Option<BoardsCommand>,
+    /// The folder with the board profiles.
+    #[arg(long, global = true, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done with boards besides listing them.
+#[derive(Debug, Subcommand)]
+pub enum BoardsCommand {
+    /// Shows one board: its image, what it can run and why not more.
+    Show {
+        /// The board, by its name or an alias.
+        board: String,
+    },
+    /// Starts a profile for a board from an image, and says what to fill in.
+    New(NewBoardArgs),
+}
+
+/// `imgforge boards new`.
+#[derive(Debug, Args)]
+pub struct NewBoardArgs {
+    /// Name of the board; the profile is NAME.yaml in --profiles, else in the user's own folder.
+    #[arg(value_parser = board_name)]
+    pub name: String,
+    /// The image to look into, raw or compressed.
+    #[arg(long, value_name = "IMAGE")]
+    pub from: PathBuf,
+}
+
+/// A name that can be a file's, and part of a host name.
+fn board_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(fits) {
+        return Err("a board's name has only a-z, 0-9 and `-`".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// `imgforge matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imgforge os-list`.
+#[derive(Debug, Args)]
+pub struct OsListArgs {
+    /// The folder with the images, each with its manifest and checksum beside it.
+    pub folder: PathBuf,
+    /// The address under which the folder's files are published.
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
+}
+
+/// `imgforge store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+    /// The folder of the store.
+    #[arg(long, global = true, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
+}
+
+/// What can be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Lists what is in it.
+    List {
+        /// Say what this lock file calls things; may be given several times.
+        #[arg(long = "lock", value_name = "LOCK")]
+        locks: Vec<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes out what can be made again (decoded images, unpacked packages) and unfinished downloads.
+    Prune {
+        /// Take out published files, too, unless this lock file names them; may be given several times.
+        #[arg(long = "keep", value_name = "LOCK")]
+        keep: Vec<PathBuf>,
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Writes published files into an archive, for a machine without network.
+    Export {
+        /// The archive to write, in tar format.
+        file: PathBuf,
+        /// Only what this lock file names; may be given several times.
+        #[arg(long = "lock", value_name = "LOCK")]
+        locks: Vec<PathBuf>,
+    },
+    /// Takes in an archive that `export` wrote.
+    Import {
+        /// The archive.
+        file: PathBuf,
+    },
+}
+
+/// `imgforge schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The kind of file.
+    #[arg(value_enum)]
+    pub kind: SchemaKind,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// A board profile.
+    Profile,
+    /// A vendor's description.
+    Vendor,
+    /// A node's settings.
+    Node,
+    /// A cluster and its nodes.
+    Cluster,
+    /// A release of Kubernetes.
+    Kubernetes,
+    /// The pin of an add-on's manifest.
+    AddOn,
+    /// The pinned keys of package repositories.
+    Keys,
+    /// An overlay's declarations.
+    Overlay,
+    /// The user's configuration.
+    Config,
+}
+
+/// `imgforge completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,6 @@
+//! The build machine: where its files are, what it says and is told, what time it has.
+
+pub mod clock;
+pub mod console;
+pub mod file;
+pub mod settings;

@@ -1,0 +1,127 @@
+//! An image as the rest of the program sees it: a disk, its partition table, and the partitions a profile names.
+
+use std::{ops::Range, sync::Arc};
+
+use imgforge_disk::{
+    Content, Disk,
+    fat::Fat,
+    partition::{Format, Partition, Table},
+};
+
+use crate::{
+    catalogue::profile::{Layout, TableKind},
+    image::read::{self, BootTree, RootTree, Slice},
+};
+
+/// The partitions that a build works on.
+#[derive(Debug, Clone)]
+pub struct Partitions {
+    /// The ext4 root file system's.
+    pub root: Partition,
+    /// The FAT boot partition, where the board has one.
+    pub boot: Option<Partition>,
+}
+
+/// The image is not laid out as the profile says.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The partition table cannot be read.
+    #[error("cannot read the partition table")]
+    Table(#[source] imgforge_disk::Error),
+    /// It is of another kind than the profile says.
+    #[error("the image has a partition table of kind {found:?}, but the profile says {expected:?}")]
+    TableKind {
+        /// In the image.
+        found: Format,
+        /// In the profile.
+        expected: TableKind,
+    },
+    /// A partition the profile names is not there.
+    #[error("the image has no partition {number}, which the profile says is the {what}; it has {there}")]
+    NoPartition {
+        /// Its number.
+        number: u32,
+        /// What it should be.
+        what: &'static str,
+        /// The numbers there are.
+        there: String,
+    },
+    /// The boot partition is damaged.
+    #[error("cannot read the boot partition")]
+    Boot(#[source] imgforge_disk::Error),
+    /// A file system cannot be read.
+    #[error(transparent)]
+    Read(#[from] read::Error),
+}
+
+impl Partitions {
+    /// Finds in `table` the partitions that `layout` names.
+    pub fn find(table: &Table, layout: &Layout) -> Result<Self, Error> {
+        let expected = layout.table;
+        let fits = matches!(
+            (table.format(), expected),
+            (Format::Mbr, TableKind::Mbr) | (Format::Gpt, TableKind::Gpt)
+        );
+        if !fits {
+            return Err(Error::TableKind { found: table.format(), expected });
+        }
+        Self::by_number(table, layout.root, layout.boot.as_ref().map(|boot| boot.partition))
+    }
+
+    /// Finds the partitions with these numbers.
+    pub fn by_number(table: &Table, root: u32, boot: Option<u32>) -> Result<Self, Error> {
+        let find = |number: u32, what: &'static str| {
+            table.partition(number).cloned().ok_or_else(|| {
+                let there: Vec<_> = table.partitions().iter().map(|p| p.number.to_string()).collect();
+                Error::NoPartition { number, what, there: there.join(", ") }
+            })
+        };
+        let boot = boot.map(|number| find(number, "boot partition")).transpose()?;
+        Ok(Self { root: find(root, "root file system")?, boot })
+    }
+}
+
+/// The file systems of an image, open for reading.
+#[derive(Debug)]
+pub struct Trees {
+    /// The root file system.
+    pub root: RootTree,
+    /// The boot partition.
+    pub boot: Option<BootTree>,
+}
+
+impl Trees {
+    /// Opens the file systems in `partitions` of `image`.
+    pub fn open(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<Self, Error> {
+        let root = RootTree::open(slice(image, partitions.root.range(), "root file system")?)?;
+        if let Some(boot) = &partitions.boot {
+            check_boot(image, boot.range())?;
+        }
+        let boot = partitions.boot.as_ref().map(|boot| slice(image, boot.range(), "boot partition"));
+        Ok(Self { root, boot: boot.transpose()?.map(BootTree::open).transpose()? })
+    }
+
+    /// The boot partition as a tree.
+    pub fn boot(&self) -> Option<&dyn read::Tree> {
+        self.boot.as_ref().map(|boot| boot as &dyn read::Tree)
+    }
+}
+
+/// Has the boot partition checked as a whole: fatfs follows a chain of clusters that loops for ever.
+fn check_boot(image: &Arc<dyn Content>, range: Range<u64>) -> Result<(), Error> {
+    let mut disk = Disk::new(Arc::clone(image));
+    let unreadable =
+        |error: std::io::Error| read::Error::Unreadable { what: "boot partition", reason: error.to_string() };
+    let window = Disk::window(&mut disk, range).map_err(unreadable)?;
+    Fat::open(window, 0).map(drop).map_err(Error::Boot)
+}
+
+fn slice(image: &Arc<dyn Content>, range: Range<u64>, what: &'static str) -> Result<Slice, read::Error> {
+    let unreadable = |error: std::io::Error| read::Error::Unreadable { what, reason: error.to_string() };
+    Slice::new(Arc::clone(image), range).map_err(unreadable)
+}
+
+/// Reads the partition table of `image`.
+pub fn table_of(image: &Arc<dyn Content>) -> Result<Table, Error> {
+    Table::read(&Disk::new(Arc::clone(image))).map_err(Error::Table)
+}

@@ -1,0 +1,112 @@
+//! Looking at an unknown image to start a board's profile from it: what can be seen in it. What only a person knows of a
+//! board (its name, its cores, its memory) is not here.
+
+use std::io::Cursor;
+
+use imgforge_debian::{Elf, Target};
+use imgforge_disk::partition::Format;
+
+use crate::{
+    build::error::Error,
+    catalogue::{
+        profile::{Architecture, TableKind},
+        vendor::Vendor,
+    },
+    image::{
+        open::OpenImage,
+        partitions::Trees,
+        read::{self, Kind, Tree},
+    },
+    image_path::ImagePath,
+};
+
+/// What an image shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Whose image it is: the vendor's name in profiles; `None` where no vendor is recognised.
+    pub vendor: Option<String>,
+    /// What its programs are made for; `None` where no program was found.
+    pub architecture: Option<Architecture>,
+    /// Kind of partition table.
+    pub table: TableKind,
+    /// Number of the root file system's partition.
+    pub root: u32,
+    /// Number of the boot partition and where the image's own fstab mounts it.
+    pub boot: Option<(u32, String)>,
+}
+
+/// Programs that every Debian has, to see what they are made for.
+const PROGRAMS: [&str; 3] = ["/usr/bin/dpkg", "/usr/bin/dash", "/bin/dash"];
+
+/// From the narrowest on: what an ARMv6 can run, an ARMv7 can, too.
+const TARGETS: [(Target, Architecture); 3] = [
+    (Target::Arm64, Architecture::Arm64),
+    (Target::Armv6, Architecture::Armv6),
+    (Target::Armv7 { neon: true }, Architecture::Armv7),
+];
+
+/// Looks at `image`, which may be one of `vendors`; `None` where it has no ext4 file system.
+pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, Error> {
+    let Some(partitions) = image.guess_partitions() else { return Ok(None) };
+    let trees = Trees::open(&image.content, &partitions)?;
+    let root = &trees.root;
+    let table = match image.table.format() {
+        Format::Mbr => TableKind::Mbr,
+        Format::Gpt => TableKind::Gpt,
+    };
+    let boot =
+        partitions.boot.map(|boot| Ok::<_, read::Error>((boot.number, boot_mount(root)?))).transpose()?;
+    let (vendor, architecture) = (vendor(root, vendors)?, architecture(root)?);
+    Ok(Some(Survey { vendor, architecture, table, root: partitions.root.number, boot }))
+}
+
+/// The vendor that knows the most files of the image as those of all its images.
+fn vendor(root: &dyn Tree, vendors: &[Vendor]) -> Result<Option<String>, read::Error> {
+    let mut best: Option<&Vendor> = None;
+    for vendor in vendors {
+        let signs = &vendor.recognised_by;
+        if signs.len() <= best.map_or(0, |best| best.recognised_by.len()) {
+            continue;
+        }
+        let missing = signs.iter().map(|path| root.entry(path)).find(|entry| !matches!(entry, Ok(Some(_))));
+        match missing {
+            None => best = Some(vendor),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(_)) => {}
+        }
+    }
+    Ok(best.map(|vendor| vendor.vendor.clone()))
+}
+
+fn architecture(root: &dyn Tree) -> Result<Option<Architecture>, read::Error> {
+    for path in PROGRAMS {
+        let Some(program) = file(root, path)? else { continue };
+        let Ok(Some(elf)) = Elf::read(&mut Cursor::new(program)) else { continue };
+        let fits = TARGETS.iter().find(|(target, _)| elf.misfit(*target).is_none());
+        if let Some((_, architecture)) = fits {
+            return Ok(Some(*architecture));
+        }
+    }
+    Ok(None)
+}
+
+/// Where fstab mounts the FAT partition; `/boot` where it says nothing.
+fn boot_mount(root: &dyn Tree) -> Result<String, read::Error> {
+    let fstab = file(root, "/etc/fstab")?.unwrap_or_default();
+    let fstab = String::from_utf8_lossy(&fstab).into_owned();
+    let lines = fstab.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mount = lines.into_iter().find_map(|fields| match fields.as_slice() {
+        [source, target, "vfat", ..] if !source.starts_with('#') => Some((*target).to_owned()),
+        _ => None,
+    });
+    Ok(mount.unwrap_or_else(|| "/boot".to_owned()))
+}
+
+/// The content of the file `path`, if it is one.
+fn file(root: &dyn Tree, path: &str) -> Result<Option<Vec<u8>>, read::Error> {
+    let Ok(path) = ImagePath::new(path) else { return Ok(None) };
+    match root.entry(&path)? {
+        Some(entry) if entry.kind == Kind::File => root.read(&path).map(Some),
+        _ => Ok(None),
+    }
+}

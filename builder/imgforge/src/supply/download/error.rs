@@ -1,0 +1,150 @@
+//! Why a file could not be had.
+
+use std::{io, path::PathBuf};
+
+use reqwest::StatusCode;
+
+use crate::supply::store;
+
+/// Why a file could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The network may not be used, and the store does not have it.
+    #[error("{url} is not in the store, and --offline forbids to fetch it")]
+    Offline {
+        /// What was asked for.
+        url: String,
+    },
+    /// No server gave it.
+    #[error("cannot fetch {url}")]
+    Fetch {
+        /// The URL that was tried last.
+        url: String,
+        /// Why that failed.
+        source: Attempt,
+    },
+    /// The file cannot be kept.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server gave other bytes than the pinned ones.
+    #[error("{url} has SHA-256 {found}, but {expected} is pinned")]
+    Mismatch {
+        /// Where it came from.
+        url: String,
+        /// The hash of what came.
+        found: String,
+        /// The pinned hash.
+        expected: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The vendor's checksum file is none.
+    #[error("{url} holds no SHA-256 for {name}")]
+    NoChecksum {
+        /// The checksum file.
+        url: String,
+        /// The file it should be for.
+        name: String,
+    },
+}
+
+impl Error {
+    /// Of two servers' failures the one to tell: what one answered rather than that another cannot be reached, else this
+    /// later one.
+    pub(super) fn or_more_telling(self, before: Option<Self>) -> Self {
+        let is_silent = |error: &Self| {
+            matches!(error, Error::Fetch { source: Attempt::Http(_) | Attempt::Broken(_), .. })
+        };
+        match before {
+            Some(before) if is_silent(&self) && !is_silent(&before) => before,
+            _ => self,
+        }
+    }
+
+    /// Whether there is no such file: the server says so, or without network, the store has none.
+    pub fn is_absent(&self) -> bool {
+        matches!(
+            self,
+            Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. } | Error::Offline { .. }
+        )
+    }
+}
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Attempt {
+    /// No connection, or it broke.
+    #[error("the connection failed")]
+    Http(#[from] reqwest::Error),
+    /// The server refused.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// The server wants to know who asks, and takes no anonymous token for it.
+    #[error("the server lets nobody in without a password")]
+    Password,
+    /// The server names a place for tokens that gives none.
+    #[error("{realm} gives no token to ask with ({answer})")]
+    Token {
+        /// Where tokens are to be had.
+        realm: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// The transfer ended early.
+    #[error("the transfer ended after {received} of {expected} bytes")]
+    Short {
+        /// Bytes that are there.
+        received: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// The server has a file of another size.
+    #[error("the server has {found} bytes, but {expected} are expected")]
+    Size {
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// The server sends more than it should.
+    #[error("the server sends more than the expected {expected} bytes")]
+    Long {
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// Reading from the connection failed.
+    #[error("the transfer broke")]
+    Broken(#[source] io::Error),
+    /// What came cannot be kept.
+    #[error("cannot be kept")]
+    Disk(#[source] io::Error),
+}
+
+impl Attempt {
+    /// Whether asking the same server again may help.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Attempt::Status(status) => {
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::REQUEST_TIMEOUT
+                            | StatusCode::RANGE_NOT_SATISFIABLE
+                            | StatusCode::TOO_MANY_REQUESTS
+                    )
+            }
+            Attempt::Size { .. }
+            | Attempt::Long { .. }
+            | Attempt::Disk(_)
+            | Attempt::Password
+            | Attempt::Token { .. } => false,
+            _ => true,
+        }
+    }
+}

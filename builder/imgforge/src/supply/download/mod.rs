@@ -1,0 +1,307 @@
+//! Downloads: resumed, retried, from several mirrors, and kept only when the bytes are the ones that were pinned.
+
+mod bearer;
+mod error;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use reqwest::{
+    StatusCode,
+    blocking::{Client, RequestBuilder, Response},
+    header::{ACCEPT, CONTENT_RANGE, RANGE},
+};
+use sha2::{Digest, Sha256};
+
+use self::bearer::Tokens;
+pub use self::error::{Attempt, Error};
+
+use crate::supply::{checksum_file, store::Store};
+
+/// Times a server is asked before the next mirror is.
+const ATTEMPTS: u32 = 4;
+/// Pause after the first failure; doubled after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+/// A server that sends nothing for this long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Checksums, signatures and keys are far below this many bytes; more is something else.
+const MOST_SMALL: u64 = 1 << 20;
+
+/// Told of the bytes received so far and, where known, of all to come.
+pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
+
+/// Fetches files.
+#[derive(Debug)]
+pub struct Downloader {
+    client: Client,
+    tokens: Tokens,
+}
+
+/// What a server has under a name.
+#[derive(Debug)]
+pub struct Published {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What a registry says their digest is (OCI distribution, Docker-Content-Digest).
+    pub digest: Option<String>,
+}
+
+/// A file that is pinned.
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned<'a> {
+    /// Its URL at the vendor's.
+    pub url: &'a str,
+    /// Where else to try, in order; the vendor's own among them.
+    pub candidates: &'a [String],
+    /// Its hash.
+    pub sha256: &'a str,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
+    pub accept: Option<&'a str>,
+}
+
+impl Downloader {
+    /// A downloader with a client of its own.
+    pub fn new() -> Result<Self, Error> {
+        // An error here only says that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(20))
+            // The blocking client takes this for each single read.
+            .timeout(SILENCE)
+            .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
+            .build();
+        client
+            .map(|client| Self { client, tokens: Tokens::default() })
+            .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
+    }
+
+    /// The file, in the store; fetched if it is not there yet.
+    pub fn fetch(&self, store: &Store, file: Pinned<'_>, progress: &Progress<'_>) -> Result<PathBuf, Error> {
+        if let Some(path) = store.verified_blob(file.sha256)? {
+            return Ok(path);
+        }
+        let partial = store.blob(file.sha256).with_extension("partial");
+        let failed = |source| Error::Write { path: partial.clone(), source };
+        let mut output = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&partial)
+            .map_err(failed)?;
+        // Two builds that want the same file: one fetches, the other waits and finds it.
+        output.lock().map_err(failed)?;
+        if let Some(path) = store.verified_blob(file.sha256)? {
+            return Ok(path);
+        }
+        let mut last = None;
+        for url in file.candidates {
+            match self.fetch_from(url, &mut output, file, &partial, progress) {
+                Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
+                Err(error @ Error::Write { .. }) => return Err(error),
+                Err(error) => last = Some(error.or_more_telling(last)),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
+    }
+
+    /// What the first of `candidates` has, of at most `limit` bytes and of one of the kinds `accept`.
+    pub fn document(&self, candidates: &[String], accept: &str, limit: u64) -> Result<Published, Error> {
+        self.first(candidates, limit, Some(accept)).map(|(_, published)| published)
+    }
+
+    /// The file at the first of `candidates` that has it, of at most `limit` bytes. Nothing says that it is the right one.
+    pub fn bytes(&self, candidates: &[String], limit: u64) -> Result<Vec<u8>, Error> {
+        self.first(candidates, limit, None).map(|(_, published)| published.bytes)
+    }
+
+    /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
+    pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
+        let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
+        self.first(&urls, MOST_SMALL, None).map(|(from, published)| (from, published.bytes))
+    }
+
+    fn first(
+        &self,
+        candidates: &[String],
+        limit: u64,
+        accept: Option<&str>,
+    ) -> Result<(String, Published), Error> {
+        let mut last = None;
+        for url in candidates {
+            match with_retries(url, || self.whole(url, limit, accept)) {
+                Ok(published) => return Ok((url.clone(), published)),
+                Err(error) => last = Some(error.or_more_telling(last)),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Offline { url: String::new() }))
+    }
+
+    fn whole(&self, url: &str, limit: u64, accept: Option<&str>) -> Result<Published, Attempt> {
+        let response = accepted(self.get(url, accept, |request| request)?)?;
+        let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        let digest = digest.map(str::to_owned);
+        let mut bytes = Vec::new();
+        response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
+        if bytes.len() as u64 > limit {
+            return Err(Attempt::Long { expected: limit });
+        }
+        Ok(Published { bytes, digest })
+    }
+
+    /// Asks for `url` by a request that `complete` has completed.
+    fn get(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Attempt> {
+        self.tokens.send(&self.client, url, || {
+            let request = self.client.get(url);
+            complete(match accept {
+                Some(kinds) => request.header(ACCEPT, kinds),
+                None => request,
+            })
+        })
+    }
+
+    /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
+    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        let (from, text) = self.beside(candidates, suffix)?;
+        let found = checksum_file::find(&String::from_utf8_lossy(&text), name).map(str::to_owned);
+        found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
+    }
+
+    fn fetch_from(
+        &self,
+        url: &str,
+        output: &mut File,
+        file: Pinned<'_>,
+        partial: &Path,
+        progress: &Progress<'_>,
+    ) -> Result<(), Error> {
+        let write_failed = |source| Error::Write { path: partial.to_owned(), source };
+        loop {
+            let begun = output.metadata().map_err(write_failed)?.len() > 0;
+            match with_retries(url, || self.transfer(url, output, file, progress)) {
+                Err(Error::Fetch { source: Attempt::Disk(source), .. }) => return Err(write_failed(source)),
+                other => other?,
+            }
+            let found = sha256(output).map_err(write_failed)?;
+            if found == file.sha256 {
+                return Ok(());
+            }
+            // Wrong bytes are no beginning of the right ones.
+            output.set_len(0).map_err(write_failed)?;
+            // What was there from another run or mirror may be to blame, so this server gets a chance from the start.
+            if !begun {
+                return Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256.to_owned() });
+            }
+        }
+    }
+
+    /// Appends to `output` what is missing.
+    fn transfer(
+        &self,
+        url: &str,
+        output: &mut File,
+        file: Pinned<'_>,
+        progress: &Progress<'_>,
+    ) -> Result<(), Attempt> {
+        let size = file.size;
+        let have = output.seek(SeekFrom::End(0)).map_err(Attempt::Disk)?;
+        if Some(have) == size {
+            return Ok(());
+        }
+        let response = self.get(url, file.accept, |request| match have {
+            0 => request,
+            _ => request.header(RANGE, format!("bytes={have}-")),
+        })?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            // What is here is not a beginning of what is there; the next attempt starts anew.
+            output.set_len(0).map_err(Attempt::Disk)?;
+        }
+        let mut response = accepted(response)?;
+        let resumed =
+            response.status() == StatusCode::PARTIAL_CONTENT && range_start(&response) == Some(have);
+        if !resumed {
+            output.set_len(0).and_then(|()| output.rewind()).map_err(Attempt::Disk)?;
+        }
+        let mut at = if resumed { have } else { 0 };
+        let promised = response.content_length().map(|rest| at.saturating_add(rest));
+        if let (Some(found), Some(expected)) = (promised, size)
+            && found != expected
+        {
+            output.set_len(0).map_err(Attempt::Disk)?;
+            return Err(Attempt::Size { found, expected });
+        }
+        let expected = size.or(promised);
+        let mut piece = vec![0; 256 << 10];
+        loop {
+            let length = match response.read(&mut piece) {
+                Ok(0) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other.map_err(Attempt::Broken)?,
+            };
+            at += length as u64;
+            if let Some(expected) = size.filter(|&size| at > size) {
+                output.set_len(0).map_err(Attempt::Disk)?;
+                return Err(Attempt::Long { expected });
+            }
+            output.write_all(piece.get(..length).unwrap_or_default()).map_err(Attempt::Disk)?;
+            progress(at, expected);
+        }
+        match expected.filter(|&expected| at < expected) {
+            Some(expected) => Err(Attempt::Short { received: at, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tries again, after growing pauses, while the failure may pass.
+fn with_retries<T>(url: &str, mut attempt: impl FnMut() -> Result<T, Attempt>) -> Result<T, Error> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.is_passing() => thread::sleep(pause),
+            outcome => return outcome.map_err(|source| Error::Fetch { url: url.to_owned(), source }),
+        }
+        pause *= 2;
+    }
+    attempt().map_err(|source| Error::Fetch { url: url.to_owned(), source })
+}
+
+/// A response that brings a body, whole or from an offset on.
+fn accepted(response: Response) -> Result<Response, Attempt> {
+    match response.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
+        status => Err(Attempt::Status(status)),
+    }
+}
+
+/// Where the part begins that a server sends (RFC 9110, Content-Range).
+fn range_start(response: &Response) -> Option<u64> {
+    let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    value.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+/// The hash of all of `file`.
+fn sha256(file: &mut File) -> io::Result<String> {
+    file.rewind()?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            length => hasher.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+}

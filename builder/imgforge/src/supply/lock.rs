@@ -1,0 +1,338 @@
+//! The lock: what profile and settings leave open, pinned. One file a board, beside its profile.
+//!
+//! A build takes only bytes that a lock or a profile names by their SHA-256. The file is written by `imgforge lock`, or by
+//! a build that finds none; it is made to be reviewed and kept under version control, so its order is stable.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalogue::{artifact::Artifact, profile::BaseImage},
+    supply::{oci::LockedImage, store},
+    yaml,
+};
+
+/// Version of this format.
+const FORMAT: u32 = 1;
+
+/// What the file begins with.
+const HEADER: &str = "# Written by `imgforge lock`; `imgforge lock --update` takes newer packages.\n";
+
+/// A lock file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lock {
+    /// Version of this format.
+    #[serde(default)]
+    pub format: u32,
+    /// The base image: the packages were chosen for what it holds.
+    pub base: BaseImage,
+    /// Seconds since 1970 that stand for the time of a build: of the base or the newest repository, whichever is later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<i64>,
+    /// What each role adds, by its name; of a cluster, also what single nodes add: `node HOSTNAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sets: BTreeMap<String, Set>,
+    /// Where the packages come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<LockedRepository>,
+    /// The packages of all sets, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<LockedPackage>,
+    /// The plain files and tarballs of all sets, by URL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+    /// The container images of all sets, by reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<LockedImage>,
+}
+
+/// What one role, or one node, adds to the base.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Set {
+    /// What was asked for: relations as in a `Depends` field.
+    pub wanted: Vec<String>,
+    /// The set it is laid over, whose packages it does not repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+    /// The packages that brings, in the order in which they are unpacked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// The URLs of its artifacts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+    /// The container images that were asked for: references, and URLs of manifests that name more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images_wanted: Vec<String>,
+    /// The references of the container images that brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+}
+
+/// What was added to a base, and where it is from.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    /// Where the packages come from.
+    pub repositories: Vec<LockedRepository>,
+    /// The packages, in the order in which they are unpacked.
+    pub packages: Vec<LockedPackage>,
+    /// The plain files and tarballs.
+    pub artifacts: Vec<Artifact>,
+    /// The container images.
+    pub images: Vec<LockedImage>,
+}
+
+impl Added {
+    /// All that is added where this comes after `below`.
+    pub fn after(mut self, below: Self) -> Self {
+        let Self { mut repositories, mut packages, mut artifacts, mut images } = below;
+        self.repositories.retain(|repository| !repositories.contains(repository));
+        repositories.append(&mut self.repositories);
+        repositories.sort();
+        packages.append(&mut self.packages);
+        artifacts.append(&mut self.artifacts);
+        images.append(&mut self.images);
+        Self { repositories, packages, artifacts, images }
+    }
+}
+
+/// A repository as it was when the lock was made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedRepository {
+    /// Address and suite.
+    pub name: String,
+    /// SHA-256 of its `InRelease` (or `Release`) file.
+    pub release_sha256: String,
+    /// When that was made, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<u64>,
+    /// Fingerprint of the key that signed it.
+    pub signer: String,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedPackage {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Debian architecture.
+    pub architecture: String,
+    /// Where the `.deb` is.
+    pub url: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// The repository it is from, by name.
+    pub repository: String,
+    /// What becomes of its `preinst`, which cannot run offline.
+    pub preinst: Preinst,
+    /// What its `preinst` does that the build does in its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imitated: Vec<String>,
+    /// Whether the first boot rebuilds the initramfs because of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilds_initramfs: bool,
+}
+
+/// What becomes of a package's `preinst`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preinst {
+    /// There is none.
+    None,
+    /// On a first installation it changes nothing.
+    Idle,
+    /// What it would do, the build does.
+    Imitated,
+}
+
+/// The lock does not say what it is there for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] store::Error),
+    /// It was written by a newer imgforge.
+    #[error("{} has format {found}, this imgforge knows {FORMAT}", path.display())]
+    Newer {
+        /// The lock.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A set names what the lock does not have.
+    #[error("{}: the set `{set}` names `{missing}`, which is not in the lock", path.display())]
+    Dangling {
+        /// The lock.
+        path: PathBuf,
+        /// The set.
+        set: String,
+        /// The package, artifact or container image.
+        missing: String,
+    },
+}
+
+/// What a set is called in messages: `the role master`, `the node k8s-worker-1`.
+pub fn described(set: &str) -> String {
+    if set.starts_with("node ") { format!("the {set}") } else { format!("the role {set}") }
+}
+
+impl Lock {
+    /// The lock at `path`; `None` where there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let lock: Self = yaml::read(path)?;
+        if lock.format > FORMAT {
+            return Err(Error::Newer { path: path.to_owned(), found: lock.format });
+        }
+        for (name, set) in &lock.sets {
+            let missing = set.packages.iter().find(|package| lock.package(package).is_none());
+            let missing =
+                missing.or_else(|| set.artifacts.iter().find(|artifact| lock.artifact(artifact).is_none()));
+            let missing = missing.or_else(|| set.images.iter().find(|image| lock.image(image).is_none()));
+            if let Some(missing) = missing {
+                let (set, missing) = (name.clone(), missing.clone());
+                return Err(Error::Dangling { path: path.to_owned(), set, missing });
+            }
+        }
+        Ok(Some(lock))
+    }
+
+    /// Writes it to `path`, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let lock = Self { format: FORMAT, ..self.clone() };
+        Ok(store::write_whole(path, format!("{HEADER}{}", yaml::to_string(&lock)).as_bytes())?)
+    }
+
+    /// The package called `name`.
+    pub fn package(&self, name: &str) -> Option<&LockedPackage> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+
+    /// The artifact from `url`.
+    pub fn artifact(&self, url: &str) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.url == url)
+    }
+
+    /// The container image with this reference.
+    pub fn image(&self, reference: &str) -> Option<&LockedImage> {
+        self.images.iter().find(|image| image.reference == reference)
+    }
+
+    /// The packages of a set, in the order in which they are unpacked.
+    pub fn packages_of(&self, set: &str) -> Vec<&LockedPackage> {
+        let names = self.sets.get(set).map(|set| set.packages.as_slice()).unwrap_or_default();
+        names.iter().filter_map(|name| self.package(name)).collect()
+    }
+
+    /// The artifacts of a set.
+    pub fn artifacts_of(&self, set: &str) -> Vec<&Artifact> {
+        let urls = self.sets.get(set).map(|set| set.artifacts.as_slice()).unwrap_or_default();
+        urls.iter().filter_map(|url| self.artifact(url)).collect()
+    }
+
+    /// What `sets` add, one after the other.
+    pub fn added(&self, sets: &[&str]) -> Added {
+        let packages: Vec<_> = sets.iter().flat_map(|set| self.packages_of(set)).cloned().collect();
+        let is_source =
+            |repository: &&LockedRepository| packages.iter().any(|p| p.repository == repository.name);
+        Added {
+            repositories: self.repositories.iter().filter(is_source).cloned().collect(),
+            artifacts: sets.iter().flat_map(|set| self.artifacts_of(set)).cloned().collect(),
+            images: sets.iter().flat_map(|set| self.images_of(set)).cloned().collect(),
+            packages,
+        }
+    }
+
+    /// The container images of a set.
+    pub fn images_of(&self, set: &str) -> Vec<&LockedImage> {
+        let references = self.sets.get(set).map(|set| set.images.as_slice()).unwrap_or_default();
+        references.iter().filter_map(|reference| self.image(reference)).collect()
+    }
+
+    /// Puts everything in its order, and drops what no set names.
+    pub fn tidy(&mut self) {
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.packages).collect();
+        self.packages.retain(|package| named.contains(&package.name));
+        self.packages.sort_by(|a, b| a.name.cmp(&b.name));
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.artifacts).collect();
+        self.artifacts.retain(|artifact| named.contains(&artifact.url));
+        self.artifacts.sort_by(|a, b| a.url.cmp(&b.url));
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.images).collect();
+        self.images.retain(|image| named.contains(&image.reference));
+        self.images.sort_by(|a, b| a.reference.cmp(&b.reference));
+        let sources: BTreeSet<&String> = self.packages.iter().map(|package| &package.repository).collect();
+        self.repositories.retain(|repository| sources.contains(&repository.name));
+        self.repositories.sort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str) -> LockedPackage {
+        LockedPackage {
+            name: name.into(),
+            version: "1:2.0-1".into(),
+            architecture: "arm64".into(),
+            url: format!("http://mirror/{name}.deb"),
+            size: 7,
+            sha256: "0".repeat(64),
+            repository: "http://mirror/ stable".into(),
+            preinst: Preinst::None,
+            imitated: Vec::new(),
+            rebuilds_initramfs: false,
+        }
+    }
+
+    fn lock() -> Lock {
+        let set = Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], ..Set::default() };
+        Lock {
+            format: FORMAT,
+            sets: BTreeMap::from([("master".into(), set)]),
+            packages: ["c", "b", "a"].map(package).into(),
+            ..Lock::default()
+        }
+    }
+
+    #[test]
+    fn it_reads_back_as_written_in_a_stable_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock.yaml");
+        let mut lock = lock();
+        lock.tidy();
+        assert_eq!(lock.packages.iter().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        lock.write(&path).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), Some(lock.clone()));
+        let order: Vec<_> = lock.packages_of("master").iter().map(|package| package.name.clone()).collect();
+        assert_eq!(order, ["b", "a"], "the order of unpacking is kept");
+        assert!(lock.packages_of("worker").is_empty());
+    }
+
+    #[test]
+    fn a_set_that_names_what_is_not_there_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock.yaml");
+        let mut lock = lock();
+        lock.packages.pop();
+        lock.write(&path).unwrap();
+        let message = Lock::read(&path).unwrap_err().to_string();
+        assert!(message.ends_with("the set `master` names `a`, which is not in the lock"), "{message}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Decoded images: each is gigabytes, decoded once, and found again by the hash of the published file.
+
+use std::{
+    fs::{self, File},
+    num::NonZeroUsize,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use imgforge_disk::{
+    Access, AtomicFile,
+    decode::{Decoded, Options, decode},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{BASES, Error, Store, check, failed, stamp, write_whole};
+use crate::{build::manifest::BaseEntry, yaml};
+
+/// Larger images are no SD-card images; a file that decodes to more is refused.
+const LARGEST_IMAGE: u64 = 256 << 30;
+
+/// An image, decoded, as the store keeps it.
+#[derive(Debug, Clone)]
+pub struct DecodedBase {
+    /// The decoded image.
+    pub path: PathBuf,
+    /// Its record.
+    pub record: Record,
+}
+
+/// What came out of a published file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Record {
+    /// Container format: `xz`, `raw`, …
+    pub format: String,
+    /// SHA-256 of the published file.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of the image in it.
+    pub image_sha256: String,
+    /// Its size in bytes.
+    pub image_size: u64,
+    /// Time of modification of the decoded image, in nanoseconds since 1970.
+    stamp: i128,
+}
+
+impl Record {
+    /// The record of a base that is not in the store, as a manifest tells of it.
+    pub fn of(base: &BaseEntry) -> Self {
+        let BaseEntry { sha256, size, image_sha256, image_size, .. } = base.clone();
+        Self { format: String::new(), sha256, size, image_sha256, image_size, stamp: 0 }
+    }
+}
+
+impl Store {
+    /// The decoded image of the published file with hash `sha256`, if the store has it, whole and unaltered.
+    pub fn decoded(&self, sha256: &str) -> Result<Option<DecodedBase>, Error> {
+        let record_path = self.record_path(sha256);
+        if !record_path.is_file() {
+            return Ok(None);
+        }
+        let record: Record = yaml::read(&record_path)?;
+        let path = self.image_path(&record.image_sha256);
+        let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
+        if metadata.len() == record.image_size && stamp(&metadata) == record.stamp {
+            return Ok(Some(DecodedBase { path, record }));
+        }
+        // Touched since it was decoded: believe its bytes only.
+        check("the decoded image", &path, &record.image_sha256)?;
+        let record = Record { stamp: stamp(&metadata), ..record };
+        self.write_record(&record)?;
+        Ok(Some(DecodedBase { path, record }))
+    }
+
+    /// Decodes the published file `source`, which must have the hash `expected` where one is given, into the store.
+    pub fn decode(
+        &self,
+        source: &Path,
+        expected: Option<&str>,
+        progress: &dyn Fn(u64),
+    ) -> Result<DecodedBase, Error> {
+        // One build decodes; others that want the same base wait for it, then find it there.
+        let lock_path = self.folder.join(BASES).join("decode.lock");
+        let lock = File::create(&lock_path).map_err(failed("cannot make", &lock_path))?;
+        lock.lock().map_err(failed("cannot lock", &lock_path))?;
+        if let Some(expected) = expected
+            && let Some(base) = self.decoded(expected)?
+        {
+            return Ok(base);
+        }
+        let destination = self.folder.join(BASES).join("decoding.img");
+        let output = AtomicFile::create(&destination, Access::Public).map_err(decode_failed(source))?;
+        let decoded = decode_to(source, output.path(), progress).map_err(decode_failed(source))?;
+        let sha256 = decoded.source_sha256.to_string();
+        if let Some(expected) = expected.filter(|&expected| expected != sha256) {
+            let (what, expected) = (source.display().to_string(), expected.to_owned());
+            return Err(Error::Mismatch { what, found: sha256, expected });
+        }
+        output.commit().map_err(decode_failed(source))?;
+        let image_sha256 = decoded.image_sha256.to_string();
+        let path = self.image_path(&image_sha256);
+        fs::set_permissions(&destination, fs::Permissions::from_mode(0o444))
+            .map_err(failed("cannot protect", &destination))?;
+        fs::rename(&destination, &path).map_err(failed("cannot name", &path))?;
+        let metadata = fs::metadata(&path).map_err(failed("cannot read", &path))?;
+        let record = Record {
+            format: decoded.format.to_string(),
+            sha256,
+            size: decoded.source_size,
+            image_sha256,
+            image_size: decoded.image_size,
+            stamp: stamp(&metadata),
+        };
+        self.write_record(&record)?;
+        Ok(DecodedBase { path, record })
+    }
+
+    fn write_record(&self, record: &Record) -> Result<(), Error> {
+        let path = self.record_path(&record.sha256);
+        write_whole(&path, yaml::to_string(record).as_bytes())
+    }
+
+    pub(super) fn record_path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(BASES).join(format!("{sha256}.yaml"))
+    }
+
+    fn image_path(&self, image_sha256: &str) -> PathBuf {
+        self.folder.join(BASES).join(format!("{image_sha256}.img"))
+    }
+}
+
+/// Decodes the image file `source` into `destination`, on all CPUs.
+pub fn decode_to(
+    source: &Path,
+    destination: &Path,
+    progress: &dyn Fn(u64),
+) -> imgforge_disk::Result<Decoded> {
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    decode(source, destination, &Options { threads, limit: Some(LARGEST_IMAGE) }, progress)
+}
+
+fn decode_failed(source: &Path) -> impl Fn(imgforge_disk::Error) -> Error {
+    move |error| Error::Decode { path: source.to_owned(), source: error }
+}

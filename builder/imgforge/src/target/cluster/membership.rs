@@ -1,0 +1,139 @@
+//! A node's place in its cluster, as a plan needs it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use imgforge_kube::{
+    add_ons::{self, Manifest, Manifests},
+    cluster::{Cluster, Role, Runtime},
+    containerd, images,
+    member::Member,
+    node_files::{NodeFile, Sources, node_files},
+    pki::Secrets,
+};
+
+use super::{Boards, ClusterFile, Error, secrets::SecretsFile};
+use crate::{
+    catalogue::{artifact::Artifact, kubernetes::Bundle},
+    image_path::{ImagePath, InvalidPath},
+    supply::oci::Wanted,
+};
+
+/// A node's place in its cluster.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    cluster: Arc<Cluster>,
+    cluster_path: PathBuf,
+    boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
+    hostname: String,
+    runtime: (Runtime, Arc<Bundle>),
+    secrets_file: SecretsFile,
+    secrets: Option<Arc<Secrets>>,
+}
+
+impl Membership {
+    /// The place of `hostname`, whose containers a runtime runs that `bundle` brings.
+    pub(super) fn new(file: &ClusterFile<'_>, hostname: &str, (runtime, bundle): (Runtime, Bundle)) -> Self {
+        Self {
+            cluster: Arc::clone(&file.cluster),
+            cluster_path: file.path.clone(),
+            boards: Arc::clone(&file.boards),
+            manifests: Arc::clone(&file.manifests),
+            hostname: hostname.to_owned(),
+            runtime: (runtime, Arc::new(bundle)),
+            secrets_file: file.secrets.clone(),
+            secrets: None,
+        }
+    }
+
+    /// Reads the cluster's secrets. Until then the node's files are those without any.
+    pub fn read_secrets(&mut self) -> Result<(), Error> {
+        self.share_secrets(&mut None)
+    }
+
+    /// Takes the cluster's secrets from `read`; they are read where that is empty.
+    pub fn share_secrets(&mut self, read: &mut Option<Arc<Secrets>>) -> Result<(), Error> {
+        let secrets = match read {
+            Some(secrets) => Arc::clone(secrets),
+            None => Arc::new(self.secrets_file.read(&self.cluster_path, &self.cluster)?),
+        };
+        *read = Some(Arc::clone(&secrets));
+        self.secrets = Some(secrets);
+        Ok(())
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.cluster.name
+    }
+
+    /// The node's name.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// What runs the node's containers.
+    pub fn runtime(&self) -> Runtime {
+        self.runtime.0
+    }
+
+    /// What brings that, where the node's release does not.
+    pub fn runtime_bundle(&self) -> &Bundle {
+        &self.runtime.1
+    }
+
+    /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
+    /// settings, at the same paths.
+    pub fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
+        let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname);
+        if is_first { self.pinned() } else { Ok(Vec::new()) }
+    }
+
+    /// The container images that the node carries. Pods of add-ons may run anywhere.
+    pub fn images(&self) -> Result<Wanted, Error> {
+        let member = self.member()?;
+        if !self.cluster.carry_images || member.node.role == Role::Base {
+            return Ok(Wanted::default());
+        }
+        let manifests = self.pinned().map_err(|error| Error::Machine(error.to_string()))?;
+        Ok(Wanted { references: images::images(&member).references, manifests })
+    }
+
+    /// The manifests of the cluster's add-ons, each with its place on the first master.
+    fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
+        // One that is not known was told by the check of the cluster file.
+        let known = add_ons::needed(&self.cluster)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
+        let artifact = |(index, manifest): (usize, &Manifest)| {
+            let file = add_ons::file_name(index, &manifest.name);
+            Ok(Artifact {
+                url: manifest.url.clone(),
+                size: None,
+                sha256: manifest.sha256.clone(),
+                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
+                mode: Some("0644".into()),
+                unpack: false,
+            })
+        };
+        known.map(artifact).collect()
+    }
+
+    fn member(&self) -> Result<Member<'_>, Error> {
+        Ok(Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?)
+    }
+
+    /// The node's files; `manifest` gives the bytes of a pinned manifest.
+    pub fn files(
+        &self,
+        containerd: containerd::Runtime<'_>,
+        manifest: &dyn Fn(&Manifest) -> Option<Vec<u8>>,
+    ) -> Result<Vec<NodeFile>, Error> {
+        let member = self.member()?;
+        let sources =
+            Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
+        node_files(&member, &sources)
+            .map_err(|source| Error::Files { hostname: self.hostname.clone(), source })
+    }
+}

@@ -1,0 +1,145 @@
+//! The cluster file on the build machine: its boards are found, its nodes become targets, its secrets lie beside it.
+//!
+//! `imgforge-kube` knows what a cluster is; here is what ties it to profiles, files and images.
+
+mod error;
+mod located;
+mod membership;
+mod node;
+mod releases;
+mod secrets;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgforge_kube::{
+    add_ons::Manifests,
+    board::BoardFacts,
+    check::{self, Finding},
+    cluster::Cluster,
+    pki::{Secrets, age::Recipient},
+};
+
+use self::secrets::SecretsFile;
+pub use self::{error::Error, located::Located, membership::Membership, secrets::recipients};
+use crate::{
+    catalogue::{
+        limits,
+        profile::{self, Catalogue},
+    },
+    target::Target,
+    yaml::{self, Place},
+};
+
+/// A cluster file, read, with the boards there are.
+#[derive(Debug)]
+pub struct ClusterFile<'a> {
+    path: PathBuf,
+    text: String,
+    secrets: SecretsFile,
+    cluster: Arc<Cluster>,
+    boards: Arc<Boards>,
+    manifests: Arc<Manifests>,
+    catalogue: &'a Catalogue,
+    folders: &'a [PathBuf],
+}
+
+/// What the rules need to know of the boards, by every name.
+type Boards = BTreeMap<String, BoardFacts>;
+
+impl<'a> ClusterFile<'a> {
+    /// Reads the cluster file `path`. Its secrets are in `secrets`, or beside it: `home.secrets.yaml` for `home.yaml`, or
+    /// `home.secrets.yaml.age`. If they are encrypted, a key in the file `identity` opens them.
+    pub fn read(
+        path: &Path,
+        secrets: Option<&Path>,
+        identity: Option<&Path>,
+        catalogue: &'a Catalogue,
+        folders: &'a [PathBuf],
+    ) -> Result<Self, crate::build::error::Error> {
+        let text = yaml::text(path).map_err(Error::Yaml)?;
+        let cluster = Arc::new(yaml::parse(path, &text).map_err(Error::Yaml)?);
+        let secrets = SecretsFile::new(secrets, identity, path);
+        let boards = catalogue.boards().flat_map(|(_, profile)| {
+            let names = profile.aliases.iter().chain([&profile.board]);
+            names.map(|name| (name.clone(), limits::facts(profile)))
+        });
+        let boards = Arc::new(boards.collect());
+        let manifests = Arc::new(crate::catalogue::add_ons::manifests(folders)?);
+        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue, folders })
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Everything there is to say about the file, with where it stands there.
+    pub fn findings(&self) -> Vec<Located> {
+        let locate =
+            |finding: Finding| Located { place: Place::of(&finding.path, &self.path, &self.text), finding };
+        self.check().into_iter().map(locate).collect()
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let mut findings =
+            check::check(&self.cluster, &|board| self.boards.get(board).copied(), &self.manifests);
+        for (index, node) in self.cluster.nodes.iter().enumerate() {
+            let path = format!("nodes[{index}].board");
+            let Err(profile::Error::UnknownBoard { suggestion: Some(nearest), .. }) =
+                self.catalogue.find(&node.board)
+            else {
+                continue;
+            };
+            for finding in findings.iter_mut().filter(|finding| finding.path == path) {
+                finding.suggestion = Some(format!("did you mean `{nearest}`?"));
+            }
+        }
+        findings.extend(node::findings(&self.cluster));
+        findings.extend(releases::findings(&self.cluster, self.catalogue, self.folders));
+        findings
+    }
+
+    /// What should be known of the file, if nothing of it is an error.
+    pub fn notices(&self) -> Result<Vec<Located>, Error> {
+        let (errors, notices): (Vec<_>, Vec<_>) = self.findings().into_iter().partition(Located::is_error);
+        if errors.is_empty() { Ok(notices) } else { Err(Error::Unfit { path: self.path.clone(), errors }) }
+    }
+
+    /// The targets for the nodes with these `names`, or for all, in the file's order.
+    pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, crate::build::error::Error> {
+        if let Some(unknown) = names.iter().find(|name| self.cluster.node(name).is_none()) {
+            let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
+            let suggestion = yaml::nearest(unknown, hostnames);
+            return Err(
+                Error::UnknownNode { path: self.path.clone(), name: unknown.clone(), suggestion }.into()
+            );
+        }
+        let wanted = |hostname: &String| names.is_empty() || names.contains(hostname);
+        self.cluster
+            .nodes
+            .iter()
+            .filter(|node| wanted(&node.hostname))
+            .map(|node| self.target(node))
+            .collect()
+    }
+
+    /// The cluster's secrets.
+    pub fn secrets(&self) -> Result<Secrets, Error> {
+        self.secrets.read(&self.path, &self.cluster)
+    }
+
+    /// Makes new secrets and puts them into a file, which must not be there yet, encrypted if there are `recipients`;
+    /// returns where.
+    pub fn make_secrets(&self, recipients: &[Recipient]) -> Result<&Path, Error> {
+        self.secrets.make(&self.cluster, recipients)
+    }
+
+    /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
+    fn lock_path(&self, board: &str) -> PathBuf {
+        self.path.with_extension(format!("{board}.lock.yaml"))
+    }
+}

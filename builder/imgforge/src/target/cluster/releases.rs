@@ -1,0 +1,95 @@
+//! The releases of Kubernetes that a cluster file asks for, against those whose binaries or packages are known.
+
+use std::path::PathBuf;
+
+use imgforge_kube::{
+    check::{Finding, Severity},
+    cluster::{self, Cluster, Role},
+    version::Version,
+};
+
+use crate::catalogue::{
+    kubernetes::Release,
+    profile::{Catalogue, Error},
+};
+
+/// Releases that there are no files of, or others than the cluster file says. Each is told once.
+pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[PathBuf]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let members = cluster.nodes.iter().enumerate().filter(|(_, node)| node.role != Role::Base);
+    for (index, node) in members {
+        let path = match node.kubernetes {
+            Some(_) => format!("nodes[{index}].kubernetes"),
+            None => "kubernetes".to_owned(),
+        };
+        let of_release = finding(path, cluster.version_of(node), node, catalogue, folders);
+        let of_runtime = runtime(index, cluster, node, catalogue, folders);
+        for finding in of_release.into_iter().chain(of_runtime) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
+}
+
+/// A container runtime that the node's release does not have for its board. A release that is not there was told already.
+fn runtime(
+    index: usize,
+    cluster: &Cluster,
+    node: &cluster::Node,
+    catalogue: &Catalogue,
+    folders: &[PathBuf],
+) -> Option<Finding> {
+    let architecture = catalogue.find(&node.board).ok()?.1.architecture;
+    let release = Release::find(&file_of(cluster.version_of(node)), folders).ok()?;
+    let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
+    Some(Finding {
+        severity: Severity::Error,
+        path: format!("nodes[{index}].runtime"),
+        message: error.to_string(),
+        suggestion: Some("`runtime: containerd` at this node, whatever the others have".into()),
+    })
+}
+
+/// The name of the file of `version`: its patches share one.
+pub(super) fn file_of(version: Version) -> String {
+    format!("1.{}", version.minor)
+}
+
+fn finding(
+    path: String,
+    version: Version,
+    node: &cluster::Node,
+    catalogue: &Catalogue,
+    folders: &[PathBuf],
+) -> Option<Finding> {
+    // A board that is not there is told elsewhere.
+    let architecture = catalogue.find(&node.board).ok()?.1.architecture;
+    let (severity, message, suggestion) = match Release::find(&file_of(version), folders) {
+        Err(Error::UnknownRelease { asked, known }) => (
+            Severity::Error,
+            format!("nothing is known of Kubernetes {asked}"),
+            Some(format!("known releases: {}", known.join(", "))),
+        ),
+        Err(error) => (Severity::Error, error.to_string(), None),
+        Ok(release) => {
+            match (release.version, release.clone().content(architecture, release.way_for(architecture))) {
+                (_, Err(error)) => (
+                    Severity::Error,
+                    error.to_string(),
+                    Some("write its file in kubernetes/ beside the profiles".into()),
+                ),
+                (Some(own), Ok(_)) if own != version => (
+                    Severity::Notice,
+                    format!(
+                        "the control plane's images are of {version}, the nodes get kubeadm and kubelet {own}"
+                    ),
+                    Some(format!("with `kubernetes: {own}` they are the same")),
+                ),
+                _ => return None,
+            }
+        }
+    };
+    Some(Finding { severity, path, message, suggestion })
+}
