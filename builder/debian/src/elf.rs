@@ -6,6 +6,7 @@
 
 mod attributes;
 
+use imgforge_spec::Architecture;
 use std::io::{Read, Seek, SeekFrom};
 
 pub use self::attributes::ArmAttributes;
@@ -54,6 +55,17 @@ pub enum Target {
     },
     /// ARMv6 with VFPv2, hard-float ABI: Raspbian.
     Armv6,
+}
+
+impl From<Architecture> for Target {
+    /// All boards with ARMv7 that there are profiles for have NEON.
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::Arm64 => Target::Arm64,
+            Architecture::Armv7 => Target::Armv7 { neon: true },
+            Architecture::Armv6 => Target::Armv6,
+        }
+    }
 }
 
 /// An ELF file, as far as it matters where it runs.

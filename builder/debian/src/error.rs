@@ -57,3 +57,9 @@ impl From<io::Error> for Error {
         }
     }
 }
+
+impl From<imgforge_spec::InvalidSha256> for Error {
+    fn from(error: imgforge_spec::InvalidSha256) -> Self {
+        Error::Malformed(Detail::new(error))
+    }
+}

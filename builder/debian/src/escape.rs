@@ -4,7 +4,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use crate::hex;
+use imgforge_spec::Hex;
 
 fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -26,7 +26,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
             after
         } else {
             let (digits, after) = escape.strip_prefix('x')?.split_at_checked(2)?;
-            bytes.extend(hex::decode::<1>(digits)?);
+            bytes.extend(Hex::decode::<1>(digits)?);
             after
         };
     }

@@ -1,52 +1,16 @@
 //! SHA-256 digests.
 
-use std::fmt;
+use std::io;
 
-use sha2::Digest as _;
-
-/// A SHA-256 digest; displays as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sha256(pub [u8; 32]);
-
-impl Sha256 {
-    /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::default();
-        hasher.update(bytes);
-        hasher.finish()
-    }
-
-    /// The digest that `digits` display, in lower or upper case.
-    pub(crate) fn parse(digits: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if digits.len() != 64 || !digits.is_ascii() {
-            return None;
-        }
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sha256({self})")
-    }
-}
+use imgforge_ext4::Content;
+pub use imgforge_spec::Sha256;
 
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// A digest in the making, and the number of bytes it has seen.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher {
-    state: sha2::Sha256,
+    state: imgforge_spec::Hasher,
     length: u64,
 }
 
@@ -70,17 +34,24 @@ impl Hasher {
     }
 
     pub(crate) fn finish(self) -> Sha256 {
-        Sha256(self.state.finalize().into())
+        self.state.finish()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_of_abc_is_the_one_of_fips_180() {
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Sha256::of(b"abc").to_string(), expected);
+/// The digest of all of `content`, read in pieces of 1 MiB.
+///
+/// # Errors
+/// What reading it fails with.
+pub fn sha256_of(content: &dyn Content) -> io::Result<Sha256> {
+    let mut hasher = imgforge_spec::Hasher::default();
+    let mut piece = vec![0; (1 << 20).min(content.len() as usize)];
+    let mut at = 0;
+    while at < content.len() {
+        let length = (content.len() - at).min(piece.len() as u64) as usize;
+        let part = piece.get_mut(..length).unwrap_or_default();
+        content.read_at(at, part)?;
+        hasher.update(&*part);
+        at += length as u64;
     }
+    Ok(hasher.finish())
 }

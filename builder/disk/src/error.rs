@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::{Class, Diagnose};
+
 use crate::{decode, fat, partition, xz};
 
 /// The result of this crate's functions.
@@ -68,6 +70,26 @@ pub enum Error {
         /// The file both want.
         path: PathBuf,
     },
+}
+
+impl Diagnose for Error {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::HostFull { .. } => "make room there, or choose another place",
+            Error::Corrupt(_) => "the file is damaged or cut off: get it again",
+            Error::Busy { .. } => "wait until it has ended",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Io { .. } | Error::HostFull { .. } | Error::Disk(_) | Error::Busy { .. } => Class::Machine,
+            Error::Corrupt(_) => Class::Image,
+            _ => Class::Input,
+        }
+    }
 }
 
 /// What exactly is damaged. The message names structure, place and numbers.

@@ -52,7 +52,7 @@ pub mod xz;
 
 pub use atomic_file::{Access, AtomicFile};
 pub use content::FileContent;
-pub use digest::Sha256;
+pub use digest::{Sha256, sha256_of};
 pub use disk::{Disk, Extent, Source};
 pub use error::{Corrupt, Error, Layout, Result, Unsupported};
 pub use imgforge_ext4::{Content, Device};

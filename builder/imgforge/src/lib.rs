@@ -9,7 +9,6 @@ pub mod cli;
 pub mod commands;
 pub mod host;
 pub mod image;
-pub mod image_path;
 pub mod plan;
 pub mod supply;
 pub mod target;

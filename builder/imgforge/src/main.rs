@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use imgforge::{cli::Cli, commands, host::console};
+use imgforge_spec::Diagnose;
 
 fn main() -> ExitCode {
     match commands::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("{}", console::render(&error, error.hint().as_deref()));
-            ExitCode::from(error.exit_code())
+            ExitCode::from(error.class().exit_code())
         }
     }
 }

@@ -6,13 +6,12 @@ pub mod monitoring;
 
 use std::collections::BTreeMap;
 
+use imgforge_spec::Sha256;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     cluster::{Cluster, NetworkPlugin},
-    text::hex,
     version::Version,
 };
 
@@ -27,7 +26,7 @@ pub struct Manifest {
     /// Where the manifest is.
     pub url: String,
     /// SHA-256 of the manifest, in hexadecimal digits.
-    pub sha256: String,
+    pub sha256: Sha256,
     /// Whether its images exist for 32-bit Arm too.
     #[serde(default)]
     pub runs_on_32_bit: bool,
@@ -70,9 +69,9 @@ pub enum Error {
         /// The add-on.
         name: String,
         /// The pinned hash.
-        expected: String,
+        expected: Sha256,
         /// The hash of what was given.
-        found: String,
+        found: Sha256,
     },
     /// The place of a setting is not in the manifest.
     #[error(
@@ -116,9 +115,9 @@ pub struct AddOn {
 impl Manifest {
     /// The text of the manifest, if `bytes` are the pinned ones.
     pub fn checked(&self, bytes: &[u8]) -> Result<String, Error> {
-        let found = hex(&Sha256::digest(bytes));
+        let found = Sha256::of(bytes);
         let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| found == self.sha256);
-        let (name, expected) = (self.name.clone(), self.sha256.clone());
+        let (name, expected) = (self.name.clone(), self.sha256);
         text.ok_or(Error::Changed { name, expected, found })
     }
 }
@@ -195,8 +194,10 @@ mod tests {
     }
 
     fn flannel() -> Manifest {
-        let text = "{ name: flannel, version: v1, url: https://flannel.example/v1.yml, sha256: '00' }";
-        serde_yaml::from_str(text).unwrap()
+        let sum = Sha256::of(b"");
+        let text =
+            format!("{{ name: flannel, version: v1, url: https://flannel.example/v1.yml, sha256: {sum} }}");
+        serde_yaml::from_str(&text).unwrap()
     }
 
     #[test]
@@ -214,8 +215,7 @@ mod tests {
 
     #[test]
     fn manifests_are_the_pinned_ones_or_nothing() {
-        const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let manifest = Manifest { sha256: SHA256_OF_ABC.into(), ..flannel() };
+        let manifest = Manifest { sha256: Sha256::of(b"abc"), ..flannel() };
         assert_eq!(manifest.checked(b"abc").unwrap(), "abc");
         assert!(matches!(manifest.checked(b"abd"), Err(Error::Changed { .. })));
     }

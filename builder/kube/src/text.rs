@@ -30,8 +30,3 @@ impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 }
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

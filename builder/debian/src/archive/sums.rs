@@ -3,10 +3,9 @@
 use std::io::{self, Read};
 
 use md5::{Digest as _, Md5};
-use sha2::Digest as _;
 
 use super::{Member, MemberKind, Members};
-use crate::digest::Sha256;
+use crate::digest::Hasher;
 use crate::error::{Error, Result};
 
 /// Lets `visit` read the content of a member, and notes its sums; a hard link has those of its file.
@@ -17,12 +16,12 @@ pub(super) fn pass(
     content: &mut dyn Read,
     visit: impl FnOnce(&Member, &mut dyn Read) -> io::Result<()>,
 ) -> Result<()> {
-    let mut tee = Tee { content, sha256: sha2::Sha256::new(), md5: with_md5.then(Md5::new) };
+    let mut tee = Tee { content, sha256: Hasher::default(), md5: with_md5.then(Md5::new) };
     visit(member, &mut tee).map_err(Error::Io)?;
     io::copy(&mut tee, &mut io::sink())?;
     match &member.kind {
         MemberKind::File { .. } => {
-            member.sha256 = Some(Sha256::finish(tee.sha256));
+            member.sha256 = Some(tee.sha256.finish());
             member.md5 = tee.md5.map(|hash| hash.finalize().into());
         }
         MemberKind::HardLink { target } => {
@@ -37,7 +36,7 @@ pub(super) fn pass(
 
 struct Tee<'a> {
     content: &'a mut dyn Read,
-    sha256: sha2::Sha256,
+    sha256: Hasher,
     /// dpkg makes the `md5sums` of a package that brings none.
     md5: Option<Md5>,
 }

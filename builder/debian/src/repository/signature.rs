@@ -16,7 +16,6 @@ use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, VerifyingKey};
 
 use crate::error::{Detail, Error, Result};
-use crate::hex;
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
@@ -43,7 +42,7 @@ impl FromStr for Fingerprint {
     /// [`Error::Malformed`] for anything else.
     fn from_str(text: &str) -> Result<Self> {
         let digits: String = text.split_whitespace().collect();
-        let name = hex::decode(&digits).map(Fingerprint);
+        let name = imgforge_spec::Hex::decode(&digits).map(Fingerprint);
         name.ok_or_else(|| Error::Malformed(Detail::new(Kind::Fingerprint(text.to_owned()))))
     }
 }

@@ -8,12 +8,13 @@ mod owners;
 mod placement;
 mod triggers;
 
+use imgforge_spec::Hex;
+
 use crate::archive::{Member, MemberKind, Owner, Package};
 use crate::assessment::{Effect, Preinst};
 use crate::control::Paragraph;
 use crate::database::{Conffile, Database, DatabaseFile, Stanza, State};
 use crate::error::{Detail, Error, Result};
-use crate::hex::Hex;
 use crate::identity::Identity;
 use crate::path::TreePath;
 use crate::tree::Tree;

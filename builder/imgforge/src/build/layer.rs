@@ -8,17 +8,16 @@ use std::{collections::BTreeSet, ops::Range, sync::Arc};
 use imgforge_disk::{Content, Disk, partition::Table};
 
 use crate::{
-    build::{
-        error::Error,
-        manifest::{ChangeEntry, State},
-    },
+    build::error::Error,
     catalogue::profile::Layout,
     image::{
         apply,
         change::Volume,
+        entry::{ChangeEntry, State},
         partitions::{self, Partitions, Trees},
     },
-    plan::{self, Additions, Request},
+    plan::{self, Pinned},
+    supply::pin::Additions,
 };
 
 /// A disk with some layers on it.
@@ -67,25 +66,25 @@ impl Layered {
         Arc::clone(&self.disk) as _
     }
 
-    /// One more layer: all that `request` asks for, with `additions`, and that is not there yet.
-    pub fn with(&self, request: &Request, additions: &Additions) -> Result<Self, Error> {
+    /// One more layer: all that is asked for, with `additions`, and that is not there yet.
+    pub fn with(&self, pinned: &Pinned, additions: &Additions) -> Result<Self, Error> {
         let image = self.content();
         let trees = Trees::open(&image, &self.partitions)?;
-        let changes = plan::plan(request, additions, &trees.root, trees.boot())?;
+        let changes = plan::plan(pinned, additions, &trees.root, trees.boot())?;
         let entries = ChangeEntry::all(&changes)
             .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
         let mut disk = self.disk.fork();
-        let reserve = u64::from(request.profile.reserve) << 20;
+        let reserve = u64::from(pinned.request.board.profile.reserve) << 20;
         let table = partitions::table_of(&image)?;
-        let applied = apply::apply(&mut disk, table, &self.partitions, &changes, reserve, request.epoch)?;
+        let applied = apply::apply(&mut disk, table, &self.partitions, &changes, reserve, pinned.epoch)?;
         Ok(Self {
             disk: Arc::new(disk),
-            partitions: Partitions::find(&applied.table, &request.profile.layout)?,
+            partitions: Partitions::find(&applied.table, &pinned.request.board.profile.layout)?,
             table: applied.table,
             grown: self.grown + applied.grown,
             free: applied.free,
             changes: on_top(&self.changes, entries),
-            secrets: self.secrets || request.holds_secrets(&changes),
+            secrets: self.secrets || pinned.request.holds_secrets(&changes),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::{
     num::NonZeroUsize,
     ops::Range,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
 };
 
@@ -16,16 +17,13 @@ use imgforge_disk::{
     emit::{self, ChunkOptions, RawOptions, XzOptions},
     xz::XzFile,
 };
+use imgforge_spec::{Class, Diagnose};
 use tempfile::NamedTempFile;
 
 use crate::{
-    build::{
-        manifest::Manifest,
-        sbom::{self, Installed},
-    },
-    cli::Format,
+    build::{manifest::Manifest, sbom, sbom::Installed},
     host::console::Console,
-    supply::store,
+    image::open::decode_to,
 };
 
 /// Block size of a compressed image where the base gives none: the one `xz -6` takes.
@@ -43,6 +41,60 @@ const CHECKSUM: &str = ".sha256";
 const MANIFEST: &str = ".manifest.json";
 /// and the bill of materials.
 const MATERIALS: &str = ".spdx.json";
+
+/// Formats of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// As it is on the card; holes are not stored.
+    Img,
+    /// Compressed with xz: small, slow to make where much differs from the base.
+    Xz,
+    /// Compressed with Zstandard: fast.
+    Zst,
+    /// Compressed with gzip: read by everything.
+    Gz,
+}
+
+/// A text that names no format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no format: img, xz, zst or gz")]
+pub struct UnknownFormat(String);
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Format; 4] = [Format::Img, Format::Xz, Format::Zst, Format::Gz];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Img => "img",
+            Format::Xz => "xz",
+            Format::Zst => "zst",
+            Format::Gz => "gz",
+        }
+    }
+
+    /// The ending of the file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Format::Img => ".img",
+            Format::Xz => ".img.xz",
+            Format::Zst => ".img.zst",
+            Format::Gz => ".img.gz",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
 
 /// What to write, and how.
 #[derive(Debug)]
@@ -82,9 +134,9 @@ pub enum Error {
         /// The image.
         path: PathBuf,
         /// The digest of what came out.
-        found: String,
+        found: Sha256,
         /// The digest of what went in.
-        expected: String,
+        expected: Sha256,
     },
     /// The folder for the image is not there.
     #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
@@ -108,29 +160,37 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
-        matches!(self, Error::Write { .. })
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Write { source, .. } => Some(source),
+            _ => None,
+        }
     }
 
-    /// What the user can do.
-    pub fn hint(&self) -> Option<String> {
-        match self {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Error::NoFolder { folder, .. } => {
-                Some(format!("`mkdir -p {}`, or choose another --output", folder.display()))
+                return Some(format!("`mkdir -p {}`, or choose another --output", folder.display()));
             }
-            Error::OverBase { .. } => Some("choose another --output".into()),
-            Error::NotAFile { .. } => {
-                Some("imgforge writes image files; to write a card, flash the image".into())
-            }
+            Error::OverBase { .. } => "choose another --output",
+            Error::NotAFile { .. } => "imgforge writes image files; to write a card, flash the image",
             Error::Write { source: imgforge_disk::Error::HostFull { .. }, .. } => {
-                Some("make room, or choose another --output".into())
+                "make room, or choose another --output"
             }
-            Error::NotTheImage { .. } => Some(
-                "the base in the store may be damaged: delete it and build again with --format img".into(),
-            ),
-            Error::Write { .. } => None,
+            Error::NotTheImage { .. } => {
+                "the base in the store may be damaged: delete it and build again with --format img"
+            }
+            Error::Write { .. } => return None,
+        };
+        Some(hint.into())
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Write { .. } => Class::Machine,
+            Error::NotTheImage { .. } => Class::Image,
+            _ => Class::Input,
         }
     }
 }
@@ -209,8 +269,14 @@ impl Output<'_> {
     /// Writes the image and the files beside it, none under its name yet.
     ///
     /// A compressed image is decoded again: it must give the image that was meant.
-    pub fn write(&self, disk: &Disk, mut manifest: Manifest, console: &Console) -> Result<Written, Error> {
-        let access = if manifest.secrets { Access::Private } else { Access::Public };
+    /// `manifest` describes the image that has been written, by its digest and size in bytes.
+    pub fn write(
+        &self,
+        disk: &Disk,
+        access: Access,
+        manifest: impl FnOnce((Sha256, u64)) -> Manifest,
+        console: &Console,
+    ) -> Result<Written, Error> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Write { path, source }
@@ -219,9 +285,9 @@ impl Output<'_> {
         let bar = console.progress(&format!("writing {}", self.path.display()), Some(disk.size()));
         let emitted = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
         drop(bar);
-        let text_of = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
-        manifest.image.sha256 = text_of(emitted.image_sha256);
-        manifest.image.size = emitted.image_size;
+        let undigested = || failed(self.path)(host_error(self.path, io::Error::other("it was not digested")));
+        let image_sha256 = emitted.image_sha256.ok_or_else(undigested)?;
+        let manifest = manifest((image_sha256, emitted.image_size));
         let decoded = self.decoded(&image, &manifest)?;
         let raw = decoded.as_ref().map_or(image.path(), |decoded| decoded.path());
         let content = FileContent::open(raw).map_err(failed(self.path))?;
@@ -231,7 +297,8 @@ impl Output<'_> {
         let digests = bmap::write(&content, &self.needed(content.len()), self.known, self.threads, &map)
             .map_err(failed(&map_path))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let sums = self.text(CHECKSUM, access, &format!("{}  {name}\n", text_of(emitted.sha256)))?;
+        let sums =
+            self.text(CHECKSUM, access, &format!("{}  {name}\n", emitted.sha256.unwrap_or(image_sha256)))?;
         let json =
             manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
         let json = self.text(MANIFEST, access, &json)?;
@@ -257,9 +324,9 @@ impl Output<'_> {
         let failed = |source| Error::Write { path: self.path.to_owned(), source };
         let folder = folder_of(self.path);
         let file = NamedTempFile::new_in(folder).map_err(|error| failed(host_error(folder, error)))?;
-        let decoded = store::decode_to(image.path(), file.path(), &|_| {}).map_err(failed)?;
-        if decoded.image_sha256.to_string() != manifest.image.sha256 {
-            let (found, expected) = (decoded.image_sha256.to_string(), manifest.image.sha256.clone());
+        let decoded = decode_to(image.path(), file.path(), &|_| {}).map_err(failed)?;
+        if decoded.image_sha256 != manifest.image.sha256 {
+            let (found, expected) = (decoded.image_sha256, manifest.image.sha256);
             return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });
         }
         Ok(Some(file))

@@ -1,72 +1,70 @@
-//! The first stage of a build, shared with `plan`, `lock` and `fetch`: from the command line to a base at hand, and what is
-//! wanted over it.
+//! The first stage of a build, shared with `plan`, `lock` and `fetch`: what a target takes, and its base at hand.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use imgforge_debian::Database;
 use imgforge_disk::{Content, Disk, FileContent};
 use imgforge_ext4::Editor;
 
+use super::{Workbench, error::Error, sbom::Installed};
 use crate::{
-    build::{error::Error, sbom::Installed},
     catalogue::{
         kubernetes::{self, Bundle, Release},
         limits,
-        profile::{BaseImage, Catalogue, Layout},
+        profile::Layout,
     },
-    cli::TargetArgs,
-    host::{console::Console, settings::Settings},
     image::{
         apply,
         partitions::{self, Partitions, Trees},
         read::PackageTree,
     },
-    plan::{self, Request},
+    plan::{self, Pinned, Request},
     supply::{
         base::{Base, Source},
-        pin::Wants,
-        store::Store,
+        lock::{Lock, SetName},
+        pin::{Ground, Pin, Wants},
     },
     target::Target,
 };
 
-/// What is asked for, by profile, vendor, overlays and release of Kubernetes; nothing of the base yet.
+/// What a target's release asks for; nothing of the base yet.
 #[derive(Debug)]
-pub struct Asked {
-    /// The release's part of it. Its base and epoch are not known yet.
+pub struct Prepared {
+    /// The request, without a node.
     pub request: Request,
     /// What the user should know of this board and this Kubernetes.
     pub notes: Vec<String>,
     /// What packages, repositories and artifacts the release takes.
     pub wants: Wants,
-    /// The search path of profiles, keys and releases.
-    pub folders: Vec<PathBuf>,
-    /// The file the profile was read from.
-    profile_path: PathBuf,
-    /// The lock, which may not be there yet.
+    /// Where the lock is; it may not be there yet.
     pub lock_path: PathBuf,
 }
 
-/// All that the release of a build starts from, at hand: what is asked for, and the base, open.
+/// What each layer of a target takes.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    /// The release, which all nodes of the board and role share.
+    pub release: Wants,
+    /// What is the node's alone. Nothing where there is no cluster: what the node has is its release's then.
+    pub node: Option<Wants>,
+}
+
+impl Layers {
+    /// The layers, the lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Wants> {
+        [&self.release].into_iter().chain(&self.node)
+    }
+
+    /// The lock's sets that add something.
+    pub fn sets(&self) -> Vec<&SetName> {
+        self.iter().filter(|wants| !wants.is_empty()).map(|wants| &wants.set).collect()
+    }
+}
+
+/// The base of a release, open.
 #[derive(Debug)]
-pub struct Inputs {
-    /// The release's part of what is asked for. Its epoch is the base's own time until a lock says otherwise.
-    pub request: Request,
-    /// What the user should know of this board and this Kubernetes.
-    pub notes: Vec<String>,
-    /// What packages, repositories and artifacts the release takes.
-    pub wants: Wants,
-    /// The search path of profiles, keys and releases.
-    pub folders: Vec<PathBuf>,
-    /// The lock, which may not be there yet.
-    pub lock_path: PathBuf,
-    /// The store; nothing is taken out of it while this lives.
-    pub store: Store,
-    /// What it is made from.
+pub struct OpenBase {
+    /// Where it is, and what it is known by.
     pub base: Base,
     /// The base's image.
     pub image: Arc<dyn Content>,
@@ -76,103 +74,130 @@ pub struct Inputs {
     pub trees: Trees,
 }
 
-impl Asked {
-    /// Finds profile, overlays and Kubernetes of the release of `target`.
-    pub fn new(target: &Target, args: &TargetArgs, settings: &Settings) -> Result<Self, Error> {
-        let target = target.release();
-        let folders = settings.profile_folders(args.profiles.as_deref());
-        let catalogue = Catalogue::load(&folders)?;
-        let (profile_path, profile) = catalogue.find(&target.board)?;
-        let vendor = catalogue.vendor(profile, &folders)?;
-        let kubernetes = target.node.kubernetes.clone().or_else(|| profile.kubernetes.clone());
-        let kubernetes = kubernetes.filter(|_| target.role.runs_kubernetes());
-        let overlays = overlays_folder(args, profile_path, &folders);
-        let request = Request {
-            profile: profile.clone(),
-            vendor,
-            role: target.role,
-            node: target.node,
-            membership: None,
-            kubernetes,
-            overlays,
-            base: String::new(),
-            epoch: 0,
-        };
-        let release = request.kubernetes.as_ref().map(|choice| Release::find(&choice.release, &folders));
+/// All that a release is made from: what is asked for, and the base.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What is asked for.
+    pub prepared: Prepared,
+    /// The base.
+    pub open: OpenBase,
+}
+
+impl Prepared {
+    /// Finds overlays and Kubernetes of the release of `target`.
+    pub fn new(target: &Target, bench: &Workbench<'_>) -> Result<Self, Error> {
+        let Target { board, role, node, lock, set, .. } = target.release();
+        let kubernetes = node.kubernetes.clone().or_else(|| board.profile.kubernetes.clone());
+        let kubernetes = kubernetes.filter(|_| role.runs_kubernetes());
+        let overlays = bench.options.overlays.clone().unwrap_or_else(|| bench.catalogue.overlays(&board));
+        let request = Request { board, role, node, membership: None, kubernetes, overlays };
+        let release = request.kubernetes.as_ref().map(|choice| bench.catalogue.release(&choice.release));
         let release = release.transpose()?;
-        let notes = limits::check(profile, target.role, release.as_ref())?;
-        let wants = Wants { set: target.set, over: None, content: wanted(&request, release)? };
-        let lock_path = target.lock.unwrap_or_else(|| profile_path.with_extension("lock.yaml"));
-        let profile_path = profile_path.to_owned();
-        Ok(Self { request, notes, wants, folders, profile_path, lock_path })
+        let notes = limits::check(&request.board.profile, role, release.as_ref())?;
+        let wants = Wants { set, over: None, content: wanted(&request, release)? };
+        Ok(Self { request, notes, wants, lock_path: lock })
+    }
+
+    /// What each layer of `target` takes, whose release this is.
+    pub fn layers(&self, target: &Target) -> Result<Layers, Error> {
+        Ok(Layers { release: self.wants.clone(), node: self.node_wants(target)? })
+    }
+
+    fn node_wants(&self, target: &Target) -> Result<Option<Wants>, Error> {
+        let Some(membership) = &target.membership else { return Ok(None) };
+        let Bundle { files, packages, .. } = membership.runtime_bundle();
+        let of_node = target.node.packages.iter().filter(|package| !packages.contains(package));
+        let manifests = membership.manifests().map_err(plan::Error::Path)?;
+        let content = kubernetes::Content {
+            packages: packages.iter().chain(of_node).cloned().collect(),
+            artifacts: files.iter().cloned().chain(manifests).collect(),
+            images: membership.images()?,
+            ..self.wants.content.clone()
+        };
+        let set = SetName::Node(membership.hostname().clone());
+        Ok(Some(Wants { set, over: Some(self.wants.set.clone()), content }))
+    }
+
+    /// What pins `wants`, for a base whose disk image has this digest.
+    pub fn pin<'a>(
+        &'a self,
+        wants: &'a Wants,
+        base: imgforge_spec::Sha256,
+        bench: &Workbench<'a>,
+    ) -> Pin<'a> {
+        let architecture = self.request.board.profile.architecture;
+        Pin { wants, lock_path: &self.lock_path, base, architecture, supply: bench.supply() }
     }
 }
 
 impl Inputs {
-    /// Finds out what the release of `target` takes, and gets hold of the base.
+    /// Finds out what the release of `target` takes, and gets hold of the base. `lock` is as its file has it; it comes
+    /// back with the base pinned.
     pub fn gather(
         target: &Target,
-        args: &TargetArgs,
-        settings: &Settings,
-        console: &Console,
-    ) -> Result<Self, Error> {
-        let Asked { mut request, notes, wants, folders, profile_path, lock_path } =
-            Asked::new(target, args, settings)?;
-        let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
+        lock: Option<Lock>,
+        bench: &Workbench<'_>,
+    ) -> Result<(Self, Option<Lock>), Error> {
+        let prepared = Prepared::new(target, bench)?;
+        let board = &prepared.request.board;
         let source = Source {
-            profile: &request.profile,
-            profile_path: &profile_path,
-            signers: &request.vendor.image_signers,
-            lock_path: &lock_path,
-            file: args.base.as_deref(),
-            offline: args.rules().offline,
-            locked: args.rules().locked,
-            settings,
+            board,
+            file: bench.options.base.as_deref(),
+            lock_path: &prepared.lock_path,
+            supply: bench.supply(),
         };
-        let base = source.obtain(&store, console)?;
+        let (base, lock) = source.obtain(lock)?;
         let path = &base.decoded.path;
         let content = FileContent::open(path).map_err(|source| Error::Open { path: path.clone(), source })?;
         let image: Arc<dyn Content> = Arc::new(content);
-        let opened = Opened::open(&image, &request.profile.layout);
-        let Opened { written, trees } = opened.map_err(|error| error.of_image(&base.origin))?;
-        request.base.clone_from(&base.decoded.record.image_sha256);
-        request.epoch = written;
-        Ok(Self { request, notes, wants, folders, lock_path, store, base, image, written, trees })
+        let opened = look_into(&image, &board.profile.layout);
+        let (written, trees) = opened.map_err(|error| error.of_image(&base.origin))?;
+        Ok((Self { prepared, open: OpenBase { base, image, written, trees } }, lock))
     }
 
-    /// The packages of the base, by name.
-    pub fn installed(&self) -> Result<Vec<Installed>, Error> {
-        let database = Database::load(&PackageTree(&self.trees.root));
-        let database = database.map_err(plan::Error::Packages)?;
-        let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
-        let mut installed: Vec<Installed> = present
-            .map(|identity| Installed {
-                name: identity.name.clone(),
-                version: identity.version.as_str().to_owned(),
-                architecture: identity.architecture.clone(),
-            })
-            .collect();
-        installed.sort();
-        Ok(installed)
+    /// What pins `wants` for the base.
+    pub fn pin<'a>(&'a self, wants: &'a Wants, bench: &Workbench<'a>) -> Pin<'a> {
+        self.prepared.pin(wants, self.open.base.decoded.record.image_sha256, bench)
     }
 
-    /// How the lock names the base: by its URL, or the file it was.
-    pub fn base_pin(&self) -> BaseImage {
-        let profile = &self.request.profile.base;
-        let is_profiles = profile.url.as_ref() == Some(&self.base.origin);
-        if is_profiles {
-            BaseImage { url: profile.url.clone(), ..BaseImage::default() }
-        } else {
-            BaseImage { file: Some(self.base.origin.clone().into()), ..BaseImage::default() }
+    /// What a lock is made from.
+    pub fn ground<'a>(&'a self, bench: &Workbench<'a>) -> Ground<'a> {
+        let OpenBase { base, written, trees, .. } = &self.open;
+        let board = &self.prepared.request.board;
+        Ground { board, base, root: &trees.root, written: *written, catalogue: bench.catalogue }
+    }
+
+    /// The request with base and time: the time that was asked for, else the lock's, else that of the base.
+    pub fn pinned(&self, lock: Option<&Lock>, bench: &Workbench<'_>) -> Pinned {
+        let of_lock = || lock.and_then(|lock| lock.epoch);
+        Pinned {
+            request: self.prepared.request.clone(),
+            base: self.open.base.decoded.record.image_sha256,
+            epoch: bench.options.epoch.or_else(of_lock).unwrap_or(self.open.written),
         }
     }
+}
+
+/// The packages of the image whose file systems are `trees`, by name.
+pub fn installed(trees: &Trees) -> Result<Vec<Installed>, Error> {
+    let database = Database::load(&PackageTree(&trees.root)).map_err(plan::Error::Packages)?;
+    let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
+    let mut installed: Vec<Installed> = present
+        .map(|identity| Installed {
+            name: identity.name.clone(),
+            version: identity.version.as_str().to_owned(),
+            architecture: identity.architecture.clone(),
+        })
+        .collect();
+    installed.sort();
+    Ok(installed)
 }
 
 /// The packages of overlays and node, and what the release of Kubernetes brings.
 fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Content, Error> {
     let mut wanted = kubernetes::Content::default();
     if let (Some(choice), Some(release)) = (&request.kubernetes, release) {
-        wanted = release.content(request.profile.architecture, choice.from)?;
+        wanted = release.content(request.board.profile.architecture, choice.from)?;
     }
     for package in plan::packages_wanted(request)? {
         if !wanted.packages.contains(&package) {
@@ -182,71 +207,12 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
     Ok(wanted)
 }
 
-/// What the node of `target` takes besides its release, whose content is `release`. Nothing where there is no cluster: what
-/// the node has is its release's then.
-pub fn node_wants(target: &Target, release: &Wants) -> Result<Option<Wants>, Error> {
-    let Some(membership) = &target.membership else { return Ok(None) };
-    let Bundle { files, packages, .. } = membership.runtime_bundle();
-    let of_node = target.node.packages.iter().filter(|package| !packages.contains(package));
-    let manifests = membership.manifests().map_err(plan::Error::Path)?;
-    let content = kubernetes::Content {
-        packages: packages.iter().chain(of_node).cloned().collect(),
-        artifacts: files.iter().cloned().chain(manifests).collect(),
-        images: membership.images()?,
-        ..release.content.clone()
-    };
-    let set = format!("node {}", membership.hostname());
-    Ok(Some(Wants { set, over: Some(release.set.clone()), content }))
-}
-
-/// What is in a base.
-struct Opened {
-    /// The time of the base, in seconds since 1970.
-    written: i64,
-    trees: Trees,
-}
-
-impl Opened {
-    fn open(image: &Arc<dyn Content>, layout: &Layout) -> Result<Self, Error> {
-        let partitions = Partitions::find(&partitions::table_of(image)?, layout)?;
-        // The editor looks first: what it refuses, it names best.
-        let written = time_of(image, &partitions)?;
-        let trees = Trees::open(image, &partitions)?;
-        Ok(Self { written, trees })
-    }
-}
-
-/// `overlays` beside the folder the profile came from; a person's own profiles may have none, then beside another folder of
-/// the search path.
-fn overlays_folder(args: &TargetArgs, profile_path: &Path, folders: &[PathBuf]) -> PathBuf {
-    let beside = |profiles: &Path| match profiles.parent() {
-        Some(above) => above.join("overlays"),
-        None => "overlays".into(),
-    };
-    let own = profile_path.parent().map(beside);
-    let found = || {
-        own.iter()
-            .cloned()
-            .chain(folders.iter().map(|folder| beside(folder)))
-            .find(|path| path.join("common").is_dir())
-    };
-    args.overlays.clone().or_else(found).or(own).unwrap_or_else(|| "overlays".into())
-}
-
-/// The time that a build was asked to have: in `args`, or by `SOURCE_DATE_EPOCH`.
-pub fn epoch_asked(args: &TargetArgs) -> Result<Option<i64>, Error> {
-    args.epoch.map_or_else(epoch_from_environment, |epoch| Ok(Some(epoch)))
-}
-
-/// `SOURCE_DATE_EPOCH`.
-fn epoch_from_environment() -> Result<Option<i64>, Error> {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let Some(value) = env::var_os(NAME) else { return Ok(None) };
-    let value = value.to_string_lossy().into_owned();
-    match value.parse::<u32>() {
-        Ok(epoch) => Ok(Some(i64::from(epoch))),
-        Err(_) => Err(Error::Environment { name: NAME, value }),
-    }
+/// The time of the base in `image`, in seconds since 1970, and its file systems.
+fn look_into(image: &Arc<dyn Content>, layout: &Layout) -> Result<(i64, Trees), Error> {
+    let partitions = Partitions::find(&partitions::table_of(image)?, layout)?;
+    // The editor looks first: what it refuses, it names best.
+    let written = time_of(image, &partitions)?;
+    Ok((written, Trees::open(image, &partitions)?))
 }
 
 /// The time of the base: when its root file system was last written. The same base gives the same time.

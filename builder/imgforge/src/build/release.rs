@@ -1,24 +1,28 @@
 //! The stage between plan and output: the layer that all nodes of a board and role share is made once, and each node's over it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use imgforge_disk::bmap::Digests;
+use imgforge_spec::Sha256;
 
+use super::{
+    Workbench,
+    error::Error,
+    layer::Layered,
+    manifest::{BaseEntry, FORMAT, ImageEntry, Manifest},
+    prepare::{self, Inputs, Layers, OpenBase, Prepared},
+    sbom::Installed,
+};
 use crate::{
-    build::{
-        error::Error,
-        layer::Layered,
-        manifest::{BaseEntry, Manifest},
-        prepare::{self, Inputs, epoch_asked},
-        sbom::Installed,
-    },
-    cli::TargetArgs,
-    host::{console::Console, settings::Settings},
-    plan::{self, Additions, Request},
+    image::partitions::Partitions,
+    plan::Pinned,
     supply::{
-        base::Base,
         lock::{Added, Lock},
-        pin::{self, Pin, Wants},
+        pin::{self, Additions},
         store::Store,
     },
     target::Target,
@@ -28,11 +32,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Release {
     /// What is asked for, without a node.
-    pub request: Request,
+    pub pinned: Pinned,
     /// What the user should know of this board and this Kubernetes.
     pub notes: Vec<String>,
     /// What it is made from.
-    pub base: Base,
+    pub base: BaseEntry,
+    /// The raw image that is the lowest layer: the host copies from it what does not change.
+    pub raw: PathBuf,
+    /// The same as it was published: compressed blocks that do not change are used again.
+    pub published: PathBuf,
     /// The packages of the base.
     pub installed: Vec<Installed>,
     /// The base with the layer.
@@ -49,36 +57,91 @@ pub struct Image {
     /// What it is made from.
     pub release: Arc<Release>,
     /// What is asked for.
-    pub request: Request,
+    pub pinned: Pinned,
     /// What is added to the base, in all layers.
     pub added: Added,
     /// What the node's layer adds.
     pub additions: Additions,
 }
 
+/// Locks by their files, each read once and kept as it is changed.
+#[derive(Debug, Default)]
+pub struct Locks(BTreeMap<PathBuf, Option<Lock>>);
+
+impl Locks {
+    /// The lock at `path`, taken out to be changed; `None` where there is none yet.
+    fn take(&mut self, path: &Path) -> Result<Option<Lock>, Error> {
+        match self.0.remove(path) {
+            Some(lock) => Ok(lock),
+            None => Ok(Lock::read(path).map_err(pin::Error::from)?),
+        }
+    }
+
+    fn put(&mut self, path: &Path, lock: Option<Lock>) {
+        self.0.insert(path.to_owned(), lock);
+    }
+
+    fn get(&self, path: &Path) -> Option<&Lock> {
+        self.0.get(path)?.as_ref()
+    }
+
+    /// Gets hold of what the release of `target` is made from, with its base pinned.
+    pub fn gather(&mut self, target: &Target, bench: &Workbench<'_>) -> Result<Inputs, Error> {
+        let lock = self.take(&target.lock)?;
+        let (inputs, lock) = Inputs::gather(target, lock, bench)?;
+        self.put(&target.lock, lock);
+        Ok(inputs)
+    }
+
+    /// Makes the lock of `target`, whose release starts from `inputs`, what `change` makes of it for each layer.
+    pub fn change(
+        &mut self,
+        target: &Target,
+        inputs: &Inputs,
+        bench: &Workbench<'_>,
+        change: impl Fn(&pin::Pin<'_>, Option<Lock>) -> Result<Option<Lock>, pin::Error>,
+    ) -> Result<Layers, Error> {
+        let layers = inputs.prepared.layers(target)?;
+        for wants in layers.iter() {
+            let lock = self.take(&target.lock)?;
+            self.put(&target.lock, change(&inputs.pin(wants, bench), lock)?);
+        }
+        Ok(layers)
+    }
+
+    /// Makes the lock fit `target`, whose release starts from `inputs`. Returns what its layers take, and the lock.
+    pub fn fit(
+        &mut self,
+        target: &Target,
+        inputs: &Inputs,
+        bench: &Workbench<'_>,
+    ) -> Result<(Layers, Option<&Lock>), Error> {
+        let ground = inputs.ground(bench);
+        let layers = self.change(target, inputs, bench, |pin, lock| pin.fit(lock, ground))?;
+        Ok((layers, self.get(&target.lock)))
+    }
+}
+
 /// The images for `targets`, in their order. All is pinned before anything is planned: a lock that changes later would give
 /// another image the next time.
-pub fn images(
-    targets: &[Target],
-    args: &TargetArgs,
-    settings: &Settings,
-    console: &Console,
-) -> Result<Vec<Image>, Error> {
+pub fn images(targets: &[Target], bench: &Workbench<'_>) -> Result<Vec<Image>, Error> {
     let targets = with_secrets(targets)?;
+    let mut locks = Locks::default();
     let mut gathered: Vec<(&Target, Inputs)> = Vec::new();
     for target in &targets {
         if !gathered.iter().any(|(first, _)| first.shares_release(target)) {
-            gathered.push((target, Inputs::gather(target, args, settings, console)?));
+            gathered.push((target, locks.gather(target, bench)?));
         }
         let Some((_, inputs)) = gathered.iter().find(|(first, _)| first.shares_release(target)) else {
             continue;
         };
-        lock(target, inputs, args, settings, console)?;
+        locks.fit(target, inputs, bench)?;
     }
     let mut images: Vec<(usize, Image)> = Vec::new();
     for (first, inputs) in gathered {
         let of_release = targets.iter().enumerate().filter(|(_, target)| first.shares_release(target));
-        images.extend(of_inputs(inputs, of_release, args, settings, console)?);
+        let lock = locks.get(&inputs.prepared.lock_path);
+        images.extend(of_inputs(inputs, lock, of_release, bench)?);
     }
     images.sort_by_key(|(index, _)| *index);
     Ok(images.into_iter().map(|(_, image)| image).collect())
@@ -94,82 +157,55 @@ fn with_secrets(targets: &[Target]) -> Result<Vec<Target>, Error> {
     Ok(targets)
 }
 
-/// Makes the lock fit `target`, whose release starts from `inputs`.
-pub fn lock(
-    target: &Target,
-    inputs: &Inputs,
-    args: &TargetArgs,
-    settings: &Settings,
-    console: &Console,
-) -> Result<(), Error> {
-    for wants in layers(target, inputs)? {
-        Pin { inputs, wants: &wants, settings, console, rules: args.rules() }.lock()?;
-    }
-    Ok(())
-}
-
-/// What each layer of `target` takes: that of the release, and the node's where it is in a cluster.
-pub fn layers(target: &Target, inputs: &Inputs) -> Result<Vec<Wants>, Error> {
-    let node = prepare::node_wants(target, &inputs.wants)?;
-    Ok([inputs.wants.clone()].into_iter().chain(node).collect())
-}
-
-/// The images of `targets`, which share the release that starts from `inputs`.
+/// The images of `targets`, which share the release that starts from `inputs`, all pinned by `lock`.
 fn of_inputs<'a>(
-    mut inputs: Inputs,
+    inputs: Inputs,
+    lock: Option<&Lock>,
     targets: impl Iterator<Item = (usize, &'a Target)>,
-    args: &TargetArgs,
-    settings: &Settings,
-    console: &Console,
+    bench: &Workbench<'_>,
 ) -> Result<Vec<(usize, Image)>, Error> {
-    let lock = Lock::read(&inputs.lock_path).map_err(pin::Error::from)?.unwrap_or_default();
-    let additions = |inputs: &Inputs, wants: &Wants| {
-        let pin = Pin { inputs, wants, settings, console, rules: args.rules() };
-        pin.additions(&lock)
-    };
-    inputs.request.epoch = epoch_asked(args)?.or(lock.epoch).unwrap_or(inputs.written);
-    let of_release = additions(&inputs, &inputs.wants)?;
+    let nothing = Lock::default();
+    let pins = lock.unwrap_or(&nothing);
+    let release = inputs.pinned(lock, bench);
+    let of_release = inputs.pin(&inputs.prepared.wants, bench).additions(pins)?;
     let mut nodes = Vec::new();
     for (index, target) in targets {
-        let Target { node, membership, .. } = target.clone();
-        let request = Request { node, membership, ..inputs.request.clone() };
-        let wants = layers(target, &inputs)?;
-        let sets: Vec<&str> =
-            wants.iter().filter(|wants| !wants.is_empty()).map(|w| w.set.as_str()).collect();
-        let of_node = wants.get(1).map(|wants| additions(&inputs, wants)).transpose()?.unwrap_or_default();
-        nodes.push((index, request, lock.added(&sets), of_node));
+        let layers = inputs.prepared.layers(target)?;
+        let of_node = layers.node.as_ref().map(|wants| inputs.pin(wants, bench).additions(pins));
+        let of_node = of_node.transpose()?.unwrap_or_default();
+        nodes.push((index, release.of_node(target), pins.added(&layers.sets()), of_node));
     }
-    let release = Arc::new(Release::new(inputs, &of_release)?);
-    let image = |(index, request, added, additions)| {
-        (index, Image { release: Arc::clone(&release), request, added, additions })
+    let release = Arc::new(Release::build(inputs, release, &of_release, bench.store.clone())?);
+    let image = |(index, pinned, added, additions)| {
+        (index, Image { release: Arc::clone(&release), pinned, added, additions })
     };
     Ok(nodes.into_iter().map(image).collect())
 }
 
 impl Release {
-    fn new(inputs: Inputs, additions: &Additions) -> Result<Self, Error> {
-        let installed = inputs.installed()?;
-        let Inputs { request, notes, base, image, store, .. } = inputs;
-        let layered = Layered::over(image, &request.profile.layout)
-            .and_then(|layered| layered.with(&request, additions))
-            .map_err(|error| of_image(error, &base))?;
-        Ok(Self { request, notes, base, installed, layered, digests: Mutex::default(), _store: store })
+    /// The release that `layered` is: what is asked for and what should be known of it; what it is made from, raw and as
+    /// it was published; the packages that the base had.
+    pub(super) fn new(
+        (pinned, notes): (Pinned, Vec<String>),
+        (base, (raw, published)): (BaseEntry, (PathBuf, PathBuf)),
+        installed: Vec<Installed>,
+        layered: Layered,
+        store: Store,
+    ) -> Self {
+        let digests = Mutex::default();
+        Self { pinned, notes, base, raw, published, installed, layered, digests, _store: store }
     }
 
-    /// The release that lies in an image: `layered`, with what was `added` to its base, and digests of its ranges.
-    pub fn of_image(
-        inputs: Inputs,
-        layered: Layered,
-        added: &Added,
-        digests: Digests,
-    ) -> Result<Self, Error> {
-        let mut installed = inputs.installed()?;
-        let is_added = |package: &Installed| {
-            added.packages.iter().any(|a| a.name == package.name && a.architecture == package.architecture)
-        };
-        installed.retain(|package| !is_added(package));
-        let Inputs { request, notes, base, store, .. } = inputs;
-        Ok(Self { request, notes, base, installed, layered, digests: Mutex::new(digests), _store: store })
+    /// The release that starts from `inputs`.
+    fn build(inputs: Inputs, pinned: Pinned, additions: &Additions, store: Store) -> Result<Self, Error> {
+        let Inputs { prepared: Prepared { notes, .. }, open: OpenBase { base, image, trees, .. } } = inputs;
+        let installed = prepare::installed(&trees)?;
+        let layered = Layered::over(image, &pinned.request.board.profile.layout)
+            .and_then(|layered| layered.with(&pinned, additions))
+            .map_err(|error| error.of_content(&base.origin))?;
+        let entry = BaseEntry::new(&base.origin, &base.decoded.record);
+        let files = (base.decoded.path, base.published);
+        Ok(Self::new((pinned, notes), (entry, files), installed, layered, store))
     }
 
     /// Digests of what an image has in common with others of the release.
@@ -187,25 +223,41 @@ impl Image {
     /// The image's disk: the release's where there is no node, else with the node's layer over it.
     pub fn layered(&self) -> Result<Layered, Error> {
         let release = &self.release;
-        if self.request.is_release() {
+        if self.pinned.request.is_release() {
             return Ok(release.layered.fork());
         }
-        release.layered.with(&self.request, &self.additions).map_err(|error| of_image(error, &release.base))
+        release
+            .layered
+            .with(&self.pinned, &self.additions)
+            .map_err(|error| error.of_content(&release.base.origin))
     }
 
-    /// What `layered`, the image's disk, is made of; without its own digest and size.
-    pub fn manifest(&self, layered: &Layered) -> Manifest {
-        let base = &self.release.base;
-        let base = BaseEntry::new(&base.origin, &base.decoded.record);
-        Manifest::new(&self.request, layered, base, self.added.clone())
-    }
-}
-
-/// What is wrong with the base's content is said of the base.
-fn of_image(error: Error, base: &Base) -> Error {
-    match error {
-        Error::Plan(plan::Error::Base(error)) => Error::from(error).of_image(&base.origin),
-        Error::Plan(_) => error,
-        error => error.of_image(&base.origin),
+    /// What `layered`, the image's disk, is made of; `written` are the image's digest and its size in bytes.
+    pub fn manifest(&self, layered: &Layered, written: (Sha256, u64)) -> Manifest {
+        let Pinned { request, epoch, .. } = &self.pinned;
+        let Partitions { root, boot } = &layered.partitions;
+        let Added { repositories, packages, artifacts, images } = self.added.clone();
+        let (sha256, size) = written;
+        Manifest {
+            format: FORMAT,
+            imgforge: env!("CARGO_PKG_VERSION").to_owned(),
+            board: request.board.profile.board.clone(),
+            role: request.role,
+            hostname: request.hostname(),
+            epoch: *epoch,
+            secrets: layered.secrets,
+            base: self.release.base.clone(),
+            image: ImageEntry {
+                sha256,
+                size,
+                root_partition: root.number,
+                boot_partition: boot.as_ref().map(|boot| boot.number),
+            },
+            repositories,
+            packages,
+            artifacts,
+            images,
+            changes: layered.changes.clone(),
+        }
     }
 }

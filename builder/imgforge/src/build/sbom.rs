@@ -3,6 +3,7 @@
 //! It lists the packages of the base as the vendor's own database has them, and every package and file that was added, with
 //! where it came from and its sum. The types below are the part of the specification that this takes.
 
+use imgforge_spec::Sha256;
 use serde::Serialize;
 
 use crate::{
@@ -78,7 +79,7 @@ struct Relationship {
     related_spdx_element: String,
 }
 
-/// A package of the base.
+/// A package that the base has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Installed {
     /// Name.
@@ -94,7 +95,7 @@ impl Document {
     pub fn new(manifest: &Manifest, installed: &[Installed]) -> Self {
         let image = Package {
             checksums: sha256(&manifest.image.sha256),
-            ..Package::named(IMAGE.into(), &manifest.hostname)
+            ..Package::named(IMAGE.into(), manifest.hostname.as_str())
         };
         let base = Package {
             download_location: location(&manifest.base.origin),
@@ -105,7 +106,7 @@ impl Document {
             spdx_version: "SPDX-2.3",
             data_license: "CC0-1.0",
             id: "SPDXRef-DOCUMENT",
-            name: manifest.hostname.clone(),
+            name: manifest.hostname.to_string(),
             // Unique for a document, and equal for equal images.
             document_namespace: format!("https://spdx.org/spdxdocs/imgforge-{}", manifest.image.sha256),
             creation_info: CreationInfo {
@@ -223,8 +224,8 @@ impl Relationship {
     }
 }
 
-fn sha256(value: &str) -> Vec<Checksum> {
-    vec![Checksum { algorithm: "SHA256", checksum_value: value.to_owned() }]
+fn sha256(value: &Sha256) -> Vec<Checksum> {
+    vec![Checksum { algorithm: "SHA256", checksum_value: value.to_string() }]
 }
 
 /// A base that is a local file has no address.

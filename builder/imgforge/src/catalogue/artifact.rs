@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalogue::profile, image_path::ImagePath};
+use imgforge_spec::{ImagePath, Sha256};
 
 /// A file or tarball by its URL and hash, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -15,8 +15,7 @@ pub struct Artifact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// SHA-256 of the file as published.
-    #[serde(deserialize_with = "profile::required_sha256")]
-    pub sha256: String,
+    pub sha256: Sha256,
     /// Where the file goes; of a tarball, the directory its members go to.
     pub path: ImagePath,
     /// Permission bits of the file in octal [default: 0755]. The members of a tarball keep their own.
@@ -32,5 +31,26 @@ impl Artifact {
     pub fn mode(&self) -> Option<u16> {
         let mode = self.mode.as_deref().unwrap_or("0755");
         u16::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)
+    }
+}
+
+/// The container images that a node is to carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Images {
+    /// By their references.
+    pub references: Vec<String>,
+    /// Those that manifests of add-ons name.
+    pub manifests: Vec<Artifact>,
+}
+
+impl Images {
+    /// References and the manifests' URLs: what a lock records as asked for.
+    pub fn names(&self) -> Vec<String> {
+        self.references.iter().chain(self.manifests.iter().map(|manifest| &manifest.url)).cloned().collect()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.references.is_empty() && self.manifests.is_empty()
     }
 }

@@ -4,23 +4,19 @@
 //! repositories that bring the same. A board's profile says which release and which of the two ways it takes; a node's
 //! settings may say otherwise.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use imgforge_kube::{cluster::Runtime, version::Version};
+use imgforge_spec::Architecture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    catalogue::{
-        artifact::Artifact,
-        profile::{Architecture, Error},
-    },
-    supply::{oci, repositories::Declaration},
-    yaml,
+use super::{
+    Error,
+    artifact::{Artifact, Images},
+    keys::Declaration,
 };
+use crate::yaml;
 
 /// Which Kubernetes a node gets, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -108,27 +104,25 @@ pub struct Content {
     /// The release of containerd among them.
     pub containerd: Option<String>,
     /// Container images.
-    pub images: oci::Wanted,
+    pub images: Images,
 }
 
 impl Release {
-    /// The release called `name`, from the first of the profile `folders` that has it.
-    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, Error> {
-        let file = Path::new("kubernetes").join(format!("{name}.yaml"));
-        let found = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
-        let path =
-            found.ok_or_else(|| Error::UnknownRelease { asked: name.to_owned(), known: known(folders) })?;
-        let release: Self = yaml::read(&path)?;
+    /// Reads the release called `name` from `path`.
+    pub(super) fn read(path: &Path, name: &str) -> Result<Self, Error> {
+        let release: Self = yaml::read(path)?;
+        let inconsistent = |message| Err(Error::Inconsistent { path: path.to_owned(), message });
         if release.release != name {
-            let message = format!("describes the release `{}`; name the file {0}.yaml", release.release);
-            return Err(Error::Inconsistent { path, message });
+            return inconsistent(format!(
+                "describes the release `{}`; name the file {0}.yaml",
+                release.release
+            ));
         }
         let bundles =
             [&release.artifacts].into_iter().chain(release.runtimes.values()).flat_map(BTreeMap::values);
         for artifact in bundles.flat_map(|bundle| &bundle.files) {
             if artifact.mode().is_none() {
-                let message = format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url);
-                return Err(Error::Inconsistent { path, message });
+                return inconsistent(format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url));
             }
         }
         Ok(release)
@@ -169,17 +163,4 @@ impl Release {
         }
         Ok(content)
     }
-}
-
-/// The names of all releases.
-fn known(folders: &[PathBuf]) -> Vec<String> {
-    let entries = folders.iter().filter_map(|folder| folder.join("kubernetes").read_dir().ok());
-    let paths = entries.flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut names: Vec<String> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
 }

@@ -2,25 +2,20 @@
 //! kube room's; here they meet profiles.
 
 use imgforge_kube::{
-    board::{self, BoardFacts},
+    board::BoardFacts,
     cluster,
     version::{KNOWN, Limits, Refusal, Version, newest_for, runs_on},
 };
+use imgforge_spec::{Architecture, BoardName, Diagnose, Role};
 
-use crate::{
-    catalogue::{
-        kubernetes::Release,
-        profile::{Architecture, Profile},
-    },
-    target::node::Role,
-};
+use crate::catalogue::{kubernetes::Release, profile::Profile};
 
 /// A role that a board cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} ({board}) cannot be a {}:{}", role.name(), list(reasons))]
 pub struct Refused {
     /// The board.
-    pub board: String,
+    pub board: BoardName,
     /// Full name of the hardware.
     pub name: String,
     /// The role.
@@ -29,9 +24,9 @@ pub struct Refused {
     pub reasons: Vec<Refusal>,
 }
 
-impl Refused {
+impl Diagnose for Refused {
     /// What can be done with the board instead.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         self.reasons.iter().find_map(|reason| match reason {
             Refusal::Armv6 => {
                 Some("`--role base` makes it a plain node: host name, users, mounts and packages".into())
@@ -125,20 +120,10 @@ const NEWEST: Version = Version::new(KNOWN.1, 0);
 
 /// Why boards of `architecture` do not run the newest Kubernetes.
 fn held_back(architecture: Architecture) -> Option<Refusal> {
-    runs_on(NEWEST, architecture.into()).err()
+    runs_on(NEWEST, architecture).err()
 }
 
 /// The hardware as the rules see it.
 pub fn facts(profile: &Profile) -> BoardFacts {
-    BoardFacts { architecture: profile.architecture.into(), cores: profile.cores, memory: profile.memory }
-}
-
-impl From<Architecture> for board::Architecture {
-    fn from(architecture: Architecture) -> Self {
-        match architecture {
-            Architecture::Arm64 => board::Architecture::Arm64,
-            Architecture::Armv7 => board::Architecture::Armv7,
-            Architecture::Armv6 => board::Architecture::Armv6,
-        }
-    }
+    BoardFacts { architecture: profile.architecture, cores: profile.cores, memory: profile.memory }
 }

@@ -4,7 +4,7 @@ use imgforge_debian::Fingerprint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::image_path::ImagePath;
+use imgforge_spec::ImagePath;
 
 /// What all images of a vendor have in common.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -2,16 +2,19 @@
 
 mod cluster;
 mod personalize;
+mod translate;
+mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use imgforge_spec::{BoardName, Role};
 
 pub use self::{
     cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
 };
-use crate::{supply::pin::Rules, target::node::Role};
+use crate::build::output::Format;
 
 /// Patches a vendor's SD-card image into a Kubernetes node, without root, reproducibly.
 #[derive(Debug, Parser)]
@@ -87,7 +90,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "BOARD", required_unless_present = "cluster")]
     pub board: Option<String>,
     /// What the node does.
-    #[arg(long, value_enum, required_unless_present = "cluster")]
+    #[arg(long, value_parser = values::roles(), required_unless_present = "cluster")]
     pub role: Option<Role>,
     /// The node's host name [default: BOARD-ROLE].
     #[arg(long, value_name = "NAME")]
@@ -126,17 +129,6 @@ pub struct TargetArgs {
     /// The folder with the overlays [default: `overlays` beside the profiles].
     #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
     pub overlays: Option<PathBuf>,
-    /// The time that is written into the image, in seconds since 1970, in place of the environment's, the lock's or the base's.
-    #[arg(skip)]
-    pub epoch: Option<i64>,
-}
-
-impl TargetArgs {
-    /// What may be done to have a lock.
-    pub fn rules(&self) -> Rules {
-        let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
-        Rules { locked, offline, allow_expired: false }
-    }
 }
 
 /// `imgforge build`.
@@ -149,36 +141,11 @@ pub struct BuildArgs {
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// The image's format [default: by the ending of --output, else img].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
-}
-
-/// Formats of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// As it is on the card; holes are not stored.
-    Img,
-    /// Compressed with xz: small, slow to make where much differs from the base.
-    Xz,
-    /// Compressed with Zstandard: fast.
-    Zst,
-    /// Compressed with gzip: read by everything.
-    Gz,
-}
-
-impl Format {
-    /// The ending of the file's name.
-    pub fn ending(self) -> &'static str {
-        match self {
-            Format::Img => ".img",
-            Format::Xz => ".img.xz",
-            Format::Zst => ".img.zst",
-            Format::Gz => ".img.gz",
-        }
-    }
 }
 
 /// `imgforge lock`.
@@ -311,20 +278,10 @@ pub enum BoardsCommand {
 #[derive(Debug, Args)]
 pub struct NewBoardArgs {
     /// Name of the board; the profile is NAME.yaml in --profiles, else in the user's own folder.
-    #[arg(value_parser = board_name)]
-    pub name: String,
+    pub name: BoardName,
     /// The image to look into, raw or compressed.
     #[arg(long, value_name = "IMAGE")]
     pub from: PathBuf,
-}
-
-/// A name that can be a file's, and part of a host name.
-fn board_name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if text.is_empty() || text.starts_with('-') || !text.chars().all(fits) {
-        return Err("a board's name has only a-z, 0-9 and `-`".into());
-    }
-    Ok(text.to_owned())
 }
 
 /// `imgforge matrix`.

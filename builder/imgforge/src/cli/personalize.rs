@@ -4,8 +4,8 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
-use super::{Format, SecretsArgs, TargetArgs};
-use crate::target::node::Role;
+use super::{SecretsArgs, values};
+use crate::build::output::Format;
 
 /// `imgforge personalize`.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub struct PersonalizeArgs {
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// The image's format [default: by the ending of --output, else img].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
@@ -48,28 +48,4 @@ pub struct PersonalizeArgs {
     /// The folder with the overlays [default: `overlays` beside the profiles].
     #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
     pub overlays: Option<PathBuf>,
-}
-
-impl PersonalizeArgs {
-    /// What a build of the same image would be asked for; without a cluster, of a `board` and a `role`.
-    pub fn target(&self, board: &str, role: Role) -> TargetArgs {
-        let is_alone = self.cluster.is_none();
-        TargetArgs {
-            board: is_alone.then(|| board.to_owned()),
-            role: is_alone.then_some(role),
-            hostname: self.hostname.clone(),
-            cluster: self.cluster.clone(),
-            node: self.node.iter().cloned().collect(),
-            secrets: self.secrets.clone(),
-            base: None,
-            lock: None,
-            locked: true,
-            offline: self.offline,
-            frozen: false,
-            store: self.store.clone(),
-            profiles: self.profiles.clone(),
-            overlays: self.overlays.clone(),
-            epoch: None,
-        }
-    }
 }

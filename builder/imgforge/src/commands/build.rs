@@ -6,31 +6,38 @@ use std::{
     thread,
 };
 
-use imgforge_disk::in_order;
+use imgforge_disk::{Access, in_order};
+use imgforge_spec::Hostname;
 
 use crate::{
     build::{
+        Workbench,
         error::Error,
         layer::Layered,
-        output::{self, Output, Written},
+        output::{self, Format, Output, Written},
         release::{Image, images},
     },
-    cli::{BuildArgs, Format},
-    host::{console::Console, settings::Settings},
+    cli::BuildArgs,
+    host::{clock, console::Console, settings::Settings},
     image::{partitions::Trees, read_back},
     target::targets,
 };
 
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let targets = targets(&args.target, settings, console)?;
-    let images = images(&targets, &args.target, settings, console)?;
+    let catalogue = super::catalogue(settings, args.target.profiles.as_deref())?;
+    let targets = targets(&args.target.asked()?, &catalogue, console)?;
+    let store = super::store(settings, args.target.store.as_deref())?;
+    let options = args.target.options(clock::source_date_epoch()?);
+    let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let images = images(&targets, &bench)?;
     // The nodes of a cluster go into a folder, each named for its node.
     let (folder, file) = match &args.target.cluster {
         Some(_) => (args.output.as_deref(), None),
         None => (None, args.output.as_deref()),
     };
-    let destination = |image: &Image| Destination::new(folder, file, args.format, &image.request.hostname());
+    let destination =
+        |image: &Image| Destination::new(folder, file, args.format, &image.pinned.request.hostname());
     let destinations: Vec<_> = images.iter().map(destination).collect();
     write(&images, &destinations, args.threads, console)
 }
@@ -47,7 +54,7 @@ impl Destination {
         folder: Option<&Path>,
         file: Option<&Path>,
         format: Option<Format>,
-        hostname: &str,
+        hostname: &Hostname,
     ) -> Self {
         let format = format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
         let named = || folder.unwrap_or(Path::new("")).join(format!("{hostname}{}", format.ending()));
@@ -70,7 +77,7 @@ pub(super) fn write(
     console: &Console,
 ) -> Result<(), Error> {
     let all = || images.iter().zip(destinations);
-    all().try_for_each(|(image, to)| output::check_destination(&to.path, &image.release.base.published))?;
+    all().try_for_each(|(image, to)| output::check_destination(&to.path, &image.release.published))?;
     let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
     // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
@@ -91,19 +98,23 @@ impl Built {
         let Image { release, .. } = image;
         let layered = image.layered()?;
         let notes = notes(image, &layered);
-        let manifest = image.manifest(&layered);
         let touched: Vec<_> = layered.disk.touched().collect();
         let output = Output {
             path: &to.path,
             format: to.format,
             threads,
-            raw: &release.base.decoded.path,
-            published: &release.base.published,
+            raw: &release.raw,
+            published: &release.published,
             known: &release.digests().untouched(&touched),
             free: &layered.free,
             installed: &release.installed,
         };
-        let written = output.write(&layered.disk, manifest, console)?;
+        let written = output.write(
+            &layered.disk,
+            if layered.secrets { Access::Private } else { Access::Public },
+            |written| image.manifest(&layered, written),
+            console,
+        )?;
         read_back(&written, &layered)?;
         release.keep(written.digests().untouched(&touched));
         Ok(Self { path: to.path.clone(), notes, written })
@@ -134,7 +145,7 @@ fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
 /// What there is to say of the image.
 fn notes(image: &Image, layered: &Layered) -> Vec<String> {
     let mut notes: Vec<String> = image.release.notes.iter().map(|note| format!("note: {note}")).collect();
-    if image.request.node.users.is_empty() {
+    if image.pinned.request.node.users.is_empty() {
         notes.push("no users are given (--node), so only the base's own can log in, if it has any".into());
     }
     let free: u64 = layered.free.iter().map(|range| range.end - range.start).sum();

@@ -1,15 +1,17 @@
 //! `imgforge cluster`: what is wrong with a cluster file, and the cluster's secrets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgforge_kube::pki::age::Recipient;
 
 use crate::{
     build::error::Error,
-    catalogue::profile::Catalogue,
     cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
     host::{console::Console, settings::Settings},
-    target::cluster::{self, ClusterFile},
+    target::{
+        SecretsPaths,
+        cluster::{self, ClusterFile},
+    },
 };
 
 /// Runs the command.
@@ -28,13 +30,13 @@ pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result
 /// Reads the cluster file and does something with it.
 pub(super) fn with_file(
     args: &ClusterFileArgs,
-    identity: Option<&Path>,
+    identity: Option<PathBuf>,
     settings: &Settings,
     work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let folders = settings.profile_folders(args.profiles.as_deref());
-    let catalogue = Catalogue::load(&folders)?;
-    work(&ClusterFile::read(&args.cluster, args.secrets.as_deref(), identity, &catalogue, &folders)?)
+    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let secrets = SecretsPaths { file: args.secrets.clone(), identity };
+    work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
 }
 
 fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {

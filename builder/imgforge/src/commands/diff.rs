@@ -1,5 +1,7 @@
 //! `imgforge diff`: which files differ between two images, whoever made them.
 
+use imgforge_spec::ImagePath;
+
 use crate::{
     build::error::Error,
     cli::DiffArgs,
@@ -10,7 +12,6 @@ use crate::{
         read::{self, Entry, Kind, Tree},
         read_back::sha256_at,
     },
-    image_path::ImagePath,
 };
 
 /// Runs the command. Differences are printed, and are an exit code as in diff(1).

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use imgforge_disk::Disk;
 use imgforge_ext4::{Editor, dump};
+use imgforge_spec::ImagePath;
 
 use crate::{
     build::error::Error,
@@ -15,7 +16,6 @@ use crate::{
         partitions::{Partitions, Trees},
         read::Tree,
     },
-    image_path::ImagePath,
 };
 
 /// Runs the command.

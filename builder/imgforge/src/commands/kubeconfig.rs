@@ -16,7 +16,7 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &KubeconfigArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let output = args.output.clone().unwrap_or_else(|| args.file.cluster.with_extension("kubeconfig"));
-    with_file(&args.file, args.identity.as_deref(), settings, |file| {
+    with_file(&args.file, args.identity.clone(), settings, |file| {
         write(file, &args.file.cluster, &output)?;
         super::print(console, &format!("{}\n", output.display()))
     })

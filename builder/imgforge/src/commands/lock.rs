@@ -3,22 +3,31 @@
 use std::path::PathBuf;
 
 use crate::{
-    build::{error::Error, prepare::Inputs, release::layers},
+    build::{Workbench, error::Error, release::Locks},
     cli::LockArgs,
-    host::{console::Console, settings::Settings},
-    supply::{
-        lock::Lock,
-        pin::{self, Pin, Rules},
-        resolve::Update,
-    },
+    host::{clock, console::Console, settings::Settings},
+    supply::resolve::Update,
     target::{Target, targets},
 };
 
 /// Runs the command.
 pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let catalogue = super::catalogue(settings, args.target.profiles.as_deref())?;
+    let targets = targets(&args.target.asked()?, &catalogue, console)?;
+    let store = super::store(settings, args.target.store.as_deref())?;
+    let options = args.options(clock::source_date_epoch()?);
+    let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let update = match &args.update {
+        None => None,
+        Some(names) if names.is_empty() => Some(Update::Everything),
+        Some(names) => Some(Update::Packages(names.clone())),
+    };
+    let mut locks = Locks::default();
     let mut written: Vec<PathBuf> = Vec::new();
-    for target in targets(&args.target, settings, console)? {
-        written.extend(lock(&target, args, settings, console)?);
+    for target in targets {
+        if lock(&target, update.as_ref(), &mut locks, &bench)? {
+            written.push(target.lock);
+        }
     }
     written.dedup();
     let text = match written.as_slice() {
@@ -28,31 +37,20 @@ pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<()
     super::print(console, &text)
 }
 
-/// Pins what `target` takes; returns the lock, where one is needed.
+/// Pins what `target` takes; returns whether that is anything.
 fn lock(
     target: &Target,
-    args: &LockArgs,
-    settings: &Settings,
-    console: &Console,
-) -> Result<Option<PathBuf>, Error> {
-    let inputs = Inputs::gather(target, &args.target, settings, console)?;
-    let rules = Rules { allow_expired: args.allow_expired, ..args.target.rules() };
-    let update = match &args.update {
-        None => None,
-        Some(names) if names.is_empty() => Some(Update::Everything),
-        Some(names) => Some(Update::Packages(names.clone())),
-    };
-    let mut is_needed = false;
-    for wants in layers(target, &inputs)? {
-        let pin = Pin { inputs: &inputs, wants: &wants, settings, console, rules: rules.clone() };
-        let lock = match &update {
-            Some(update) if !wants.is_empty() => {
-                let lock = Lock::read(&inputs.lock_path).map_err(pin::Error::from)?;
-                Some(pin.renew(lock.unwrap_or_default(), update)?)
-            }
-            _ => pin.lock()?,
-        };
-        is_needed |= lock.is_some();
-    }
-    Ok(is_needed.then_some(inputs.lock_path))
+    update: Option<&Update>,
+    locks: &mut Locks,
+    bench: &Workbench<'_>,
+) -> Result<bool, Error> {
+    let inputs = locks.gather(target, bench)?;
+    let ground = inputs.ground(bench);
+    let layers = locks.change(target, &inputs, bench, |pin, lock| match update {
+        Some(update) if !pin.wants.is_empty() => {
+            pin.renew(lock.unwrap_or_default(), update, ground).map(Some)
+        }
+        _ => pin.fit(lock, ground),
+    })?;
+    Ok(layers.iter().any(|wants| !wants.is_empty()))
 }

@@ -1,26 +1,20 @@
 //! `imgforge matrix`: every board in every role it can have, for continuous integration.
 
-use std::path::PathBuf;
-
+use imgforge_spec::{Architecture, BoardName, Role};
 use serde::Serialize;
 
 use crate::{
-    build::error::Error,
-    catalogue::{
-        kubernetes::Release,
-        limits::Abilities,
-        profile::{Architecture, Catalogue, Profile},
-    },
-    cli::{Format, MatrixArgs},
+    build::{error::Error, output::Format},
+    catalogue::{Catalogue, limits::Abilities, profile::Profile},
+    cli::MatrixArgs,
     host::{console::Console, settings::Settings},
-    target::node::Role,
 };
 
 /// One image that can be built.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Image {
-    board: String,
+    board: BoardName,
     role: Role,
     architecture: Architecture,
     /// The release of Kubernetes in it.
@@ -35,12 +29,11 @@ struct Image {
 
 /// Runs the command.
 pub fn run(args: &MatrixArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let folders = settings.profile_folders(args.profiles.as_deref());
-    let catalogue = Catalogue::load(&folders)?;
+    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let mut images = Vec::new();
-    for (_, profile) in catalogue.boards() {
+    for profile in catalogue.profiles() {
         for role in Abilities::of(profile).roles {
-            if has_kubernetes(profile, role, &folders)? {
+            if has_kubernetes(profile, role, &catalogue)? {
                 images.push(Image::new(profile, role));
             }
         }
@@ -48,17 +41,18 @@ pub fn run(args: &MatrixArgs, settings: &Settings, console: &Console) -> Result<
     if args.json {
         return super::print_json(console, &images);
     }
-    let rows = images.into_iter().map(|image| [image.board, image.role.name().to_owned(), image.image]);
+    let rows =
+        images.into_iter().map(|image| [image.board.to_string(), image.role.name().to_owned(), image.image]);
     super::print(console, &super::table(rows.collect()))
 }
 
 /// Whether the profile's release brings something to the board, where the role takes any.
-fn has_kubernetes(profile: &Profile, role: Role, folders: &[PathBuf]) -> Result<bool, Error> {
+fn has_kubernetes(profile: &Profile, role: Role, catalogue: &Catalogue) -> Result<bool, Error> {
     if !role.runs_kubernetes() {
         return Ok(true);
     }
     let Some(choice) = &profile.kubernetes else { return Ok(false) };
-    let release = Release::find(&choice.release, folders)?;
+    let release = catalogue.release(&choice.release)?;
     Ok(release.content(profile.architecture, choice.from).is_ok())
 }
 

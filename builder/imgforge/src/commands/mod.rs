@@ -17,14 +17,16 @@ mod schema;
 mod store;
 mod verify;
 
-use std::io;
+use std::{io, path::Path};
 
 use clap::CommandFactory;
 
 use crate::{
     build::error::Error,
+    catalogue::Catalogue,
     cli::{Cli, Command},
     host::{console::Console, settings::Settings},
+    supply::store::Store,
 };
 
 pub use schema::schema_of;
@@ -58,6 +60,16 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             Error::Io { what: format!("write the manual pages into {}", folder.display()), source }
         }),
     }
+}
+
+/// What is known, from the folders of the search path or the one that was `asked` for.
+fn catalogue(settings: &Settings, asked: Option<&Path>) -> Result<Catalogue, Error> {
+    Ok(Catalogue::load(settings.profile_folders(asked))?)
+}
+
+/// The store, in the folder that was `asked` for, the configured one, or the user's own.
+fn store(settings: &Settings, asked: Option<&Path>) -> Result<Store, Error> {
+    Ok(Store::open(&settings.store_folder(asked).ok_or(Error::NoStore)?)?)
 }
 
 /// Prints a result.

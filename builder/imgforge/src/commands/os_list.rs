@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::Sha256;
 use serde::Serialize;
 
 use super::verify::read_manifest;
 use crate::{
     build::{error::Error, manifest::Manifest, output::beside, sbom},
-    catalogue::profile::{self, Catalogue},
+    catalogue::{self, Catalogue},
     cli::OsListArgs,
     host::{console::Console, settings::Settings},
     supply::checksum_file,
@@ -33,11 +34,11 @@ struct Entry {
     /// Bytes of the disk image.
     extract_size: u64,
     /// SHA-256 of the disk image.
-    extract_sha256: String,
+    extract_sha256: Sha256,
     /// Bytes of the file as it is downloaded.
     image_download_size: u64,
     /// SHA-256 of the file as it is downloaded.
-    image_download_sha256: String,
+    image_download_sha256: Sha256,
     /// `2026-09-15`: the day of the time that is written in the image.
     release_date: String,
     /// Imager's names for the boards that start it; Imager offers an image without them only where no board is chosen.
@@ -47,7 +48,7 @@ struct Entry {
 
 /// Runs the command.
 pub fn run(args: &OsListArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let catalogue = Catalogue::load(&settings.profile_folders(args.profiles.as_deref()))?;
+    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let mut os_list = Vec::new();
     for path in manifests(&args.folder)? {
         os_list.push(entry(&path, args.url.trim_end_matches('/'), &catalogue)?);
@@ -80,9 +81,9 @@ fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> 
     let sums = fs::read_to_string(&sums_path).map_err(|source| read(&sums_path, source))?;
     let sha256 = checksum_file::find(&sums, &name)
         .ok_or_else(|| fail(format!("{} has no hash of {name}", sums_path.display())))?;
-    let (board, devices) = match catalogue.find(&manifest.board) {
+    let (board, devices) = match catalogue.find(manifest.board.as_str()) {
         Ok((_, profile)) => (profile.name.clone(), profile.imager_devices.clone()),
-        Err(profile::Error::UnknownBoard { .. }) => (manifest.board.clone(), Vec::new()),
+        Err(catalogue::Error::UnknownBoard { .. }) => (manifest.board.to_string(), Vec::new()),
         Err(error) => return Err(error.into()),
     };
     Ok(Entry {
@@ -92,7 +93,7 @@ fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> 
         extract_size: manifest.image.size,
         extract_sha256: manifest.image.sha256,
         image_download_size: size,
-        image_download_sha256: sha256.to_owned(),
+        image_download_sha256: sha256,
         release_date: sbom::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),
         devices,
     })

@@ -5,24 +5,28 @@ use super::{
     verify::read_manifest,
 };
 use crate::{
-    build::{error::Error, output, personalize::ReleaseImage},
+    build::{Workbench, error::Error, output, personalize::ReleaseImage},
     cli::PersonalizeArgs,
     host::{console::Console, settings::Settings},
-    supply::store::Store,
-    target::targets,
+    target::{Alone, targets},
 };
 
 /// Runs the command.
 pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
-    let release = ReleaseImage::open(&args.image, store, console)?;
+    let store = super::store(settings, args.store.as_deref())?;
+    let release = ReleaseImage::open(&args.image, store.clone(), console)?;
     let manifest_path =
         args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
     let manifest = (manifest_path.as_path(), &read_manifest(&manifest_path)?);
-    let target_args = args.target(&release.record.board, release.record.role);
-    for target in targets(&target_args, settings, console)? {
-        let image = release.personalize(&target, manifest, &target_args, settings, console)?;
-        let to = Destination::new(None, args.output.as_deref(), args.format, &image.request.hostname());
+    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let (board, role) = (release.record.board.to_string(), release.record.role);
+    let asked = args.asked(Alone { board, role, hostname: None, node: None, lock: None })?;
+    let options = args.options();
+    let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    for target in targets(&asked, &catalogue, console)? {
+        let image = release.personalize(&target, manifest, &bench)?;
+        let hostname = image.pinned.request.hostname();
+        let to = Destination::new(None, args.output.as_deref(), args.format, &hostname);
         build::write(&[image], &[to], args.threads, console)?;
     }
     Ok(())

@@ -1,26 +1,30 @@
 //! `imgforge plan`: every change a build would make, with who asked for it.
 
+use imgforge_spec::{BoardName, Hostname, Role};
 use serde::Serialize;
 
 use crate::{
     build::{
+        Workbench,
         error::Error,
-        manifest::{BaseEntry, ChangeEntry, State},
+        manifest::BaseEntry,
         release::{Image, images},
     },
     cli::PlanArgs,
-    host::{console::Console, settings::Settings},
+    host::{clock, console::Console, settings::Settings},
+    image::entry::{ChangeEntry, State},
+    plan::Pinned,
     supply::{lock::LockedPackage, oci::LockedImage},
-    target::{node::Role, targets},
+    target::targets,
 };
 
 /// The plan as `--json` has it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Plan<'a> {
-    board: &'a str,
+    board: &'a BoardName,
     role: Role,
-    hostname: String,
+    hostname: Hostname,
     epoch: i64,
     base: BaseEntry,
     notes: &'a [String],
@@ -29,8 +33,12 @@ struct Plan<'a> {
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let targets = targets(&args.target, settings, console)?;
-    for image in images(&targets, &args.target, settings, console)? {
+    let catalogue = super::catalogue(settings, args.target.profiles.as_deref())?;
+    let targets = targets(&args.target.asked()?, &catalogue, console)?;
+    let store = super::store(settings, args.target.store.as_deref())?;
+    let options = args.target.options(clock::source_date_epoch()?);
+    let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    for image in images(&targets, &bench)? {
         let changes = image.layered()?.changes;
         if args.json {
             super::print_json(console, &as_json(&image, changes))?;
@@ -42,21 +50,21 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
 }
 
 fn as_json(image: &Image, changes: Vec<ChangeEntry>) -> Plan<'_> {
-    let Image { request, release, .. } = image;
+    let Image { pinned: Pinned { request, epoch, .. }, release, .. } = image;
     Plan {
-        board: &request.profile.board,
+        board: &request.board.profile.board,
         role: request.role,
         hostname: request.hostname(),
-        epoch: request.epoch,
-        base: BaseEntry::new(&release.base.origin, &release.base.decoded.record),
+        epoch: *epoch,
+        base: release.base.clone(),
         notes: &release.notes,
         changes,
     }
 }
 
 fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
-    let Image { request, release, added, .. } = image;
-    let profile = &request.profile;
+    let Image { pinned: Pinned { request, .. }, release, added, .. } = image;
+    let profile = &request.board.profile;
     let mut text = format!(
         "{} ({}), {} {}\nbase {}\n     SHA-256 {}\n",
         profile.name,
@@ -64,7 +72,7 @@ fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
         request.role.name(),
         request.hostname(),
         release.base.origin,
-        release.base.decoded.record.sha256,
+        release.base.sha256,
     );
     for note in &release.notes {
         text.push_str(&format!("note {note}\n"));

@@ -1,14 +1,13 @@
 //! `imgforge verify --rebuild`: what the inputs of a manifest make today. Nothing is written: the image is hashed as it would be.
 
+use imgforge_disk::sha256_of;
+
 use crate::{
-    build::{
-        error::Error,
-        manifest::{self, ChangeEntry, Manifest},
-        release::images,
-    },
-    cli::{RebuildArgs, TargetArgs},
+    build::{Workbench, error::Error, manifest::Manifest, release::images},
+    cli::RebuildArgs,
     host::{console::Console, settings::Settings},
-    target::targets,
+    image::entry::ChangeEntry,
+    target::{Alone, targets},
 };
 
 /// How the image that is built now differs from the one of `manifest`; `None` where it does not.
@@ -18,41 +17,29 @@ pub fn deviation(
     settings: &Settings,
     console: &Console,
 ) -> Result<Option<String>, Error> {
-    let args = target_args(manifest, args);
-    let targets = targets(&args, settings, console)?;
-    let Some(image) = images(&targets, &args, settings, console)?.pop() else { return Ok(None) };
+    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let alone = Alone {
+        board: manifest.board.to_string(),
+        role: manifest.role,
+        hostname: Some(manifest.hostname.clone()),
+        node: None,
+        lock: None,
+    };
+    let targets = targets(&args.asked(alone, &manifest.hostname), &catalogue, console)?;
+    let store = super::store(settings, args.store.as_deref())?;
+    let options = args.options(manifest.epoch);
+    let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let Some(image) = images(&targets, &bench)?.pop() else { return Ok(None) };
     let layered = image.layered()?;
-    let sha256 = manifest::sha256_of(layered.disk.as_ref())
+    let sha256 = sha256_of(layered.disk.as_ref())
         .map_err(|source| Error::Io { what: "read the image as it would be written".into(), source })?;
     Ok((sha256 != manifest.image.sha256).then(|| {
         format!(
             "built again, the image has SHA-256 {sha256} instead of {}: {}",
             manifest.image.sha256,
-            first_difference(manifest, &image.manifest(&layered))
+            first_difference(manifest, &image.manifest(&layered, (sha256, layered.disk.size())))
         )
     }))
-}
-
-/// The build that `manifest` is of.
-fn target_args(manifest: &Manifest, args: &RebuildArgs) -> TargetArgs {
-    let alone = args.cluster.is_none();
-    TargetArgs {
-        board: alone.then(|| manifest.board.clone()),
-        role: alone.then_some(manifest.role),
-        hostname: alone.then(|| manifest.hostname.clone()),
-        cluster: args.cluster.clone(),
-        node: if alone { args.node.iter().cloned().collect() } else { vec![manifest.hostname.clone()] },
-        secrets: args.secrets.clone(),
-        base: args.base.clone(),
-        lock: args.lock.clone(),
-        locked: true,
-        offline: args.offline,
-        frozen: false,
-        store: args.store.clone(),
-        profiles: args.profiles.clone(),
-        overlays: args.overlays.clone(),
-        epoch: Some(manifest.epoch),
-    }
 }
 
 /// The first thing that went into the image and is not the same `now`.

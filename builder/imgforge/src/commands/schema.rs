@@ -4,11 +4,10 @@ use imgforge_kube::{add_ons::Manifest, cluster::Cluster};
 use schemars::{Schema, schema_for};
 
 use crate::{
-    catalogue::{kubernetes::Release, profile::Profile, vendor::Vendor},
+    catalogue::{keys::ArchiveKey, kubernetes::Release, profile::Profile, vendor::Vendor},
     cli::SchemaKind,
     host::settings::Settings,
     plan::Declarations,
-    supply::repositories::ArchiveKey,
     target::node::Node,
 };
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use imgforge_spec::Sha256;
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use crate::{
 
 /// Runs the command.
 pub fn run(args: &StoreArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let store = Store::open(&settings.store_folder(args.store.as_deref()).ok_or(Error::NoStore)?)?;
+    let store = super::store(settings, args.store.as_deref())?;
     match &args.command {
         StoreCommand::List { locks, json } => {
             show(console, &store.entries()?, &References::read(locks)?, *json)
@@ -34,7 +35,8 @@ pub fn run(args: &StoreArgs, settings: &Settings, console: &Console) -> Result<(
 #[serde(rename_all = "kebab-case")]
 struct Row<'a> {
     kind: Kind,
-    sha256: &'a str,
+    /// Of what is unfinished there is none.
+    sha256: Option<Sha256>,
     /// Space on disk, in bytes.
     size: u64,
     /// What the locks call it.
@@ -45,16 +47,21 @@ struct Row<'a> {
 fn show(console: &Console, entries: &[Entry], references: &References, json: bool) -> Result<(), Error> {
     let rows = entries.iter().map(|entry| Row {
         kind: entry.kind,
-        sha256: &entry.sha256,
+        sha256: entry.sha256,
         size: entry.size,
-        names: references.names(&entry.sha256).collect(),
+        names: entry.sha256.into_iter().flat_map(|sha256| references.names(sha256)).collect(),
     });
     if json {
         return super::print_json(console, &rows.collect::<Vec<_>>());
     }
     let cells = rows.map(|row| {
         let size = BinaryBytes(row.size).to_string();
-        [row.kind.to_string(), size, row.sha256.to_owned(), row.names.join(", ")]
+        [
+            row.kind.to_string(),
+            size,
+            row.sha256.map(|sha256| sha256.to_string()).unwrap_or_default(),
+            row.names.join(", "),
+        ]
     });
     let total = entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
     let total = ["total".to_owned(), BinaryBytes(total).to_string(), String::new(), String::new()];

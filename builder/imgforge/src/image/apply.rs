@@ -8,13 +8,12 @@ use imgforge_disk::{
     partition::{SECTOR, Table},
 };
 use imgforge_ext4::{Content, Editor};
+use imgforge_spec::{Class, Diagnose, ImagePath};
 
-use crate::{
-    image::{
-        change::{Action, Attributes, Change, Volume},
-        partitions::Partitions,
-    },
-    image_path::ImagePath,
+use super::DAMAGED;
+use crate::image::{
+    change::{Action, Attributes, Change, Volume},
+    partitions::Partitions,
 };
 
 /// Cards and partitions are aligned to this many bytes (4 MiB: Armbian's and pi-gen's rounding).
@@ -61,6 +60,50 @@ pub enum Error {
     /// The disk's window of a partition.
     #[error("cannot reach a partition of the image")]
     Window(#[source] std::io::Error),
+}
+
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Boot { source, .. } | Error::Disk { source, .. } => Some(source),
+            Error::Root { .. } | Error::FileSystem { .. } | Error::Window(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        const ROOM: &str = "take a base whose root has more room, or lower `reserve` in the board's profile";
+        let hint = match self {
+            Error::FileSystem { what: "grow", source: imgforge_ext4::Error::Unsupported(_) } => ROOM,
+            Error::Root { source, .. } | Error::FileSystem { source, .. } => match source {
+                imgforge_ext4::Error::Unsupported(_) => {
+                    "imgforge refuses what it does not fully understand, so that nothing is damaged"
+                }
+                imgforge_ext4::Error::Corrupt(_) => DAMAGED,
+                _ => return None,
+            },
+            Error::Boot { source, .. } | Error::Disk { source, .. } => match source {
+                imgforge_disk::Error::Corrupt(_) => DAMAGED,
+                imgforge_disk::Error::Layout(_) => ROOM,
+                imgforge_disk::Error::VolumeFull { .. } => {
+                    "imgforge does not grow the boot partition: put less into it"
+                }
+                _ => return None,
+            },
+            Error::Window(_) => return None,
+        };
+        Some(hint.into())
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Root { source, .. } | Error::FileSystem { source, .. } => match source {
+                imgforge_ext4::Error::Corrupt(_) => Class::Image,
+                imgforge_ext4::Error::Io(_) => Class::Machine,
+                _ => Class::Input,
+            },
+            _ => self.below().map_or(Class::Machine, Diagnose::class),
+        }
+    }
 }
 
 /// What applying the changes did to the image as a whole.

@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
+use imgforge_disk::sha256_of;
 use imgforge_ext4::Content;
 use serde::{Deserialize, Serialize};
 
-use crate::{build::manifest::sha256_of, image_path::ImagePath};
+use imgforge_spec::{ImagePath, Sha256};
 
 /// Which file system of the image a change goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,14 +73,14 @@ impl From<Access> for Attributes {
 pub struct Bytes {
     /// All of them.
     pub content: Arc<dyn Content>,
-    /// Their SHA-256, lower-case hexadecimal, where it is known already. The read-back holds the image to it.
-    pub sha256: Option<String>,
+    /// Their SHA-256, where it is known already. The read-back holds the image to it.
+    pub sha256: Option<Sha256>,
 }
 
 impl Bytes {
     /// The SHA-256, computed if it is not known.
-    pub fn sha256(&self) -> std::io::Result<String> {
-        self.sha256.clone().map_or_else(|| sha256_of(&*self.content), Ok)
+    pub fn sha256(&self) -> std::io::Result<Sha256> {
+        self.sha256.map_or_else(|| sha256_of(&*self.content), Ok)
     }
 }
 

@@ -1,20 +1,68 @@
 //! Opening any image for reading: raw as it lies there, compressed by way of a temporary file.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use imgforge_disk::{
     Content, FileContent,
-    decode::Format,
+    decode::{Decoded, Format, Options, decode},
     partition::{Partition, Table},
+    sha256_of,
 };
+use imgforge_spec::{Class, Diagnose, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::{
-    build::{error::Error, manifest},
-    host::console::Console,
-    image::partitions::{self, Partitions},
-    supply::store,
-};
+use super::partitions::{self, Partitions};
+use crate::host::console::Console;
+
+/// Larger images are no SD-card images; a file that decodes to more is refused.
+const LARGEST_IMAGE: u64 = 256 << 30;
+
+/// An image that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read or decoded.
+    #[error("cannot open {}", path.display())]
+    File {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: imgforge_disk::Error,
+    },
+    /// What is in it is not laid out as a disk.
+    #[error("{} cannot be used", path.display())]
+    Layout {
+        /// The image.
+        path: PathBuf,
+        /// What is in it.
+        source: partitions::Error,
+    },
+    /// There is no place for what comes out of a compressed image.
+    #[error("cannot make a temporary file")]
+    Temporary(#[source] io::Error),
+    /// Its bytes cannot be read.
+    #[error("cannot read the image")]
+    Read(#[source] io::Error),
+}
+
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::File { source, .. } => Some(source),
+            Error::Layout { source, .. } => Some(source),
+            Error::Temporary(_) | Error::Read(_) => None,
+        }
+    }
+
+    fn class(&self) -> Class {
+        self.below().map_or(Class::Machine, Diagnose::class)
+    }
+}
 
 /// An image, open for reading.
 #[derive(Debug)]
@@ -22,7 +70,7 @@ pub struct OpenImage {
     /// Its bytes, decompressed.
     pub content: Arc<dyn Content>,
     /// Their SHA-256, where decoding has computed it.
-    sha256: Option<String>,
+    sha256: Option<Sha256>,
     /// Its partition table.
     pub table: Table,
     /// Keeps the decoded file while it is read.
@@ -32,31 +80,29 @@ pub struct OpenImage {
 impl OpenImage {
     /// Opens the image `path`.
     pub fn open(path: &Path, console: &Console) -> Result<Self, Error> {
-        let failed = |source| Error::Open { path: path.to_owned(), source };
-        let unusable = |error: partitions::Error| Error::from(error).of_image(path.display());
+        let failed = |source| Error::File { path: path.to_owned(), source };
+        let unusable = |source| Error::Layout { path: path.to_owned(), source };
         let file = FileContent::open(path).map_err(failed)?;
         if Format::of(&file).map_err(failed)? == Format::Raw {
             let content: Arc<dyn Content> = Arc::new(file);
             let table = partitions::table_of(&content).map_err(unusable)?;
             return Ok(Self { content, sha256: None, table, _decoded: None });
         }
-        let temporary = NamedTempFile::new()
-            .map_err(|source| Error::Io { what: "make a temporary file".into(), source })?;
+        let temporary = NamedTempFile::new().map_err(Error::Temporary)?;
         let bar = console.progress(&format!("decoding {}", path.display()), None);
-        let decoded = store::decode_to(path, temporary.path(), &|at| bar.set(at, None)).map_err(failed)?;
-        let sha256 = Some(decoded.image_sha256.to_string());
+        let decoded = decode_to(path, temporary.path(), &|at| bar.set(at, None)).map_err(failed)?;
+        let sha256 = Some(decoded.image_sha256);
         let content: Arc<dyn Content> = Arc::new(FileContent::open(temporary.path()).map_err(failed)?);
         let table = partitions::table_of(&content).map_err(unusable)?;
         Ok(Self { content, sha256, table, _decoded: Some(temporary) })
     }
 
     /// SHA-256 of the whole image.
-    pub fn sha256(&self) -> Result<String, Error> {
-        if let Some(sha256) = &self.sha256 {
-            return Ok(sha256.clone());
+    pub fn sha256(&self) -> Result<Sha256, Error> {
+        if let Some(sha256) = self.sha256 {
+            return Ok(sha256);
         }
-        let failed = |source| Error::Io { what: "read the image".into(), source };
-        manifest::sha256_of(&*self.content).map_err(failed)
+        sha256_of(&*self.content).map_err(Error::Read)
     }
 
     /// The file system in `partition`, by its signature.
@@ -97,4 +143,14 @@ pub enum FileSystem {
     Fat,
     /// Anything else, or nothing.
     Unknown,
+}
+
+/// Decodes the image file `source` into `destination`, on all CPUs.
+pub fn decode_to(
+    source: &Path,
+    destination: &Path,
+    progress: &dyn Fn(u64),
+) -> imgforge_disk::Result<Decoded> {
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    decode(source, destination, &Options { threads, limit: Some(LARGEST_IMAGE) }, progress)
 }

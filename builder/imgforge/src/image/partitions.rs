@@ -7,7 +7,9 @@ use imgforge_disk::{
     fat::Fat,
     partition::{Format, Partition, Table},
 };
+use imgforge_spec::Diagnose;
 
+use super::DAMAGED;
 use crate::{
     catalogue::profile::{Layout, TableKind},
     image::read::{self, BootTree, RootTree, Slice},
@@ -52,6 +54,27 @@ pub enum Error {
     /// A file system cannot be read.
     #[error(transparent)]
     Read(#[from] read::Error),
+}
+
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Table(error) | Error::Boot(error) => Some(error),
+            Error::Read(error) => Some(error),
+            Error::TableKind { .. } | Error::NoPartition { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Table(_) => Some("the image is cut off, damaged, or no disk image: get it again".into()),
+            Error::Boot(imgforge_disk::Error::Corrupt(_)) => Some(DAMAGED.into()),
+            Error::TableKind { .. } | Error::NoPartition { .. } => {
+                Some("is this image for that board? `imgforge inspect IMAGE` shows what is in it".into())
+            }
+            _ => self.below()?.hint(),
+        }
+    }
 }
 
 impl Partitions {

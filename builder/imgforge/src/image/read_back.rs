@@ -7,17 +7,13 @@ use imgforge_disk::{
     Content,
     partition::{Format, Table},
 };
-use sha2::{Digest, Sha256};
+use imgforge_spec::{Hasher, ImagePath, Sha256};
 
-use crate::{
-    build::manifest::{ChangeEntry, State, hex},
-    image::{
-        change::Volume,
-        partitions,
-        partitions::Trees,
-        read::{self, Kind, Slice, Tree},
-    },
-    image_path::ImagePath,
+use crate::image::{
+    change::Volume,
+    entry::{ChangeEntry, State},
+    partitions::{self, Trees},
+    read::{self, Kind, Slice, Tree},
 };
 
 /// One thing that is not as planned.
@@ -133,9 +129,9 @@ fn fault_at(
     })
 }
 
-/// The SHA-256 of the file `path`, lower-case hexadecimal.
-pub fn sha256_at(tree: &dyn Tree, path: &ImagePath) -> Result<String, read::Error> {
-    let mut hasher = Sha256::new();
+/// The SHA-256 of the file `path`.
+pub fn sha256_at(tree: &dyn Tree, path: &ImagePath) -> Result<Sha256, read::Error> {
+    let mut hasher = Hasher::default();
     tree.read_to(path, &mut |piece| hasher.update(piece))?;
-    Ok(hex(hasher.finalize()))
+    Ok(hasher.finish())
 }

@@ -5,19 +5,15 @@ use std::io::Cursor;
 
 use imgforge_debian::{Elf, Target};
 use imgforge_disk::partition::Format;
+use imgforge_spec::{Architecture, ImagePath};
 
 use crate::{
-    build::error::Error,
-    catalogue::{
-        profile::{Architecture, TableKind},
-        vendor::Vendor,
-    },
+    catalogue::{profile::TableKind, vendor::Vendor},
     image::{
         open::OpenImage,
-        partitions::Trees,
+        partitions::{self, Trees},
         read::{self, Kind, Tree},
     },
-    image_path::ImagePath,
 };
 
 /// What an image shows of itself.
@@ -39,14 +35,10 @@ pub struct Survey {
 const PROGRAMS: [&str; 3] = ["/usr/bin/dpkg", "/usr/bin/dash", "/bin/dash"];
 
 /// From the narrowest on: what an ARMv6 can run, an ARMv7 can, too.
-const TARGETS: [(Target, Architecture); 3] = [
-    (Target::Arm64, Architecture::Arm64),
-    (Target::Armv6, Architecture::Armv6),
-    (Target::Armv7 { neon: true }, Architecture::Armv7),
-];
+const ARCHITECTURES: [Architecture; 3] = [Architecture::Arm64, Architecture::Armv6, Architecture::Armv7];
 
 /// Looks at `image`, which may be one of `vendors`; `None` where it has no ext4 file system.
-pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, Error> {
+pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, partitions::Error> {
     let Some(partitions) = image.guess_partitions() else { return Ok(None) };
     let trees = Trees::open(&image.content, &partitions)?;
     let root = &trees.root;
@@ -82,9 +74,9 @@ fn architecture(root: &dyn Tree) -> Result<Option<Architecture>, read::Error> {
     for path in PROGRAMS {
         let Some(program) = file(root, path)? else { continue };
         let Ok(Some(elf)) = Elf::read(&mut Cursor::new(program)) else { continue };
-        let fits = TARGETS.iter().find(|(target, _)| elf.misfit(*target).is_none());
-        if let Some((_, architecture)) = fits {
-            return Ok(Some(*architecture));
+        let fits = |architecture: &Architecture| elf.misfit(Target::from(*architecture)).is_none();
+        if let Some(architecture) = ARCHITECTURES.into_iter().find(fits) {
+            return Ok(Some(architecture));
         }
     }
     Ok(None)

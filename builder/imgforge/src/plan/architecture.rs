@@ -7,7 +7,7 @@ use imgforge_debian::{Elf, Target};
 
 use super::Error;
 use crate::{
-    catalogue::profile::{Architecture, Profile},
+    catalogue::profile::Profile,
     image::{
         change::{Action, Change, Volume},
         read::Slice,
@@ -41,15 +41,4 @@ pub fn check(profile: &Profile, changes: &[Change]) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Architecture { board: profile.name.clone(), architecture: profile.architecture, misfits })
-}
-
-impl From<Architecture> for Target {
-    /// All boards with ARMv7 that there are profiles for have NEON.
-    fn from(architecture: Architecture) -> Self {
-        match architecture {
-            Architecture::Arm64 => Target::Arm64,
-            Architecture::Armv7 => Target::Armv7 { neon: true },
-            Architecture::Armv6 => Target::Armv6,
-        }
-    }
 }

@@ -5,14 +5,15 @@ use imgforge_kube::{
     add_ons::Manifest,
     containerd::{DEBIAN_PLUGINS, KUBERNETES_PLUGINS, Runtime, Series},
 };
+use imgforge_spec::ImagePath;
 
-use super::{Additions, Draft, Error, Request};
+use super::{Draft, Error, Request};
+use crate::supply::pin::Additions;
 use crate::{
     image::{
         change::{Access, Origin, Volume},
         read::{PackageTree, Tree},
     },
-    image_path::ImagePath,
     target::cluster,
 };
 
@@ -31,7 +32,7 @@ pub fn join(
     let series = match series(root, additions)? {
         Some(series) => series,
         None if !request.role.runs_kubernetes() => Series::Two,
-        None => return Err(cluster::Error::NoRuntime { hostname: membership.hostname().to_owned() }.into()),
+        None => return Err(cluster::Error::NoRuntime { hostname: membership.hostname().clone() }.into()),
     };
     if request.role.runs_kubernetes() {
         gather_plugins(draft, &origin)?;

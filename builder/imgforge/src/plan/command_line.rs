@@ -1,19 +1,22 @@
 //! Words added to the kernel's command line, where the vendor keeps it.
 
+use imgforge_spec::ImagePath;
+
 use super::{Draft, Error, Request};
 use crate::{
+    catalogue::Board,
     catalogue::vendor::{BootVolume, CommandLineForm},
     image::change::{Origin, Volume},
-    image_path::ImagePath,
 };
 
 /// Adds the words that the vendor, the board and the node ask for and that are not there yet.
 pub fn add_arguments(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
-    let Request { vendor, profile, role, node, .. } = request;
+    let Request { board, role, node, .. } = request;
+    let Board { vendor, profile, .. } = &**board;
     if role.runs_kubernetes() {
         add(draft, request, &vendor.kubernetes_kernel_arguments, Origin::Vendor(vendor.vendor.clone()))?;
     }
-    add(draft, request, &profile.kernel_arguments, Origin::Board(profile.board.clone()))?;
+    add(draft, request, &profile.kernel_arguments, Origin::Board(profile.board.to_string()))?;
     add(draft, request, &node.kernel_arguments, Origin::Node("kernel-arguments"))
 }
 
@@ -21,7 +24,7 @@ fn add(draft: &mut Draft<'_>, request: &Request, words: &[String], origin: Origi
     if words.is_empty() {
         return Ok(());
     }
-    let place = &request.vendor.command_line;
+    let place = &request.board.vendor.command_line;
     let volume = match place.volume {
         BootVolume::Boot => Volume::Boot,
         BootVolume::Root => Volume::Root,

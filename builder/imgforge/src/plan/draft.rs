@@ -3,15 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imgforge_ext4::Content;
+use imgforge_spec::ImagePath;
 
 use super::Error;
-use crate::{
-    image::{
-        change::{Access, Action, Change, Origin, Volume},
-        read::{Kind, Tree},
-        read_back::sha256_at,
-    },
-    image_path::ImagePath,
+use crate::image::{
+    change::{Access, Action, Change, Origin, Volume},
+    read::{Kind, Tree},
+    read_back::sha256_at,
 };
 
 /// As many links in one path as the kernel follows (path_resolution(7)).

@@ -3,10 +3,11 @@
 //! Every line is `nofail`: a node whose disk is missing still boots, can be logged into and says what is wrong. Nothing
 //! is written to the card in the disk's place, because the storage stage of first boot holds back what would.
 
+use imgforge_spec::ImagePath;
+
 use super::{Draft, Error};
 use crate::{
     image::change::{Origin, Volume},
-    image_path::ImagePath,
     target::node::{Bind, Mount, Node},
 };
 

@@ -1,28 +1,29 @@
 //! Who the node is: its host name, in the two files that say it; and what the image is.
 
-use super::{Draft, Error, Request};
+use imgforge_spec::{Hostname, ImagePath};
+
+use super::{Draft, Error, Pinned};
 use crate::{
     image::change::{Access, Origin, Volume},
-    image_path::ImagePath,
     plan::record::{self, Record},
 };
 
 /// Writes what the image was made as.
-pub fn leave_record(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
+pub fn leave_record(draft: &mut Draft<'_>, pinned: &Pinned) -> Result<(), Error> {
     let path = ImagePath::new(record::PATH)?;
-    let json = Record::new(request)?.to_json();
+    let json = Record::new(pinned)?.to_json();
     let json = json.map_err(|error| Error::Content { path: path.clone(), source: error.into() })?;
     draft.write(Volume::Root, &path, json, Some(Access::root(0o644)), Origin::Record)
 }
 
 /// Writes `/etc/hostname`, and the name's line in `/etc/hosts` as Debian has it: 127.0.1.1, in place of the vendor's.
-pub fn set_hostname(draft: &mut Draft<'_>, hostname: &str) -> Result<(), Error> {
+pub fn set_hostname(draft: &mut Draft<'_>, hostname: &Hostname) -> Result<(), Error> {
     let origin = Origin::Node("hostname");
-    let short = hostname.split('.').next().unwrap_or(hostname);
+    let short = hostname.short();
     let hosts_path = ImagePath::new("/etc/hosts")?;
     let hosts =
         draft.read_text(Volume::Root, &hosts_path)?.unwrap_or_else(|| "127.0.0.1\tlocalhost\n".into());
-    let names = if short == hostname { short.to_owned() } else { format!("{hostname} {short}") };
+    let names = if short == hostname.as_str() { short.to_owned() } else { format!("{hostname} {short}") };
     let hosts = with_own_address(&hosts, &names);
     draft.write(
         Volume::Root,

@@ -1,9 +1,10 @@
 //! Container images in a plan: archives in the folder from which the first boot imports them.
 
+use imgforge_spec::ImagePath;
+
 use super::{Draft, Error};
 use crate::{
     image::change::{Access, Action, Bytes, Origin, Volume},
-    image_path::ImagePath,
     supply::oci::LockedImage,
 };
 

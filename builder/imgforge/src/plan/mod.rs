@@ -16,39 +16,35 @@ mod template;
 mod units;
 mod users;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
+
+use imgforge_spec::{Architecture, Diagnose, Hostname, ImagePath, InvalidPath, Role, Sha256};
 
 use crate::{
-    catalogue::{
-        kubernetes,
-        profile::{Architecture, Profile},
-        vendor::Vendor,
-    },
+    catalogue::{Board, kubernetes},
     image::{
         change::{Change, Origin},
         read::{self, Kind, Remembered, Tree},
     },
-    image_path::{ImagePath, InvalidPath},
+    supply::pin::Additions,
     target::{
+        Target,
         cluster::{Error as ClusterError, Membership},
-        node::{Node, Role},
+        node::Node,
     },
     yaml,
 };
 pub use draft::Draft;
 pub use overlay::Declarations;
-pub use packages::Additions;
 
-/// What is to be built: the inputs of a plan besides the base itself.
+/// What is to be built, every name in it resolved.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The board.
-    pub profile: Profile,
-    /// Its vendor.
-    pub vendor: Vendor,
+    pub board: Arc<Board>,
     /// What the node does.
     pub role: Role,
-    /// The node's settings, checked, with a host name.
+    /// The node's settings, checked.
     pub node: Node,
     /// The node's place in its cluster, if it is to have one.
     pub membership: Option<Membership>,
@@ -56,17 +52,13 @@ pub struct Request {
     pub kubernetes: Option<kubernetes::Choice>,
     /// Folder with the overlays.
     pub overlays: PathBuf,
-    /// SHA-256 of the base's disk image.
-    pub base: String,
-    /// Seconds since 1970 that stand for "now" in everything the build writes.
-    pub epoch: i64,
 }
 
 impl Request {
-    /// The node's host name.
-    pub fn hostname(&self) -> String {
-        let default = || format!("{}-{}", self.profile.board, self.role.name());
-        self.node.hostname.clone().unwrap_or_else(default)
+    /// The node's host name: its own, or the board's and the role's.
+    pub fn hostname(&self) -> Hostname {
+        let of_board = || Hostname::of_board(&self.board.profile.board, self.role);
+        self.node.hostname.clone().unwrap_or_else(of_board)
     }
 
     /// What all nodes of the board and role get: the same, without the node.
@@ -84,6 +76,25 @@ impl Request {
     pub fn holds_secrets(&self, changes: &[Change]) -> bool {
         changes.iter().any(|change| change.secret)
             || self.node.users.iter().any(|user| user.password_hash.is_some())
+    }
+}
+
+/// A request whose base and time are known: all that a plan depends on besides what lies in the base.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    /// What is asked for.
+    pub request: Request,
+    /// SHA-256 of the base's disk image.
+    pub base: Sha256,
+    /// Seconds since 1970 that stand for "now" in everything the build writes.
+    pub epoch: i64,
+}
+
+impl Pinned {
+    /// The same for `target`, a node of this release.
+    pub fn of_node(&self, target: &Target) -> Self {
+        let Target { node, membership, .. } = target.clone();
+        Self { request: Request { node, membership, ..self.request.clone() }, ..self.clone() }
     }
 }
 
@@ -248,38 +259,64 @@ pub enum Error {
     },
 }
 
-/// Makes the plan: the changes that turn what is there, seen through `root` and `boot`, into what `request` asks for, with
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Base(error) => Some(error),
+            Error::Yaml(error) => Some(error),
+            Error::Cluster(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Architecture { .. } => {
+                "take packages and binaries for this board, or a board that runs them"
+            }
+            Error::Published { .. } => {
+                "give the node a place in a cluster file (--cluster), or take the file out of the overlays"
+            }
+            Error::Clash { .. } => "change the node's settings (--node)",
+            _ => return self.below()?.hint(),
+        };
+        Some(hint.into())
+    }
+}
+
+/// Makes the plan: the changes that turn what is there, seen through `root` and `boot`, into what is asked for, with
 /// `additions` in it.
 ///
 /// What is there already is no change. So the plan of a node over its release's disk has only what makes the node.
 pub fn plan(
-    request: &Request,
+    pinned: &Pinned,
     additions: &Additions,
     root: &dyn Tree,
     boot: Option<&dyn Tree>,
 ) -> Result<Vec<Change>, Error> {
+    let Pinned { request, epoch, .. } = pinned;
     let root = Remembered::new(root);
     let mut draft = Draft::new(&root, boot);
     packages::unpack(&mut draft, &root, &additions.packages)?;
     packages::place(&mut draft, additions)?;
     images::carry(&mut draft, &additions.images)?;
     let overlays = overlay::applying(request)?;
-    let context = template::Context::new(request);
+    let context = template::Context::new(pinned);
     for overlay in &overlays {
         overlay.lay(&mut draft, &context)?;
     }
     identity::set_hostname(&mut draft, &request.hostname())?;
     fstab::add_mounts(&mut draft, &request.node)?;
-    users::add_users(&mut draft, &request.node.users, request.epoch)?;
+    users::add_users(&mut draft, &request.node.users, *epoch)?;
     command_line::add_arguments(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
-    identity::leave_record(&mut draft, request)?;
+    identity::leave_record(&mut draft, pinned)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.
     for overlay in &overlays {
         overlay.link_units(&mut draft)?;
     }
     let changes = draft.into_changes();
-    architecture::check(&request.profile, &changes)?;
+    architecture::check(&request.board.profile, &changes)?;
     published::check(request, &changes)?;
     Ok(changes)
 }

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use imgforge_spec::ImagePath;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,7 +23,6 @@ use super::{Draft, Error, Request, template::Context, units, users};
 use crate::{
     host::file::HostFile,
     image::change::{Access, Origin, Volume},
-    image_path::ImagePath,
     yaml,
 };
 
@@ -122,12 +122,12 @@ pub fn names(request: &Request) -> Vec<String> {
     let kubernetes = request.kubernetes.as_ref().map(|choice| format!("kubernetes/{}", choice.from.name()));
     let member = request.membership.as_ref().filter(|_| request.role.runs_kubernetes());
     let runtime = member.map(|member| format!("runtimes/{}", member.runtime().name()));
-    ["common".to_owned(), format!("vendors/{}", request.vendor.vendor)]
+    ["common".to_owned(), format!("vendors/{}", request.board.vendor.vendor)]
         .into_iter()
         .chain(kubernetes)
         .chain([format!("roles/{}", request.role.name())])
         .chain(runtime)
-        .chain([format!("boards/{}", request.profile.board)])
+        .chain([format!("boards/{}", request.board.profile.board)])
         .collect()
 }
 

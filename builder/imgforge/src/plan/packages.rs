@@ -3,35 +3,20 @@
 use imgforge_debian::{
     Action as Step, Attributes as Inode, MemberKind, Package, Plan, TreePath, plan_unpack,
 };
+use imgforge_spec::ImagePath;
 
 use super::{Draft, Error};
 use crate::{
     catalogue::artifact::Artifact,
     image::{
-        change::{Access, Action, Attributes, Bytes, Origin, Volume},
+        change::{Access, Action, Attributes, Origin, Volume},
         read::{PackageTree, Tree},
     },
-    image_path::ImagePath,
     supply::{
-        oci::LockedImage,
+        pin::Additions,
         unpack::{Tarball, Unpacked, digests},
     },
 };
-
-/// What is added to the base besides overlays, its bytes at hand.
-#[derive(Debug, Clone, Default)]
-pub struct Additions {
-    /// Packages, in the order in which they are unpacked.
-    pub packages: Vec<Unpacked<Package>>,
-    /// Plain files.
-    pub files: Vec<(Artifact, Bytes)>,
-    /// Tarballs.
-    pub tarballs: Vec<(Artifact, Unpacked<Tarball>)>,
-    /// The release of containerd among files and tarballs.
-    pub containerd: Option<String>,
-    /// Container images, each as an archive.
-    pub images: Vec<(LockedImage, Bytes)>,
-}
 
 /// Unpacks the packages over the base, whose root is `root`.
 pub fn unpack(draft: &mut Draft<'_>, root: &dyn Tree, packages: &[Unpacked<Package>]) -> Result<(), Error> {

@@ -3,14 +3,12 @@
 
 use std::{fs, io, path::Path};
 
+use imgforge_spec::{BoardName, Hasher, Hostname, Role, Sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    build::manifest::hex,
     catalogue::kubernetes::Choice,
-    plan::{self, Request},
-    target::node::Role,
+    plan::{self, Pinned},
 };
 
 /// Where it lies in the root file system.
@@ -28,7 +26,7 @@ pub struct Record {
     /// The imgforge that built it.
     pub imgforge: String,
     /// The board.
-    pub board: String,
+    pub board: BoardName,
     /// The role.
     pub role: Role,
     /// The Kubernetes in it, if any.
@@ -36,29 +34,29 @@ pub struct Record {
     /// Packages besides those of the role.
     pub packages: Vec<String>,
     /// SHA-256 over the overlays that were laid over it.
-    pub overlays: String,
+    pub overlays: Sha256,
     /// SHA-256 of the base's disk image.
-    pub base: String,
+    pub base: Sha256,
     /// Seconds since 1970 that stand for the time of the build.
     pub epoch: i64,
     /// Whose image it is; none in a release image, which is anybody's.
-    pub node: Option<String>,
+    pub node: Option<Hostname>,
 }
 
 impl Record {
-    /// The record of what `request` asks for.
-    pub fn new(request: &Request) -> Result<Self, plan::Error> {
+    /// The record of what is asked for.
+    pub fn new(Pinned { request, base, epoch }: &Pinned) -> Result<Self, plan::Error> {
         let release = request.release();
         Ok(Self {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
-            board: request.profile.board.clone(),
+            board: request.board.profile.board.clone(),
             role: request.role,
             kubernetes: request.kubernetes.clone(),
             overlays: digest_of(&plan::overlay_folders(&release))?,
             packages: release.node.packages,
-            base: request.base.clone(),
-            epoch: request.epoch,
+            base: *base,
+            epoch: *epoch,
             node: (!request.is_release()).then(|| request.hostname()),
         })
     }
@@ -76,11 +74,11 @@ impl Record {
         };
         let all = [
             ("imgforge", self.imgforge.clone(), needed.imgforge.clone()),
-            ("board", self.board.clone(), needed.board.clone()),
+            ("board", self.board.to_string(), needed.board.to_string()),
             ("role", self.role.name().into(), needed.role.name().into()),
             ("Kubernetes", described(&self.kubernetes), described(&needed.kubernetes)),
             ("further packages", list(&self.packages), list(&needed.packages)),
-            ("overlays", self.overlays.clone(), needed.overlays.clone()),
+            ("overlays", self.overlays.to_string(), needed.overlays.to_string()),
         ];
         all.into_iter().filter(|(_, there, needed)| there != needed).collect()
     }
@@ -93,16 +91,16 @@ fn described(kubernetes: &Option<Choice>) -> String {
 }
 
 /// SHA-256 over the names, kinds and contents of all that is in `folders`; a folder that is not there has nothing in it.
-fn digest_of(folders: &[std::path::PathBuf]) -> Result<String, plan::Error> {
-    let mut hasher = Sha256::new();
+fn digest_of(folders: &[std::path::PathBuf]) -> Result<Sha256, plan::Error> {
+    let mut hasher = Hasher::default();
     for folder in folders {
         hash(folder, &mut hasher).map_err(|source| plan::Error::Overlay { path: folder.clone(), source })?;
     }
-    Ok(hex(hasher.finalize()))
+    Ok(hasher.finish())
 }
 
 /// Every part goes in with its length, so that no two trees look alike.
-fn hash(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+fn hash(path: &Path, hasher: &mut Hasher) -> io::Result<()> {
     let mut part = |bytes: &[u8]| {
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use imgforge_spec::{Architecture, BoardName, Hostname};
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use super::{Error, Request};
-use crate::{catalogue::profile::Architecture, target::node::Address};
+use super::{Error, Pinned, Request};
+use crate::target::node::Address;
 
 /// What templates may use. The names are part of the overlays' format.
 #[derive(Debug, Serialize)]
@@ -20,7 +21,7 @@ struct Variables {
 
 #[derive(Debug, Serialize)]
 struct NodeVariables {
-    hostname: String,
+    hostname: Hostname,
     role: &'static str,
     mounts: Vec<MountVariables>,
     time_servers: Vec<String>,
@@ -39,7 +40,7 @@ struct MountVariables {
 
 #[derive(Debug, Serialize)]
 struct BoardVariables {
-    name: String,
+    name: BoardName,
     arch: Architecture,
     vendor: String,
 }
@@ -54,9 +55,9 @@ struct Imgforge {
 pub struct Context(Value);
 
 impl Context {
-    /// The values for what `request` asks for.
-    pub fn new(request: &Request) -> Self {
-        let Request { profile, role, node, .. } = request;
+    /// The values for what is asked for.
+    pub fn new(Pinned { request, epoch, .. }: &Pinned) -> Self {
+        let Request { board, role, node, .. } = request;
         let disks = node.mounts.iter().map(|mount| MountVariables {
             source: mount.source.clone(),
             target: mount.target.to_string(),
@@ -79,11 +80,11 @@ impl Context {
                 swap: node.swap,
             },
             board: BoardVariables {
-                name: profile.board.clone(),
-                arch: profile.architecture,
-                vendor: request.vendor.vendor.clone(),
+                name: board.profile.board.clone(),
+                arch: board.profile.architecture,
+                vendor: board.vendor.vendor.clone(),
             },
-            epoch: request.epoch,
+            epoch: *epoch,
             imgforge: Imgforge { version: env!("CARGO_PKG_VERSION") },
         };
         Self(Value::from(Serde(variables)))

@@ -1,10 +1,9 @@
 //! Enabling systemd units as `systemctl enable` would: links made from the unit's own `[Install]` section.
 
+use imgforge_spec::ImagePath;
+
 use super::{Draft, Error};
-use crate::{
-    image::change::{Origin, Volume},
-    image_path::ImagePath,
-};
+use crate::image::change::{Origin, Volume};
 
 /// Where units lie, in systemd's order of precedence (systemd.unit(5)).
 const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];

@@ -1,9 +1,10 @@
 //! People who may log in: entries in the four account files, a home, authorized keys, sudo.
 
+use imgforge_spec::ImagePath;
+
 use super::{Draft, Error};
 use crate::{
     image::change::{Access, Origin, Volume},
-    image_path::ImagePath,
     target::node::User,
 };
 

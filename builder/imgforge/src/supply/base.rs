@@ -5,41 +5,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_disk::sha256_of;
+use imgforge_spec::{BoardName, Diagnose, Sha256};
+
+use super::{
+    Supply, checksum_file,
+    download::{self, Pinned},
+    lock::{self, Lock},
+    signature::{self, Verifier},
+    store::{self, DecodedBase, Store},
+};
 use crate::{
-    build::manifest::sha256_of,
-    catalogue::{
-        profile::{BaseImage, Profile, is_sha256},
-        vendor::Signer,
-    },
-    host::{console::Console, file::HostFile, settings::Settings},
-    supply::{
-        checksum_file,
-        download::{self, Downloader, Pinned},
-        lock::{self, Lock},
-        signature::{self, Verifier},
-        store::{self, DecodedBase, Store},
-    },
+    catalogue::{Board, profile::BaseImage},
+    host::{console::Console, file::HostFile},
 };
 
-/// Where a base comes from and whether the network may be used for it.
+/// Where a base comes from.
 #[derive(Debug)]
 pub struct Source<'a> {
-    /// The board's profile.
-    pub profile: &'a Profile,
-    /// The file the profile was read from.
-    pub profile_path: &'a Path,
-    /// Whose signatures on the vendor's images count.
-    pub signers: &'a [Signer],
-    /// The lock, which pins what the profile leaves open.
-    pub lock_path: &'a Path,
+    /// The board.
+    pub board: &'a Board,
     /// A local image in place of the profile's.
     pub file: Option<&'a Path>,
-    /// Never use the network.
-    pub offline: bool,
-    /// Never change the lock.
-    pub locked: bool,
-    /// Mirrors.
-    pub settings: &'a Settings,
+    /// Where the lock is, which pins what the profile leaves open.
+    pub lock_path: &'a Path,
+    /// The store, mirrors, and whether the network may be used and the lock be changed.
+    pub supply: Supply<'a>,
 }
 
 /// A base at hand.
@@ -80,11 +71,17 @@ pub enum Error {
         /// The lock.
         path: PathBuf,
     },
+    /// The profile names no image.
+    #[error("{board} has no image: its profile names neither a URL nor a file")]
+    NoWhere {
+        /// The board.
+        board: BoardName,
+    },
     /// A base that is made on this machine is not there.
     #[error("{board} has no image yet: {} is not there", path.display())]
     NotMade {
         /// The board.
-        board: String,
+        board: BoardName,
         /// Where it would be.
         path: PathBuf,
         /// How to make it.
@@ -112,32 +109,89 @@ pub enum Error {
     },
 }
 
-impl Source<'_> {
-    /// The base, decoded in the store, every pinned hash checked.
-    pub fn obtain(&self, store: &Store, console: &Console) -> Result<Base, Error> {
-        let base = &self.profile.base;
-        match (self.file, &base.file) {
-            (Some(file), _) => {
-                let given = BaseImage { sha256: Some(sha256_of_file(file)?), ..BaseImage::default() };
-                self.decode(store, console, file.to_owned(), file_name(file), &given)
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Store(error) => Some(error),
+            Error::Download(error) => Some(error),
+            Error::Signature(error) => Some(error),
+            Error::Lock(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::NotMade { made_by: Some(made_by), .. } => return Some(format!("`{made_by}` makes it")),
+            Error::Download(download::Error::Offline { .. }) => {
+                "build once without --offline, or give the image with --base FILE"
             }
-            (None, Some(file)) => {
+            Error::Download(download::Error::Fetch { .. }) => {
+                "a mirror can be named in config.yaml, or the image given with --base FILE"
+            }
+            Error::Download(download::Error::Mismatch { .. }) => {
+                "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"
+            }
+            Error::Download(download::Error::NoChecksum { .. }) => {
+                "pin the image with `sha256` in the board's profile"
+            }
+            Error::ImageMismatch { .. } => "one of the two hashes in the profile is not of this image",
+            _ => return self.below()?.hint(),
+        };
+        Some(hint.into())
+    }
+}
+
+impl Base {
+    /// How a lock names the base: by the URL of `profile`, if it is from there, else by the file it was.
+    pub fn pin(&self, profile: &BaseImage) -> BaseImage {
+        let DecodedBase { record, .. } = &self.decoded;
+        let is_profiles = profile.url.as_ref() == Some(&self.origin);
+        let (url, file) = match is_profiles {
+            true => (profile.url.clone(), None),
+            false => (None, Some(self.origin.clone().into())),
+        };
+        BaseImage {
+            url,
+            file,
+            sha256: Some(record.sha256),
+            size: Some(record.size),
+            image_sha256: Some(record.image_sha256),
+            image_size: Some(record.image_size),
+            ..BaseImage::default()
+        }
+    }
+}
+
+impl Source<'_> {
+    /// The base, decoded in the store, every pinned hash checked; and the lock, which pins the base from now on if nothing
+    /// else did.
+    pub fn obtain(&self, mut lock: Option<Lock>) -> Result<(Base, Option<Lock>), Error> {
+        let base = &self.board.profile.base;
+        let obtained = match (self.file, &base.file, &base.url) {
+            (Some(file), ..) => {
+                let given = BaseImage { sha256: Some(sha256_of_file(file)?), ..BaseImage::default() };
+                self.decode(file.to_owned(), file_name(file), &given)?
+            }
+            (None, Some(file), _) => {
                 let path = self.resolve(file);
                 let pinned = self.made_here(base, &path)?;
-                self.decode(store, console, path, file_name(file), &pinned)
+                self.decode(path, file_name(file), &pinned)?
             }
-            (None, None) => {
-                let pinned = self.pinned(store, console)?;
-                let url = pinned.url.clone().unwrap_or_default();
-                let published = self.fetch(store, console, &url, &pinned)?;
-                self.decode(store, console, published, url, &pinned)
+            (None, None, Some(url)) => {
+                let (sha256, pinned) = self.pinned(url, &mut lock)?;
+                let published = self.fetch(url, (sha256, pinned.size))?;
+                self.decode(published, url.clone(), &pinned)?
             }
-        }
+            // A profile that says neither was refused when it was read.
+            (None, None, None) => return Err(Error::NoWhere { board: self.board.profile.board.clone() }),
+        };
+        Ok((obtained, lock))
     }
 
     /// A path of a profile is relative to the folder above the profiles.
     fn resolve(&self, file: &Path) -> PathBuf {
-        let profiles = self.profile_path.parent().unwrap_or(Path::new("."));
+        let profiles = self.board.path.parent().unwrap_or(Path::new("."));
         let above = profiles.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         above.join(file)
     }
@@ -145,7 +199,7 @@ impl Source<'_> {
     /// What the checksum file beside a base made on this machine says.
     fn made_here(&self, base: &BaseImage, path: &Path) -> Result<BaseImage, Error> {
         if !path.is_file() {
-            let (board, made_by) = (self.profile.board.clone(), base.made_by.clone());
+            let (board, made_by) = (self.board.profile.board.clone(), base.made_by.clone());
             return Err(Error::NotMade { board, path: path.to_owned(), made_by });
         }
         let Some(suffix) = &base.checksum_file else { return Ok(base.clone()) };
@@ -155,85 +209,71 @@ impl Source<'_> {
         let text = fs::read_to_string(&checksums)
             .map_err(|source| Error::Read { path: checksums.clone(), source })?;
         let name = file_name(path);
-        let sha256 = checksum_file::find(&text, &name).map(str::to_owned);
+        let sha256 = checksum_file::find(&text, &name);
         let sha256 = sha256
             .ok_or_else(|| download::Error::NoChecksum { url: checksums.display().to_string(), name })?;
         Ok(BaseImage { sha256: Some(sha256), ..base.clone() })
     }
 
-    /// The profile's base with its hash: the profile's own, the lock's, or, once, the vendor's checksum file's.
-    fn pinned(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
-        let base = &self.profile.base;
-        if base.sha256.is_some() {
-            return Ok(base.clone());
+    /// The profile's base at `url` with its hash: the profile's own, the lock's, or, once, the vendor's checksum file's.
+    fn pinned(&self, url: &str, lock: &mut Option<Lock>) -> Result<(Sha256, BaseImage), Error> {
+        let base = &self.board.profile.base;
+        if let Some(sha256) = base.sha256 {
+            return Ok((sha256, base.clone()));
         }
-        let lock = Lock::read(self.lock_path)?.unwrap_or_default();
-        if lock.base.url == base.url {
+        if let Some(lock) = lock.as_ref().filter(|lock| lock.base.url == base.url) {
             // Only the hash is the lock's; what the profile says since then counts.
-            let sha256 = lock.base.sha256.filter(|sha256| is_sha256(sha256));
-            let sha256 = sha256.ok_or_else(|| Error::BrokenLock { path: self.lock_path.to_owned() })?;
-            return Ok(BaseImage { sha256: Some(sha256), ..base.clone() });
+            let broken = || Error::BrokenLock { path: self.lock_path.to_owned() };
+            let sha256 = lock.base.sha256.ok_or_else(broken)?;
+            return Ok((sha256, BaseImage { sha256: Some(sha256), ..base.clone() }));
         }
-        if self.locked {
+        if self.supply.rules.locked {
             return Err(Error::NotLocked { path: self.lock_path.to_owned() });
         }
-        let pinned = self.pin(store, console)?;
-        Lock { base: pinned.clone(), ..lock }.write(self.lock_path)?;
-        console.note(&format!("pinned it in {}", self.lock_path.display()));
-        Ok(pinned)
+        let (sha256, pinned) = self.pin(url)?;
+        let pinning = Lock { base: pinned.clone(), ..lock.take().unwrap_or_default() };
+        pinning.write(self.lock_path)?;
+        *lock = Some(pinning);
+        self.supply.console.note(&format!("pinned it in {}", self.lock_path.display()));
+        Ok((sha256, pinned))
     }
 
     /// Finds out what the vendor's image is, and whether the vendor signed it. The image is in the store then.
-    fn pin(&self, store: &Store, console: &Console) -> Result<BaseImage, Error> {
-        let base = &self.profile.base;
-        let url = base.url.clone().unwrap_or_default();
-        if self.offline {
-            return Err(download::Error::Offline { url }.into());
-        }
-        let downloader = Downloader::new()?;
+    fn pin(&self, url: &str) -> Result<(Sha256, BaseImage), Error> {
+        let base = &self.board.profile.base;
+        let Supply { settings, console, .. } = self.supply;
+        let offline = || download::Error::Offline { url: url.to_owned() };
+        let downloader = self.supply.downloader()?.ok_or_else(offline)?;
         let suffix = base.checksum_file.as_deref().unwrap_or_default();
-        let sha256 = downloader.published_sha256(&url, &self.settings.candidates(&url), suffix)?;
+        let sha256 = downloader.published_sha256(url, &settings.candidates(url), suffix)?;
         console.note(&format!("{url} is not pinned yet; its checksum file says {sha256}"));
         let pinned = BaseImage { sha256: Some(sha256), made_by: None, ..base.clone() };
-        let image = self.fetch(store, console, &url, &pinned)?;
-        let Some(suffix) = &base.signature_file else { return Ok(pinned) };
-        let keys = self.profile_path.with_file_name("keys");
-        let verifier =
-            Verifier { signers: self.signers, keys: &keys, downloader: &downloader, settings: self.settings };
-        let signer = verifier.verify(&image, &url, suffix)?.to_string();
+        let image = self.fetch(url, (sha256, base.size))?;
+        let Some(suffix) = &base.signature_file else { return Ok((sha256, pinned)) };
+        let keys = self.board.path.with_file_name("keys");
+        let signers = &self.board.vendor.image_signers;
+        let signer = Verifier { signers, keys: &keys, downloader: &downloader, settings }
+            .verify(&image, url, suffix)?
+            .to_string();
         console.note(&format!("it is signed by {signer}"));
-        Ok(BaseImage { signer: Some(signer), ..pinned })
+        Ok((sha256, BaseImage { signer: Some(signer), ..pinned }))
     }
 
-    fn fetch(
-        &self,
-        store: &Store,
-        console: &Console,
-        url: &str,
-        pinned: &BaseImage,
-    ) -> Result<PathBuf, Error> {
-        let sha256 = pinned.sha256.as_deref().unwrap_or_default();
+    fn fetch(&self, url: &str, (sha256, size): (Sha256, Option<u64>)) -> Result<PathBuf, Error> {
+        let Supply { store, settings, console, .. } = self.supply;
         if let Some(published) = store.verified_blob(sha256)? {
             return Ok(published);
         }
-        if self.offline {
-            return Err(download::Error::Offline { url: url.to_owned() }.into());
-        }
-        let candidates = self.settings.candidates(url);
-        let bar =
-            console.progress(&format!("fetching {}", url.rsplit('/').next().unwrap_or(url)), pinned.size);
-        let file = Pinned { url, candidates: &candidates, sha256, size: pinned.size, accept: None };
-        Ok(Downloader::new()?.fetch(store, file, &|at, all| bar.set(at, all))?)
+        let offline = || download::Error::Offline { url: url.to_owned() };
+        let downloader = self.supply.downloader()?.ok_or_else(offline)?;
+        let candidates = settings.candidates(url);
+        let bar = console.progress(&format!("fetching {}", url.rsplit('/').next().unwrap_or(url)), size);
+        let file = Pinned { url, candidates: &candidates, sha256, size, accept: None };
+        Ok(downloader.fetch(store, file, &|at, all| bar.set(at, all))?)
     }
 
-    fn decode(
-        &self,
-        store: &Store,
-        console: &Console,
-        published: PathBuf,
-        origin: String,
-        pinned: &BaseImage,
-    ) -> Result<Base, Error> {
+    fn decode(&self, published: PathBuf, origin: String, pinned: &BaseImage) -> Result<Base, Error> {
+        let Supply { store, console, .. } = self.supply;
         let decoded = decode(&published, pinned, store, console)?;
         let record = &decoded.record;
         let mismatch = |what, found: String, expected: String| Error::ImageMismatch {
@@ -245,8 +285,8 @@ impl Source<'_> {
         if let Some(size) = pinned.image_size.filter(|&size| size != record.image_size) {
             return Err(mismatch("a size of", record.image_size.to_string(), size.to_string()));
         }
-        if let Some(sha256) = pinned.image_sha256.as_ref().filter(|&sha256| *sha256 != record.image_sha256) {
-            return Err(mismatch("SHA-256", record.image_sha256.clone(), sha256.clone()));
+        if let Some(sha256) = pinned.image_sha256.filter(|sha256| *sha256 != record.image_sha256) {
+            return Err(mismatch("SHA-256", record.image_sha256.to_string(), sha256.to_string()));
         }
         if self.file.is_some() {
             console.note(&format!("the base is {origin}, SHA-256 {}", record.sha256));
@@ -262,12 +302,12 @@ fn decode(
     store: &Store,
     console: &Console,
 ) -> Result<DecodedBase, store::Error> {
-    let known = pinned.sha256.as_deref().map(|sha256| store.decoded(sha256)).transpose()?.flatten();
+    let known = pinned.sha256.map(|sha256| store.decoded(sha256)).transpose()?.flatten();
     if let Some(decoded) = known {
         return Ok(decoded);
     }
     let bar = console.progress(&format!("decoding {}", file_name(published)), pinned.image_size);
-    store.decode(published, pinned.sha256.as_deref(), &|at| bar.set(at, None))
+    store.decode(published, pinned.sha256, &|at| bar.set(at, None))
 }
 
 /// The image in the file `path`, decoded in the store.
@@ -277,7 +317,7 @@ pub fn decoded(path: &Path, store: &Store, console: &Console) -> Result<DecodedB
 }
 
 /// Hashed before it is decoded, so that what was decoded before is found.
-fn sha256_of_file(path: &Path) -> Result<String, Error> {
+fn sha256_of_file(path: &Path) -> Result<Sha256, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     HostFile::new(path).and_then(|content| sha256_of(&content)).map_err(read)
 }

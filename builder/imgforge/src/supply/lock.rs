@@ -8,8 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::{Diagnose, Sha256};
 use serde::{Deserialize, Serialize};
 
+pub use super::set_name::SetName;
 use crate::{
     catalogue::{artifact::Artifact, profile::BaseImage},
     supply::{oci::LockedImage, store},
@@ -36,7 +38,7 @@ pub struct Lock {
     pub epoch: Option<i64>,
     /// What each role adds, by its name; of a cluster, also what single nodes add: `node HOSTNAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub sets: BTreeMap<String, Set>,
+    pub sets: BTreeMap<SetName, Set>,
     /// Where the packages come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<LockedRepository>,
@@ -59,7 +61,7 @@ pub struct Set {
     pub wanted: Vec<String>,
     /// The set it is laid over, whose packages it does not repeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over: Option<String>,
+    pub over: Option<SetName>,
     /// The packages that brings, in the order in which they are unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
@@ -108,7 +110,7 @@ pub struct LockedRepository {
     /// Address and suite.
     pub name: String,
     /// SHA-256 of its `InRelease` (or `Release`) file.
-    pub release_sha256: String,
+    pub release_sha256: Sha256,
     /// When that was made, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<u64>,
@@ -131,7 +133,7 @@ pub struct LockedPackage {
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256.
-    pub sha256: String,
+    pub sha256: Sha256,
     /// The repository it is from, by name.
     pub repository: String,
     /// What becomes of its `preinst`, which cannot run offline.
@@ -179,15 +181,30 @@ pub enum Error {
         /// The lock.
         path: PathBuf,
         /// The set.
-        set: String,
+        set: SetName,
         /// The package, artifact or container image.
         missing: String,
     },
 }
 
-/// What a set is called in messages: `the role master`, `the node k8s-worker-1`.
-pub fn described(set: &str) -> String {
-    if set.starts_with("node ") { format!("the {set}") } else { format!("the role {set}") }
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Yaml(error) => Some(error),
+            Error::Write(error) => Some(error),
+            Error::Newer { .. } | Error::Dangling { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Write(_) => Some("keep the lock elsewhere with --lock FILE".into()),
+            Error::Dangling { .. } => {
+                Some("the lock was edited: `imgforge lock --update` makes it anew".into())
+            }
+            _ => self.below()?.hint(),
+        }
+    }
 }
 
 impl Lock {
@@ -235,19 +252,19 @@ impl Lock {
     }
 
     /// The packages of a set, in the order in which they are unpacked.
-    pub fn packages_of(&self, set: &str) -> Vec<&LockedPackage> {
+    pub fn packages_of(&self, set: &SetName) -> Vec<&LockedPackage> {
         let names = self.sets.get(set).map(|set| set.packages.as_slice()).unwrap_or_default();
         names.iter().filter_map(|name| self.package(name)).collect()
     }
 
     /// The artifacts of a set.
-    pub fn artifacts_of(&self, set: &str) -> Vec<&Artifact> {
+    pub fn artifacts_of(&self, set: &SetName) -> Vec<&Artifact> {
         let urls = self.sets.get(set).map(|set| set.artifacts.as_slice()).unwrap_or_default();
         urls.iter().filter_map(|url| self.artifact(url)).collect()
     }
 
     /// What `sets` add, one after the other.
-    pub fn added(&self, sets: &[&str]) -> Added {
+    pub fn added(&self, sets: &[&SetName]) -> Added {
         let packages: Vec<_> = sets.iter().flat_map(|set| self.packages_of(set)).cloned().collect();
         let is_source =
             |repository: &&LockedRepository| packages.iter().any(|p| p.repository == repository.name);
@@ -260,7 +277,7 @@ impl Lock {
     }
 
     /// The container images of a set.
-    pub fn images_of(&self, set: &str) -> Vec<&LockedImage> {
+    pub fn images_of(&self, set: &SetName) -> Vec<&LockedImage> {
         let references = self.sets.get(set).map(|set| set.images.as_slice()).unwrap_or_default();
         references.iter().filter_map(|reference| self.image(reference)).collect()
     }
@@ -284,6 +301,8 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
+    use imgforge_spec::Role;
+
     use super::*;
 
     fn package(name: &str) -> LockedPackage {
@@ -293,7 +312,7 @@ mod tests {
             architecture: "arm64".into(),
             url: format!("http://mirror/{name}.deb"),
             size: 7,
-            sha256: "0".repeat(64),
+            sha256: Sha256::of(name),
             repository: "http://mirror/ stable".into(),
             preinst: Preinst::None,
             imitated: Vec::new(),
@@ -305,7 +324,7 @@ mod tests {
         let set = Set { wanted: vec!["b".into()], packages: vec!["b".into(), "a".into()], ..Set::default() };
         Lock {
             format: FORMAT,
-            sets: BTreeMap::from([("master".into(), set)]),
+            sets: BTreeMap::from([(SetName::of_role(Role::Master), set)]),
             packages: ["c", "b", "a"].map(package).into(),
             ..Lock::default()
         }
@@ -320,9 +339,13 @@ mod tests {
         assert_eq!(lock.packages.iter().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), Some(lock.clone()));
-        let order: Vec<_> = lock.packages_of("master").iter().map(|package| package.name.clone()).collect();
+        let order: Vec<_> = lock
+            .packages_of(&SetName::of_role(Role::Master))
+            .iter()
+            .map(|package| package.name.clone())
+            .collect();
         assert_eq!(order, ["b", "a"], "the order of unpacking is kept");
-        assert!(lock.packages_of("worker").is_empty());
+        assert!(lock.packages_of(&SetName::of_role(Role::Worker)).is_empty());
     }
 
     #[test]

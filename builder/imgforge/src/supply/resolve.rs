@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgforge_debian::{
     Assessment, Candidate, Database, Effect, Package, Relation, Resolver, parse_relations, plan_unpack,
 };
+use imgforge_spec::{Diagnose, Sha256};
 
 use crate::{
     image::read::PackageTree,
     supply::{
         download::{self, Downloader, Pinned},
-        lock::{self, Lock, LockedPackage, Preinst, Set},
+        lock::{Lock, LockedPackage, Preinst, Set, SetName},
         repositories::{self, Metadata, Offer, Repository},
         unpack,
     },
@@ -23,7 +24,7 @@ pub struct Wanted {
     /// Packages, as relations in a `Depends` field: `containerd`, `kubelet (= 1.36.4-1.1)`.
     pub packages: Vec<String>,
     /// The set it is laid over: what that brings, it need not bring again.
-    pub over: Option<String>,
+    pub over: Option<SetName>,
 }
 
 /// Which pins of an earlier lock to let go of.
@@ -58,10 +59,10 @@ pub enum Error {
         source: imgforge_debian::Error,
     },
     /// There is no set of packages that brings what is wanted.
-    #[error("the packages of {} cannot be had", lock::described(set))]
+    #[error("the packages of {} cannot be had", set.described())]
     Unsolvable {
         /// The role.
-        set: String,
+        set: SetName,
         /// Why.
         source: imgforge_debian::Error,
     },
@@ -69,10 +70,10 @@ pub enum Error {
     #[error("the package database of the base")]
     Base(#[source] imgforge_debian::Error),
     /// Packages that cannot be unpacked together, or not over the base.
-    #[error("the packages of {} cannot be unpacked", lock::described(set))]
+    #[error("the packages of {} cannot be unpacked", set.described())]
     Clash {
         /// The role.
-        set: String,
+        set: SetName,
         /// Which, and why.
         source: imgforge_debian::Error,
     },
@@ -82,6 +83,31 @@ pub enum Error {
         /// Each with the reason.
         refused: Vec<String>,
     },
+}
+
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Repositories(error) => Some(error),
+            Error::Download(error) => Some(error),
+            Error::Unpack(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Unsolvable { .. } => {
+                "nothing of the base is upgraded or removed: ask for other packages or versions, or take a newer base"
+            }
+            Error::Clash { .. } => "leave out one of them, or ask for other packages",
+            Error::Refused { .. } => {
+                "leave these packages out and let apt install them on the running node, or take a base that has them"
+            }
+            _ => return self.below()?.hint(),
+        };
+        Some(hint.into())
+    }
 }
 
 /// Makes locks for one base.
@@ -102,7 +128,7 @@ impl Resolve<'_> {
     pub fn packages(
         &self,
         lock: &mut Lock,
-        wanted: &BTreeMap<String, Wanted>,
+        wanted: &BTreeMap<SetName, Wanted>,
         update: &Update,
     ) -> Result<(), Error> {
         if self.repositories.is_empty() && wanted.values().any(|wanted| !wanted.packages.is_empty()) {
@@ -174,21 +200,21 @@ impl Resolve<'_> {
     /// found out by a build.
     fn rehearse<'b>(
         &self,
-        name: &str,
+        name: &SetName,
         sets: impl Iterator<Item = &'b Set>,
         archives: &BTreeMap<String, Package>,
     ) -> Result<(), Error> {
         let packages = sets.flat_map(|set| &set.packages);
         let archives = packages.filter_map(|package| archives.get(package).cloned());
         let plan = plan_unpack(&self.root, &archives.collect::<Vec<_>>());
-        plan.map(drop).map_err(|source| Error::Clash { set: name.to_owned(), source })
+        plan.map(drop).map_err(|source| Error::Clash { set: name.clone(), source })
     }
 }
 
 /// Puts the packages that are missing into the store.
 pub fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Result<(), Error> {
     let missing: Vec<_> =
-        packages.iter().filter(|package| !metadata.store.blob(&package.sha256).is_file()).collect();
+        packages.iter().filter(|package| !metadata.store.blob(package.sha256).is_file()).collect();
     let total: u64 = missing.iter().map(|package| package.size).sum();
     let (Some(first), downloader) = (missing.first(), metadata.downloader) else { return Ok(()) };
     let downloader: &Downloader =
@@ -199,7 +225,7 @@ pub fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Re
         let file = Pinned {
             url: &package.url,
             candidates: &metadata.settings.candidates(&package.url),
-            sha256: &package.sha256,
+            sha256: package.sha256,
             size: Some(package.size),
             accept: None,
         };
@@ -239,7 +265,7 @@ impl<'a> Universe<'a> {
             architecture: candidate.identity.architecture.clone(),
             url: format!("{}{path}", offer.uri),
             size: candidate.sum.size,
-            sha256: candidate.sum.sha256.to_string(),
+            sha256: candidate.sum.sha256,
             repository: offer.repository.name.clone(),
             preinst: Preinst::None,
             imitated: Vec::new(),
@@ -249,20 +275,20 @@ impl<'a> Universe<'a> {
 }
 
 /// Name and SHA-256 of each package that is to stay as it is.
-fn pins(lock: &Lock, update: &Update) -> BTreeMap<String, String> {
+fn pins(lock: &Lock, update: &Update) -> BTreeMap<String, Sha256> {
     let stays = |package: &&LockedPackage| match update {
         Update::Nothing => true,
         Update::Everything => false,
         Update::Packages(names) => !names.contains(&package.name),
     };
     let packages = lock.packages.iter().filter(stays);
-    packages.map(|package| (package.name.clone(), package.sha256.clone())).collect()
+    packages.map(|package| (package.name.clone(), package.sha256)).collect()
 }
 
 /// Leaves, of a pinned package that can still be had, nothing else to choose.
-fn keep_pins(offers: &mut [Offer], pins: &BTreeMap<String, String>) {
+fn keep_pins(offers: &mut [Offer], pins: &BTreeMap<String, Sha256>) {
     let is_pinned = |candidate: &Candidate| {
-        pins.get(&candidate.identity.name).is_some_and(|sha256| *sha256 == candidate.sum.sha256.to_string())
+        pins.get(&candidate.identity.name).is_some_and(|sha256| *sha256 == candidate.sum.sha256)
     };
     let all = || offers.iter().flat_map(|offer| &offer.candidates);
     let kept: BTreeSet<String> =

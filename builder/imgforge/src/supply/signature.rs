@@ -10,6 +10,7 @@ use std::{
 };
 
 use imgforge_debian::{Fingerprint, Keyring, Trust};
+use imgforge_spec::{Class, Diagnose};
 
 use crate::{
     catalogue::vendor::Signer,
@@ -74,10 +75,29 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether the build machine or the network, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
-        matches!(self, Error::Unsigned { .. } | Error::NoKey { source: Some(_), .. } | Error::Read { .. })
+impl Diagnose for Error {
+    fn hint(&self) -> Option<String> {
+        const OTHERWISE: &str =
+            "pin the image with `sha256` in the board's profile, or give it with --base FILE";
+        match self {
+            Error::Unsigned { .. } => Some(OTHERWISE.into()),
+            Error::NoKey { .. } => Some(format!("put the key there as NAME.asc; or {OTHERWISE}")),
+            Error::Untrusted { .. } => Some(
+                "do not use the image: ask the vendor who signs it now, and change `image-signers` if that has changed"
+                    .into(),
+            ),
+            Error::Key { .. } => Some("take the file away, or export the key again".into()),
+            Error::Read { .. } => None,
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Unsigned { .. } | Error::NoKey { source: Some(_), .. } | Error::Read { .. } => {
+                Class::Machine
+            }
+            _ => Class::Input,
+        }
     }
 }
 

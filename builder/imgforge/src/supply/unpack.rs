@@ -16,6 +16,7 @@ use std::{
 
 use imgforge_debian::{Checked, Limits, Member, MemberKind, Package, Sha256, read_tarball};
 use imgforge_disk::{Access, AtomicFile, Content, FileContent};
+use imgforge_spec::Diagnose;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -62,6 +63,23 @@ pub enum Error {
     },
 }
 
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Store(error) => error.hint(),
+            // Its bytes are the pinned ones.
+            _ => Some("it was published like this: take another version, and tell who publishes it".into()),
+        }
+    }
+}
+
 /// A list of members, as the store keeps it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Index<T> {
@@ -79,7 +97,7 @@ impl<T> Unpacked<T> {
     pub fn bytes(&self, offset: u64, size: u64, sha256: Option<Sha256>) -> io::Result<Bytes> {
         let contents: Arc<dyn Content> = Arc::clone(&self.contents) as _;
         let content = Slice::new(contents, offset..offset.saturating_add(size))?;
-        Ok(Bytes { content: Arc::new(content), sha256: sha256.map(|sha256| sha256.to_string()) })
+        Ok(Bytes { content: Arc::new(content), sha256 })
     }
 }
 
@@ -106,7 +124,7 @@ pub fn packages(store: &Store, locked: &[&LockedPackage]) -> Result<Vec<Unpacked
 /// One package of a lock, which must be in the store.
 pub fn package(store: &Store, locked: &LockedPackage) -> Result<Unpacked<Package>, Error> {
     let what = format!("{} {} {}", locked.name, locked.version, locked.architecture);
-    let unpacked = cached(store, &locked.sha256, &what, |deb, contents| {
+    let unpacked = cached(store, locked.sha256, &what, |deb, contents| {
         Package::read(deb, &Limits::default(), |_, content| io::copy(content, contents).map(drop))
     })?;
     let identity = &unpacked.archive.identity;
@@ -119,7 +137,7 @@ pub fn package(store: &Store, locked: &LockedPackage) -> Result<Unpacked<Package
 /// What `read` makes of the file with this hash, from the cache if it is there.
 fn cached<T: Serialize + DeserializeOwned>(
     store: &Store,
-    sha256: &str,
+    sha256: Sha256,
     what: &str,
     read: impl FnOnce(&mut dyn Read, &mut dyn Write) -> imgforge_debian::Result<T>,
 ) -> Result<Unpacked<T>, Error> {
@@ -135,11 +153,10 @@ fn cached<T: Serialize + DeserializeOwned>(
     };
     let size = fs::metadata(&blob).map_err(failed("cannot read"))?.len();
     let file = File::open(&blob).map_err(failed("cannot read"))?;
-    let expected: Sha256 = sha256.parse().map_err(archive_failed)?;
     let output = AtomicFile::create(&contents_path, Access::Public)
         .map_err(|error| failed("cannot unpack")(io::Error::other(error)))?;
     let mut contents = io::BufWriter::with_capacity(1 << 20, output.file());
-    let mut checked = Checked::new(BufReader::with_capacity(1 << 18, file), size, expected);
+    let mut checked = Checked::new(BufReader::with_capacity(1 << 18, file), size, sha256);
     let archive = read(&mut checked, &mut contents).map_err(archive_failed)?;
     // To the end, where the sum is checked.
     io::copy(&mut checked, &mut io::sink()).map_err(|error| archive_failed(error.into()))?;
@@ -180,7 +197,7 @@ pub struct Tarball {
 
 /// The tarball `artifact`, which must be in the store.
 pub fn tarball(store: &Store, artifact: &Artifact) -> Result<Unpacked<Tarball>, Error> {
-    cached(store, &artifact.sha256, &artifact.url, |file, contents| {
+    cached(store, artifact.sha256, &artifact.url, |file, contents| {
         let keep = |_: &Member, content: &mut dyn Read| io::copy(content, contents).map(drop);
         read_tarball(file, &Limits::default(), keep).map(|members| Tarball { members })
     })

@@ -1,36 +1,101 @@
-//! What the command line asks for: one image for a board and a role, or those of a cluster's nodes.
+//! What is wanted: one image for a board and a role, or those of a cluster's nodes, each with everything it names resolved.
 
 pub mod cluster;
 pub mod node;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
+use imgforge_spec::{Diagnose, Hostname, Role};
+
+use self::{
+    cluster::{ClusterFile, Membership},
+    node::Node,
+};
 use crate::{
-    build::error::Error,
-    catalogue::profile::Catalogue,
-    cli::TargetArgs,
-    host::{console::Console, settings::Settings},
-    target::{
-        cluster::{ClusterFile, Membership},
-        node::{Node, Role},
-    },
+    catalogue::{self, Board, Catalogue},
+    host::console::Console,
+    supply::lock::SetName,
 };
 
-/// One image that is asked for.
+/// What is asked for, in the words of whoever asks.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub enum Asked {
+    /// One image.
+    Alone(Alone),
+    /// The nodes of a cluster.
+    Cluster {
+        /// The cluster file.
+        file: PathBuf,
+        /// Where its secrets are, and what opens them.
+        secrets: SecretsPaths,
+        /// Only the nodes of these names; all where there are none.
+        nodes: Vec<String>,
+    },
+}
+
+/// One image, as it is asked for.
+#[derive(Debug, Clone)]
+pub struct Alone {
     /// The board, by its name or an alias.
     pub board: String,
+    /// What the node does.
+    pub role: Role,
+    /// The node's name, in place of that of its settings.
+    pub hostname: Option<Hostname>,
+    /// The file with the node's settings.
+    pub node: Option<PathBuf>,
+    /// The lock, in place of the one beside the profile.
+    pub lock: Option<PathBuf>,
+}
+
+/// Where a cluster's secrets are said to be.
+#[derive(Debug, Clone, Default)]
+pub struct SecretsPaths {
+    /// The file, in place of the one beside the cluster file.
+    pub file: Option<PathBuf>,
+    /// The key that opens it.
+    pub identity: Option<PathBuf>,
+}
+
+/// One image that is wanted.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The board.
+    pub board: Arc<Board>,
     /// What the node does.
     pub role: Role,
     /// The node's settings, checked.
     pub node: Node,
     /// The node's place in its cluster; `None` for an image that anybody may have.
     pub membership: Option<Membership>,
-    /// The lock, where it is not the one beside the profile.
-    pub lock: Option<PathBuf>,
+    /// The lock, which may not be there yet.
+    pub lock: PathBuf,
     /// What the lock calls that which its release adds to the base.
-    pub set: String,
+    pub set: SetName,
+}
+
+/// Why it cannot be said what is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A board or a release of Kubernetes.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// A node's settings.
+    #[error(transparent)]
+    Node(#[from] node::Error),
+    /// The cluster's files.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+}
+
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        Some(match self {
+            Error::Catalogue(error) => error,
+            Error::Node(error) => error,
+            Error::Cluster(error) => error,
+        })
+    }
 }
 
 impl Target {
@@ -42,53 +107,44 @@ impl Target {
 
     /// Whether both are made from the same release.
     pub fn shares_release(&self, other: &Self) -> bool {
-        let parts = |target: &Self| {
-            let Self { board, role, node, lock, set, .. } = target.release();
-            (board, role, node, lock, set)
-        };
-        parts(self) == parts(other)
+        let of_release = |target: &Self| target.node.of_release(target.membership.is_some());
+        self.board.profile.board == other.board.profile.board
+            && self.role == other.role
+            && self.lock == other.lock
+            && self.set == other.set
+            && of_release(self) == of_release(other)
     }
 }
 
-/// Everything `args` ask for, in order. What should be known of a cluster file is said on `console`.
-pub fn targets(args: &TargetArgs, settings: &Settings, console: &Console) -> Result<Vec<Target>, Error> {
-    match (&args.cluster, &args.board, args.role) {
-        (Some(path), ..) => {
-            let folders = settings.profile_folders(args.profiles.as_deref());
-            let catalogue = Catalogue::load(&folders)?;
-            let (secrets, identity) = (args.secrets.secrets.as_deref(), args.secrets.identity.as_deref());
-            let file = ClusterFile::read(path, secrets, identity, &catalogue, &folders)?;
+/// Everything that is `asked` for, in order. What should be known of a cluster file is said on `console`.
+pub fn targets(asked: &Asked, catalogue: &Catalogue, console: &Console) -> Result<Vec<Target>, Error> {
+    match asked {
+        Asked::Alone(asked) => Ok(vec![alone(asked, catalogue)?]),
+        Asked::Cluster { file, secrets, nodes } => {
+            let file = ClusterFile::read(file, secrets, catalogue)?;
             file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
-            file.targets(&args.node)
+            file.targets(nodes)
         }
-        (None, Some(board), Some(role)) => Ok(vec![alone(args, board, role)?]),
-        // clap asks for both.
-        (None, ..) => Ok(Vec::new()),
     }
 }
 
-/// The node's file, with what the command line says on top.
-fn alone(args: &TargetArgs, board: &str, role: Role) -> Result<Target, Error> {
-    let mut node = match args.node.as_slice() {
-        [] => Node::default(),
-        [file] => Node::read(file.as_ref())?,
-        [..] => {
-            let message = "one file has a node's settings; several names of nodes go with --cluster".into();
-            return Err(node::Error::Invalid { setting: "--node".into(), message }.into());
-        }
-    };
+/// The node's file, with what was asked for by itself on top.
+fn alone(asked: &Alone, catalogue: &Catalogue) -> Result<Target, Error> {
+    let board = catalogue.board(&asked.board)?;
+    let mut node = asked.node.as_deref().map(Node::read).transpose()?.unwrap_or_default();
     // The name that a release image has anyway makes no node of it.
-    let of_release = format!("{board}-{}", role.name());
-    if let Some(hostname) = args.hostname.as_ref().filter(|hostname| **hostname != of_release) {
+    let of_release = Hostname::of_board(&board.profile.board, asked.role);
+    if let Some(hostname) = asked.hostname.as_ref().filter(|hostname| **hostname != of_release) {
         node.hostname = Some(hostname.clone());
     }
     node.check()?;
+    let beside = || board.path.with_extension("lock.yaml");
     Ok(Target {
-        board: board.to_owned(),
-        role,
+        role: asked.role,
         node,
         membership: None,
-        lock: args.lock.clone(),
-        set: role.name().to_owned(),
+        lock: asked.lock.clone().unwrap_or_else(beside),
+        set: SetName::of_role(asked.role),
+        board,
     })
 }

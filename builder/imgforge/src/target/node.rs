@@ -3,38 +3,11 @@
 use std::{net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
+use imgforge_spec::{Diagnose, Hostname, ImagePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalogue::kubernetes::Choice, image_path::ImagePath, yaml};
-
-/// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// A plain node: hostname, mounts, users, overlays; nothing of Kubernetes.
-    Base,
-    /// Runs the control plane.
-    Master,
-    /// Joins a control plane.
-    Worker,
-}
-
-impl Role {
-    /// The name used in files and folders.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Base => "base",
-            Role::Master => "master",
-            Role::Worker => "worker",
-        }
-    }
-
-    /// Whether Kubernetes runs on such a node.
-    pub fn runs_kubernetes(self) -> bool {
-        self != Role::Base
-    }
-}
+use crate::{catalogue::kubernetes::Choice, yaml};
 
 /// Settings of a node, from the file given with `--node`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -42,7 +15,7 @@ impl Role {
 pub struct Node {
     /// Host name; the default is `<board>-<role>`.
     #[serde(default)]
-    pub hostname: Option<String>,
+    pub hostname: Option<Hostname>,
     /// People (and machines) who may log in.
     #[serde(default)]
     pub users: Vec<User>,
@@ -168,6 +141,15 @@ pub enum Error {
     },
 }
 
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Yaml(error) => Some(error),
+            Error::Invalid { .. } => None,
+        }
+    }
+}
+
 fn invalid(setting: impl Into<String>, message: impl Into<String>) -> Error {
     Error::Invalid { setting: setting.into(), message: message.into() }
 }
@@ -194,9 +176,6 @@ impl Node {
 
     /// Checks every value. Called once all sources (file, command line) are merged.
     pub fn check(&self) -> Result<(), Error> {
-        if let Some(hostname) = &self.hostname {
-            check_hostname(hostname)?;
-        }
         for (index, user) in self.users.iter().enumerate() {
             user.check(&format!("users[{index}]"))?;
             if self.users[..index].iter().any(|other| other.name == user.name) {
@@ -276,19 +255,6 @@ impl User {
     }
 }
 
-/// RFC 1123 label, as kubeadm wants it: lower case, digits, hyphens inside, at most 63.
-fn check_hostname(hostname: &str) -> Result<(), Error> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label = |l: &str| {
-        !l.is_empty() && l.len() <= 63 && l.chars().all(good) && !l.starts_with('-') && !l.ends_with('-')
-    };
-    if hostname.len() <= 64 && hostname.split('.').all(label) {
-        return Ok(());
-    }
-    let message = format!("`{hostname}` is no host name: a-z, 0-9 and `-` between them, at most 63 a label");
-    Err(invalid("hostname", message))
-}
-
 /// A type and base64 data on one line, options before them allowed.
 fn is_public_key(line: &str) -> bool {
     const TYPES: [&str; 3] = ["ssh-", "ecdsa-sha2-", "sk-"];
@@ -305,16 +271,6 @@ mod tests {
     fn error_of(text: &str) -> String {
         let node: Node = yaml::parse(Path::new("node.yaml"), text).unwrap();
         node.check().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn hostnames_follow_rfc_1123() {
-        for good in ["k8s-master-1", "a", "node.home.lan"] {
-            check_hostname(good).unwrap();
-        }
-        for bad in ["", "-a", "a-", "A", "a_b", "a..b", &"a".repeat(64)] {
-            assert!(check_hostname(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::Diagnose;
 use serde::de::DeserializeOwned;
 
 pub use place::{Place, Position};
@@ -40,6 +41,17 @@ pub enum Error {
         /// What the author may have meant.
         suggestion: Option<String>,
     },
+}
+
+impl Diagnose for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Invalid { suggestion: Some(suggestion), .. } => {
+                Some(format!("did you mean `{suggestion}`?"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Documents written by people are far below this many bytes.

@@ -7,17 +7,21 @@ use std::{
 };
 
 use imgforge::{
-    build::prepare::node_wants,
-    catalogue::{kubernetes::Content, profile::Catalogue},
+    build::prepare::Prepared,
+    catalogue::{Catalogue, kubernetes::Content},
     image::change::{Access, Action, Change, Origin, Volume},
-    plan::{self, Additions, Request, record::Record},
-    supply::pin::Wants,
-    target::cluster::{ClusterFile, Error, recipients},
+    plan::{self, Request, record::Record},
+    supply::pin::{Additions, Wants},
+    target::{
+        SecretsPaths,
+        cluster::{ClusterFile, Error, recipients},
+    },
 };
+use imgforge_spec::Diagnose;
 use tempfile::TempDir;
 
 use crate::{
-    plan::{EPOCH, boot, change, repository, root, text},
+    plan::{boot, change, pinned, repository, root, text},
     tree::MemoryTree,
 };
 
@@ -42,7 +46,6 @@ fn chmod(path: &Path, mode: u32) {
 /// A cluster file in a folder of its own.
 struct Lab {
     folder: TempDir,
-    folders: Vec<PathBuf>,
     catalogue: Catalogue,
 }
 
@@ -50,9 +53,8 @@ impl Lab {
     fn new(text: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("home.yaml"), text).unwrap();
-        let folders = vec![repository().join("board-profiles")];
-        let catalogue = Catalogue::load(&folders).unwrap();
-        Self { folder, folders, catalogue }
+        let catalogue = Catalogue::load(vec![repository().join("board-profiles")]).unwrap();
+        Self { folder, catalogue }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -66,7 +68,8 @@ impl Lab {
     /// The cluster file, with a file that opens its secrets.
     fn file_with(&self, identity: Option<&Path>) -> ClusterFile<'_> {
         let path = self.path("home.yaml");
-        ClusterFile::read(&path, None, identity, &self.catalogue, &self.folders).unwrap()
+        let secrets = SecretsPaths { file: None, identity: identity.map(Path::to_owned) };
+        ClusterFile::read(&path, &secrets, &self.catalogue).unwrap()
     }
 
     /// Secrets that are encrypted for [`IDENTITY`], and the file that holds it.
@@ -87,20 +90,20 @@ impl Lab {
 
     /// What is asked for by a node, with the cluster's secrets.
     fn request(&self, hostname: &str) -> Request {
+        let mut request = self.request_without_secrets(hostname);
+        request.membership.as_mut().unwrap().read_secrets().unwrap();
+        request
+    }
+
+    fn request_without_secrets(&self, hostname: &str) -> Request {
         let target = self.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
-        let (_, profile) = self.catalogue.find(&target.board).unwrap();
-        let mut membership = target.membership.unwrap();
-        membership.read_secrets().unwrap();
         Request {
-            profile: profile.clone(),
-            vendor: self.catalogue.vendor(profile, &self.folders).unwrap(),
+            board: target.board,
             role: target.role,
             node: target.node,
-            membership: Some(membership),
+            membership: target.membership,
             kubernetes: None,
             overlays: repository().join("overlays"),
-            base: "0".repeat(64),
-            epoch: EPOCH,
         }
     }
 
@@ -108,7 +111,7 @@ impl Lab {
     fn plan(&self, hostname: &str) -> (Vec<Change>, bool) {
         let request = self.request(hostname);
         let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
-        let changes = plan::plan(&request, &additions, &base(), Some(&boot())).unwrap();
+        let changes = plan::plan(&pinned(&request), &additions, &base(), Some(&boot())).unwrap();
         let holds_secrets = request.holds_secrets(&changes);
         (changes, holds_secrets)
     }
@@ -132,10 +135,13 @@ fn a_node_becomes_a_target_with_all_the_file_says() {
     let lab = Lab::new(TWO_NODES);
     let targets = lab.file().targets(&[]).unwrap();
     let [master, worker] = targets.as_slice() else { panic!("{targets:?}") };
-    assert_eq!((master.board.as_str(), master.set.as_str()), ("virt-arm64", "master"));
-    assert_eq!(master.lock, Some(lab.path("home.virt-arm64.lock.yaml")), "one lock a board, beside the file");
+    assert_eq!(
+        (master.board.profile.board.as_str(), master.set.to_string().as_str()),
+        ("virt-arm64", "master")
+    );
+    assert_eq!(master.lock, lab.path("home.virt-arm64.lock.yaml"), "one lock a board, beside the file");
     assert_eq!(master.node.kubernetes.as_ref().unwrap().release, "1.36", "the release file is the minor's");
-    assert_eq!(worker.set, "worker", "its own packages are a layer over what all workers have");
+    assert_eq!(worker.set.to_string(), "worker", "its own packages are a layer over what all workers have");
     let names: Vec<&str> = worker.node.users.iter().map(|user| user.name.as_str()).collect();
     assert_eq!(names, ["guest", "ops"]);
     assert_eq!(worker.node.time_servers, ["192.168.1.1"]);
@@ -209,7 +215,7 @@ fn docker_comes_with_the_node_over_a_release_that_knows_nothing_of_it() {
     assert!(!removed(&other).contains(&"/usr/local/bin/containerd".to_owned()));
     assert!(!other.iter().any(|change| change.path.to_string().contains("docker.service.wants")));
 
-    let [of_worker, of_other] = ["w", "c"].map(|name| Record::new(&lab.request(name)).unwrap());
+    let [of_worker, of_other] = ["w", "c"].map(|name| Record::new(&pinned(&lab.request(name))).unwrap());
     assert_eq!(of_worker.misfits(&of_other), [], "both are made from the same release");
 }
 
@@ -218,8 +224,10 @@ fn docker_is_locked_for_the_node_and_cri_dockerd_is_pinned() {
     let lab = Lab::new(DOCKER);
     let bundle = |hostname: &str| {
         let target = lab.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
-        let release = Wants { set: target.set.clone(), over: None, content: Content::default() };
-        node_wants(&target, &release).unwrap().unwrap().content
+        let wants = Wants { set: target.set.clone(), over: None, content: Content::default() };
+        let request = lab.request_without_secrets(hostname).release();
+        let prepared = Prepared { request, notes: Vec::new(), wants, lock_path: target.lock.clone() };
+        prepared.layers(&target).unwrap().node.unwrap().content
     };
     let Content { packages, artifacts, .. } = bundle("w");
     assert_eq!(packages, ["docker.io", "docker-cli", "file"], "each once");
@@ -314,7 +322,8 @@ fn the_example_can_be_built() {
     let text = fs::read_to_string(repository().join("examples/home.yaml")).unwrap();
     let lab = Lab::new(&text);
     lab.file().notices().unwrap();
-    let sets: Vec<String> = lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set).collect();
+    let sets: Vec<String> =
+        lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set.to_string()).collect();
     assert_eq!(sets, ["master", "worker", "worker"]);
 }
 

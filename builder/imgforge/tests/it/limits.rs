@@ -1,31 +1,32 @@
 //! What the boards of the repository's profiles can be, and what is said where they cannot.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgforge::{
     build::error::Error,
     catalogue::{
-        kubernetes::{Choice, Release, Way},
+        Catalogue,
+        kubernetes::{Choice, Way},
         limits::{self, Abilities},
-        profile::{Catalogue, Profile},
+        profile::Profile,
     },
     host::console::render,
-    target::node::Role,
 };
+use imgforge_spec::{Diagnose, Role};
 
-fn folders() -> [PathBuf; 1] {
-    [Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-profiles")]
+fn catalogue() -> Catalogue {
+    Catalogue::load(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-profiles")]).unwrap()
 }
 
 fn profile(board: &str) -> Profile {
-    Catalogue::load(&folders()).unwrap().find(board).unwrap().1.clone()
+    catalogue().find(board).unwrap().1.clone()
 }
 
 /// What is said of `board` in `role` with its own Kubernetes, or `release`.
 fn notes(board: &str, role: Role, release: Option<&str>) -> Result<Vec<String>, String> {
     let profile = profile(board);
     let own = profile.kubernetes.as_ref().map(|choice| choice.release.as_str());
-    let release = release.or(own).map(|name| Release::find(name, &folders()).unwrap());
+    let release = release.or(own).map(|name| catalogue().release(name).unwrap());
     limits::check(&profile, role, release.as_ref()).map_err(|refused| {
         let error = Error::from(refused);
         render(&error, error.hint().as_deref())
@@ -94,15 +95,15 @@ fn an_image_that_will_vanish_is_announced() {
 
 #[test]
 fn the_profiles_own_kubernetes_runs_on_every_board_that_can_have_it() {
-    let catalogue = Catalogue::load(&folders()).unwrap();
-    for (_, profile) in catalogue.boards() {
+    let catalogue = catalogue();
+    for profile in catalogue.profiles() {
         let abilities = Abilities::of(profile);
         assert_eq!(abilities.newest.is_some(), profile.kubernetes.is_some(), "{}", profile.board);
         for role in abilities.roles {
-            notes(&profile.board, role, None).unwrap_or_else(|said| panic!("{said}"));
+            notes(profile.board.as_str(), role, None).unwrap_or_else(|said| panic!("{said}"));
         }
         if let Some(Choice { release, from }) = &profile.kubernetes {
-            let release = Release::find(release, &folders()).unwrap();
+            let release = catalogue.release(release).unwrap();
             release.content(profile.architecture, *from).unwrap_or_else(|error| panic!("{error}"));
             assert!(*from == Way::Artifacts || profile.base.file.is_some(), "{}", profile.board);
         }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use imgforge::{
-    catalogue::profile::Catalogue,
+    catalogue::Catalogue,
     image::change::{Access, Action, Change, Volume},
-    image_path::ImagePath,
-    plan::{self, Additions, Request},
-    target::node::{Node, Role},
+    plan::{self, Pinned, Request},
+    supply::pin::Additions,
+    target::node::Node,
     yaml,
 };
+use imgforge_spec::{Diagnose, ImagePath, Role, Sha256};
 use tempfile::TempDir;
 
 use crate::tree::MemoryTree;
@@ -23,24 +24,26 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+fn catalogue() -> Catalogue {
+    Catalogue::load(vec![repository().join("board-profiles")]).unwrap()
+}
+
 fn request(board: &str, role: Role, node: &str) -> Request {
-    let folders = [repository().join("board-profiles")];
-    let catalogue = Catalogue::load(&folders).unwrap();
-    let (_, profile) = catalogue.find(board).unwrap();
-    let vendor = catalogue.vendor(profile, &folders).unwrap();
     let node: Node = yaml::parse(Path::new("node.yaml"), node).unwrap();
     node.check().unwrap();
     Request {
-        profile: profile.clone(),
-        vendor,
+        board: catalogue().board(board).unwrap(),
         role,
         node,
         membership: None,
         kubernetes: None,
         overlays: repository().join("overlays"),
-        base: "0".repeat(64),
-        epoch: EPOCH,
     }
+}
+
+/// The request over some base.
+pub fn pinned(request: &Request) -> Pinned {
+    Pinned { request: request.clone(), base: Sha256::of(b""), epoch: EPOCH }
 }
 
 /// What every Debian has, and what the boards' vendors add.
@@ -73,9 +76,9 @@ pub fn boot() -> MemoryTree {
 }
 
 fn plan_of(request: &Request) -> Vec<Change> {
-    let has_boot = request.profile.layout.boot.is_some();
+    let has_boot = request.board.profile.layout.boot.is_some();
     let boot = boot();
-    plan::plan(request, &Additions::default(), &root(), has_boot.then_some(&boot as _)).unwrap()
+    plan::plan(&pinned(request), &Additions::default(), &root(), has_boot.then_some(&boot as _)).unwrap()
 }
 
 pub fn change<'a>(changes: &'a [Change], volume: Volume, path: &str) -> &'a Change {
@@ -97,10 +100,10 @@ pub fn text(changes: &[Change], volume: Volume, path: &str) -> String {
 
 #[test]
 fn every_board_can_be_planned_in_every_role() {
-    let catalogue = Catalogue::load(&[repository().join("board-profiles")]).unwrap();
-    for (_, profile) in catalogue.boards() {
+    let catalogue = catalogue();
+    for profile in catalogue.profiles() {
         for role in [Role::Base, Role::Master, Role::Worker] {
-            let changes = plan_of(&request(&profile.board, role, ""));
+            let changes = plan_of(&request(profile.board.as_str(), role, ""));
             let hostname = text(&changes, Volume::Root, "/etc/hostname");
             assert_eq!(hostname, format!("{}-{}\n", profile.board, role.name()));
         }
@@ -110,13 +113,13 @@ fn every_board_can_be_planned_in_every_role() {
 #[test]
 fn boards_are_found_by_their_aliases() {
     for alias in ["roc-rk3328-cc", "renegade"] {
-        assert_eq!(request(alias, Role::Base, "").profile.board, "rk3328");
+        assert_eq!(request(alias, Role::Base, "").board.profile.board.as_str(), "rk3328");
     }
 }
 
 #[test]
 fn an_unknown_board_is_answered_with_the_nearest_one() {
-    let catalogue = Catalogue::load(&[repository().join("board-profiles")]).unwrap();
+    let catalogue = catalogue();
     let error = catalogue.find("rk3382").unwrap_err();
     assert_eq!(error.to_string(), "no board is called `rk3382`");
     assert_eq!(imgforge::build::error::Error::from(error).hint().as_deref(), Some("did you mean `rk3328`?"));
@@ -153,7 +156,7 @@ fn mounts_follow_the_vendors_own() {
 fn a_mount_the_vendor_has_is_refused() {
     let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
     let root = MemoryTree::of(&[("/etc/hosts", ""), ("/etc/fstab", "LABEL=y /data ext4 defaults 0 0\n")]);
-    let error = plan::plan(&request, &Additions::default(), &root, None).unwrap_err();
+    let error = plan::plan(&pinned(&request), &Additions::default(), &root, None).unwrap_err();
     assert_eq!(error.to_string(), "mounts: the base's own /etc/fstab already mounts something on /data");
 }
 
@@ -248,7 +251,7 @@ fn what_is_taken_away_stays_so_when_something_else_is_put_there() {
     fs::write(folder.path().join("common/root/etc/skel/.bashrc"), "# new\n").unwrap();
     let node = "users: [{name: ops}]";
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, node) };
-    let changes = plan::plan(&request, &Additions::default(), &root(), None).unwrap();
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap();
     let skel = ImagePath::new("/etc/skel").unwrap();
     let actions: Vec<&Action> = changes.iter().filter(|c| c.path == skel).map(|c| &c.action).collect();
     assert!(matches!(actions[..], [Action::Remove, Action::Directory { .. }]), "{actions:?}");
@@ -271,7 +274,7 @@ fn a_template_with_an_unknown_variable_is_an_error() {
     fs::write(overlay.join("overlay.yaml"), "files: {/etc/x: {template: true}}\n").unwrap();
     fs::write(overlay.join("root/etc/x"), "a\n{{ node.hostnam }}\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+    let error = plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap_err().to_string();
     assert!(error.ends_with("common/root/etc/x: line 2: `node.hostnam` is undefined"), "{error}");
 }
 
@@ -281,7 +284,7 @@ fn a_declaration_without_its_file_is_an_error() {
     fs::create_dir_all(folder.path().join("common")).unwrap();
     fs::write(folder.path().join("common/overlay.yaml"), "files: {/etc/x: {mode: '0600'}}\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+    let error = plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap_err().to_string();
     assert!(error.contains("files: /etc/x is declared"), "{error}");
 }
 
@@ -291,7 +294,7 @@ fn a_unit_that_is_nowhere_cannot_be_enabled() {
     fs::create_dir_all(folder.path().join("common")).unwrap();
     fs::write(folder.path().join("common/overlay.yaml"), "enable: [absent.service]\n").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err();
+    let error = plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "overlay common enables absent.service, but neither the overlays nor the base have such a unit"
@@ -372,8 +375,13 @@ fn swap_goes_and_a_node_that_is_to_have_it_gets_back_the_vendors() {
         ),
     ] {
         let over = |node: &str, root: &MemoryTree| {
-            plan::plan(&request(board, Role::Worker, node), &Additions::default(), root, Some(&boot()))
-                .unwrap()
+            plan::plan(
+                &pinned(&request(board, Role::Worker, node)),
+                &Additions::default(),
+                root,
+                Some(&boot()),
+            )
+            .unwrap()
         };
         let vendors = root().with_file(zram, "ENABLED=true\n# SWAP=false\n", Access::root(0o644));
         let release = over("", &vendors);
@@ -395,7 +403,7 @@ fn a_condition_on_a_variable_that_is_not_there_is_an_error() {
     fs::write(overlay.join("overlay.yaml"), "files: {/etc/x: {when: node.adress}}\n").unwrap();
     fs::write(overlay.join("root/etc/x"), "").unwrap();
     let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-    let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+    let error = plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap_err().to_string();
     assert!(error.ends_with("`when` names `node.adress`, and there is no such variable"), "{error}");
 }
 
@@ -408,7 +416,8 @@ fn an_image_for_everybody_holds_no_secret() {
         fs::create_dir_all(folder.path().join("common/root/etc")).unwrap();
         fs::write(folder.path().join("common/root/etc/x"), content).unwrap();
         let request = Request { overlays: folder.path().to_owned(), ..request("rk3328", Role::Base, "") };
-        let error = plan::plan(&request, &Additions::default(), &root(), None).unwrap_err().to_string();
+        let error =
+            plan::plan(&pinned(&request), &Additions::default(), &root(), None).unwrap_err().to_string();
         assert_eq!(error, format!("/etc/x holds {what}, and without --cluster an image is for everybody"));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgforge::supply::store::{Error, Kind, References, Store};
-use sha2::{Digest, Sha256};
+use imgforge_spec::Sha256;
 use tempfile::TempDir;
 
 /// A folder with a store.
@@ -29,16 +29,16 @@ impl Place {
     }
 
     /// Puts a file into the store as a download does; returns its hash.
-    fn put(&self, bytes: &[u8]) -> String {
-        let sha256 = sha256(bytes);
-        let partial = self.store.blob(&sha256).with_extension("partial");
+    fn put(&self, bytes: &[u8]) -> Sha256 {
+        let sha256 = Sha256::of(bytes);
+        let partial = self.store.blob(sha256).with_extension("partial");
         fs::write(&partial, bytes).unwrap();
-        self.store.keep_blob(&File::open(&partial).unwrap(), &partial, &sha256).unwrap();
+        self.store.keep_blob(&File::open(&partial).unwrap(), &partial, sha256).unwrap();
         sha256
     }
 
     /// A lock that names these files.
-    fn lock(&self, hashes: &[&str]) -> References {
+    fn lock(&self, hashes: &[Sha256]) -> References {
         let path = self.path("x.lock.yaml");
         let entries = hashes.iter().map(|sha256| format!("- {{ name: thing, sha256: {sha256} }}\n"));
         fs::write(&path, entries.collect::<String>()).unwrap();
@@ -56,10 +56,6 @@ impl Place {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn no_progress(_: u64) {}
 
 fn run(command: &mut Command) -> String {
@@ -71,75 +67,75 @@ fn run(command: &mut Command) -> String {
 #[test]
 fn a_kept_file_is_given_until_its_bytes_change() {
     let place = Place::new();
-    assert!(place.store.verified_blob(&sha256(b"a")).unwrap().is_none());
+    assert!(place.store.verified_blob(Sha256::of(b"a")).unwrap().is_none());
     let a = place.put(b"a");
-    let path = place.store.verified_blob(&a).unwrap().unwrap();
+    let path = place.store.verified_blob(a).unwrap().unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"a");
     fs::write(&path, b"b").unwrap();
-    let error = place.store.verified_blob(&a).unwrap_err();
+    let error = place.store.verified_blob(a).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the stored file {} has SHA-256 {}, but {a} was expected", path.display(), sha256(b"b"))
+        format!("the stored file {} has SHA-256 {}, but {a} was expected", path.display(), Sha256::of(b"b"))
     );
     // The right bytes again, with another time: they are hashed and believed.
     fs::write(&path, b"a").unwrap();
-    assert!(place.store.verified_blob(&a).unwrap().is_some());
+    assert!(place.store.verified_blob(a).unwrap().is_some());
 }
 
 #[test]
 fn an_untouched_file_is_not_hashed_again() {
     let place = Place::new();
     let a = place.put(b"a");
-    let path = place.store.blob(&a);
+    let path = place.store.blob(a);
     let before = File::open(&path).unwrap().metadata().unwrap().modified().unwrap();
     fs::write(&path, b"b").unwrap();
     File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
     // Only who puts the time back deceives the store: what it saves is hashing gigabytes, not distrust of the user.
-    assert!(place.store.verified_blob(&a).unwrap().is_some());
+    assert!(place.store.verified_blob(a).unwrap().is_some());
     fs::remove_file(path.with_extension("yaml")).unwrap();
-    assert!(matches!(place.store.verified_blob(&a), Err(Error::Mismatch { .. })));
+    assert!(matches!(place.store.verified_blob(a), Err(Error::Mismatch { .. })));
 }
 
 #[test]
 fn pruning_takes_out_what_can_be_made_again() {
     let place = Place::new();
     let a = place.put(b"a");
-    let decoded = place.store.decode(&place.store.blob(&a), None, &no_progress).unwrap();
+    let decoded = place.store.decode(&place.store.blob(a), None, &no_progress).unwrap();
     let b = place.put(b"b");
     fs::write(place.path(&format!("store/unpacked/{b}.tar")), "x").unwrap();
-    fs::write(place.path(&format!("store/blobs/{}.partial", sha256(b"c"))), "x").unwrap();
+    fs::write(place.path(&format!("store/blobs/{}.partial", Sha256::of(b"c"))), "x").unwrap();
     fs::create_dir(place.path("store/import.abc")).unwrap();
 
-    let found = |entries: Vec<imgforge::supply::store::Entry>| -> Vec<(Kind, String)> {
+    let found = |entries: Vec<imgforge::supply::store::Entry>| -> Vec<(Kind, Option<Sha256>)> {
         entries.into_iter().map(|entry| (entry.kind, entry.sha256)).collect()
     };
     let makeable = [
-        (Kind::DecodedBase, decoded.record.image_sha256.clone()),
-        (Kind::Unpacked, b.clone()),
-        (Kind::Unfinished, String::new()),
+        (Kind::DecodedBase, Some(decoded.record.image_sha256)),
+        (Kind::Unpacked, Some(b)),
+        (Kind::Unfinished, None),
     ];
-    let published = [(Kind::BaseImage, a.clone()), (Kind::Blob, b.clone())];
+    let published = [(Kind::BaseImage, Some(a)), (Kind::Blob, Some(b))];
     assert_eq!(found(place.store.entries().unwrap()), [&published[..], &makeable[..]].concat());
     assert_eq!(found(place.store.prune(None, false).unwrap()), makeable);
     assert!(decoded.path.exists());
     assert_eq!(found(place.store.prune(None, true).unwrap()), makeable);
     assert!(!decoded.path.exists() && !place.path("store/import.abc").exists());
     assert_eq!(place.blobs(), {
-        let mut both = [a.clone(), b];
+        let mut both = [a, b].map(|sha256| sha256.to_string());
         both.sort();
         both
     });
-    assert!(place.store.decoded(&a).unwrap().is_none());
+    assert!(place.store.decoded(a).unwrap().is_none());
 }
 
 #[test]
 fn pruning_keeps_of_the_published_files_what_locks_name() {
     let place = Place::new();
     let [a, b] = [place.put(b"a"), place.put(b"b")];
-    let gone = place.store.prune(Some(&place.lock(&[&a])), true).unwrap();
-    assert_eq!(gone.iter().map(|entry| entry.sha256.as_str()).collect::<Vec<_>>(), [b.as_str()]);
-    assert_eq!(place.blobs(), [a]);
-    assert!(!place.store.blob(&b).with_extension("yaml").exists());
+    let gone = place.store.prune(Some(&place.lock(&[a])), true).unwrap();
+    assert_eq!(gone.iter().map(|entry| entry.sha256).collect::<Vec<_>>(), [Some(b)]);
+    assert_eq!(place.blobs(), [a.to_string()]);
+    assert!(!place.store.blob(b).with_extension("yaml").exists());
 }
 
 #[test]
@@ -168,33 +164,33 @@ fn an_exported_store_is_a_plain_archive_that_depends_on_nothing_but_the_files() 
     let listed = run(Command::new("tar").arg("-tf").arg(one.path("x.tar")));
     assert_eq!(listed, hashes.map(|sha256| format!("blobs/{sha256}\n")).concat());
     run(Command::new("tar").arg("-xf").arg(one.path("x.tar")).arg("-C").arg(one.folder.path()));
-    assert_eq!(fs::read(one.path("blobs").join(sha256(b"first"))).unwrap(), b"first");
+    assert_eq!(fs::read(one.path("blobs").join(Sha256::of(b"first").to_string())).unwrap(), b"first");
 }
 
 #[test]
 fn what_is_imported_is_what_was_exported() {
     let [from, to] = [Place::new(), Place::new()];
     let [a, b] = [from.put(b"a"), from.put(b"b")];
-    from.store.export(&from.path("x.tar"), Some(&from.lock(&[&a])), &no_progress).unwrap();
+    from.store.export(&from.path("x.tar"), Some(&from.lock(&[a])), &no_progress).unwrap();
     assert_eq!(to.store.import(&from.path("x.tar"), &no_progress).unwrap(), 1);
-    assert_eq!(to.blobs(), std::slice::from_ref(&a));
-    assert!(to.store.verified_blob(&a).unwrap().is_some());
+    assert_eq!(to.blobs(), [a.to_string()]);
+    assert!(to.store.verified_blob(a).unwrap().is_some());
     // A damaged copy is mended by a whole one.
-    fs::write(to.store.blob(&a), "damaged").unwrap();
+    fs::write(to.store.blob(a), "damaged").unwrap();
     to.store.import(&from.path("x.tar"), &no_progress).unwrap();
-    assert!(to.store.verified_blob(&a).unwrap().is_some());
-    assert!(to.store.verified_blob(&b).unwrap().is_none());
+    assert!(to.store.verified_blob(a).unwrap().is_some());
+    assert!(to.store.verified_blob(b).unwrap().is_none());
 }
 
 #[test]
 fn a_store_that_lacks_something_or_has_it_damaged_is_not_exported() {
     let place = Place::new();
     let a = place.put(b"a");
-    let b = sha256(b"b");
+    let b = Sha256::of(b"b");
     let error =
-        place.store.export(&place.path("x.tar"), Some(&place.lock(&[&a, &b])), &no_progress).unwrap_err();
+        place.store.export(&place.path("x.tar"), Some(&place.lock(&[a, b])), &no_progress).unwrap_err();
     assert_eq!(error.to_string(), format!("the store does not have\n  thing ({b})"));
-    fs::write(place.store.blob(&a), "damaged").unwrap();
+    fs::write(place.store.blob(a), "damaged").unwrap();
     let error = place.store.export(&place.path("x.tar"), None, &no_progress).unwrap_err();
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     assert!(!place.path("x.tar").exists());
@@ -211,16 +207,16 @@ fn archive(folder: &Path, options: &[&str], names: &[&str]) -> PathBuf {
 fn an_archive_with_anything_wrong_leaves_nothing_in_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let good = format!("blobs/{}", sha256(b"good"));
-    let bad = format!("blobs/{}", sha256(b"bad"));
+    let good = format!("blobs/{}", Sha256::of(b"good"));
+    let bad = format!("blobs/{}", Sha256::of(b"bad"));
     fs::create_dir(at("blobs")).unwrap();
     fs::write(at(&good), "good").unwrap();
     fs::write(at(&bad), "lie").unwrap();
     fs::write(at("other"), "x").unwrap();
     fs::write(at("blobs/short"), "x").unwrap();
-    let link = format!("blobs/{}", sha256(b"link"));
+    let link = format!("blobs/{}", Sha256::of(b"link"));
     std::os::unix::fs::symlink("/etc/passwd", at(&link)).unwrap();
-    let hole = format!("blobs/{}", sha256(b"hole"));
+    let hole = format!("blobs/{}", Sha256::of(b"hole"));
     File::create(at(&hole)).unwrap().set_len(1 << 40).unwrap();
     let climbs = format!("--transform=s,^other,../{good},");
     let place = Place::new();
@@ -283,7 +279,7 @@ fn any_number_may_import_and_read_at_the_same_time() {
                 let store = Store::open(&to.path("store")).unwrap();
                 store.import(&archive, &no_progress).unwrap();
                 for sha256 in &hashes {
-                    assert!(store.verified_blob(sha256).unwrap().is_some());
+                    assert!(store.verified_blob(*sha256).unwrap().is_some());
                 }
             });
         }

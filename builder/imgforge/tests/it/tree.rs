@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use imgforge::{
-    image::{
-        change::Access,
-        read::{Entry, Error, Kind, Tree},
-    },
-    image_path::ImagePath,
+use imgforge::image::{
+    change::Access,
+    read::{Entry, Error, Kind, Tree},
 };
+use imgforge_spec::ImagePath;
 
 /// A tree of the given files and links; the directories they lie in come with them.
 #[derive(Debug, Default)]

@@ -5,21 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use imgforge_spec::Role;
+
 use super::{Cidr, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
-
-/// What a node does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// A plain node: hostname, mounts, users; nothing of Kubernetes.
-    Base,
-    /// Runs the control plane.
-    Master,
-    /// Joins a control plane.
-    #[default]
-    Worker,
-}
 
 /// One board with its card.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -6,11 +6,9 @@ use p256::{
     elliptic_curve::sec1::ToEncodedPoint,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding},
 };
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Error, Random, Secret};
-use crate::text::hex;
 
 /// A private key on the curve P-256, and its public half.
 pub struct PrivateKey {
@@ -63,7 +61,7 @@ impl PrivateKey {
 
     /// What `kubeadm join` knows an authority by: `sha256:` and the hash of its public key.
     pub fn pin(&self) -> String {
-        format!("sha256:{}", hex(&Sha256::digest(self.public_info())))
+        format!("sha256:{}", imgforge_spec::Sha256::of(self.public_info()))
     }
 }
 

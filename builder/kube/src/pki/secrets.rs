@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CertifiedKey, Error, Lifetime, Random, Secret, key::PrivateKey};
-use crate::{cluster::Cluster, text::hex};
+use crate::cluster::Cluster;
 
 /// Names of the authorities, as kubeadm has them: <https://kubernetes.io/docs/setup/best-practices/certificates/>.
 const CLUSTER_CA: &str = "kubernetes";
@@ -157,7 +157,7 @@ fn characters(count: usize, random: &mut Random<'_>) -> Result<String, Error> {
 fn certificate_key(random: &mut Random<'_>) -> Secret {
     let mut bytes = [0; 32];
     random(&mut bytes);
-    Secret::new(hex(&bytes))
+    Secret::new(imgforge_spec::Hex(&bytes).to_string())
 }
 
 fn is_bootstrap_token(text: &str) -> bool {

@@ -4,25 +4,26 @@ mod new;
 
 use std::path::Path;
 
+use imgforge_spec::{Architecture, BoardName, Role};
 use serde::Serialize;
 
 use crate::{
     build::error::Error,
     catalogue::{
+        Catalogue,
         kubernetes::Choice,
         limits::Abilities,
-        profile::{Architecture, BaseImage, Catalogue, Profile},
+        profile::{BaseImage, Profile},
     },
     cli::{BoardsArgs, BoardsCommand},
     host::{console::Console, settings::Settings},
-    target::node::Role,
 };
 
 /// A board as `--json` has it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Board<'a> {
-    board: &'a str,
+    board: &'a BoardName,
     name: &'a str,
     aliases: &'a [String],
     vendor: &'a str,
@@ -58,22 +59,23 @@ struct Details<'a> {
 
 /// Runs the command.
 pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let folders = settings.profile_folders(args.profiles.as_deref());
+    let folder = args.profiles.as_deref();
+    let catalogue = super::catalogue(settings, folder)?;
     match &args.command {
-        None => list(&Catalogue::load(&folders)?, args.json, console),
-        Some(BoardsCommand::Show { board }) => show(&Catalogue::load(&folders)?, board, args.json, console),
-        Some(BoardsCommand::New(new)) => new::run(new, args.profiles.as_deref(), &folders, console),
+        None => list(&catalogue, args.json, console),
+        Some(BoardsCommand::Show { board }) => show(&catalogue, board, args.json, console),
+        Some(BoardsCommand::New(new)) => new::run(new, folder, &catalogue, console),
     }
 }
 
 fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Error> {
-    let boards: Vec<Board<'_>> = catalogue.boards().map(|(_, profile)| Board::new(profile)).collect();
+    let boards: Vec<Board<'_>> = catalogue.profiles().map(Board::new).collect();
     if json {
         return super::print_json(console, &boards);
     }
     let rows = boards.iter().map(|board| {
         let aliases = board.aliases.join(", ");
-        [board.board.to_owned(), board.runs.kubernetes(), board.runs.roles(), board.name.to_owned(), aliases]
+        [board.board.to_string(), board.runs.kubernetes(), board.runs.roles(), board.name.to_owned(), aliases]
     });
     super::print(console, &super::table(rows.collect()))
 }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use imgforge_disk::FileContent;
+use imgforge_spec::{BoardName, Sha256};
 
 use crate::{
-    build::{error::Error, manifest},
-    catalogue::profile::{self, TableKind},
+    build::error::Error,
+    catalogue::{Catalogue, profile::TableKind},
     cli::NewBoardArgs,
     host::{console::Console, settings},
     image::{
@@ -23,18 +24,18 @@ use crate::{
 const TO_FILL_IN: &str =
     "name, cores, memory; base.url in place of base.file, so that others can use the profile; kubernetes";
 
-/// Runs the command; `folder` is the one asked for with `--profiles`, `search_path` is where vendors are described.
+/// Runs the command; `folder` is the one asked for with `--profiles`, `catalogue` has the vendors.
 pub fn run(
     args: &NewBoardArgs,
     folder: Option<&Path>,
-    search_path: &[PathBuf],
+    catalogue: &Catalogue,
     console: &Console,
 ) -> Result<(), Error> {
     let folder = folder.map(Path::to_owned).or_else(settings::own_profiles).ok_or(Error::NoProfileFolder)?;
     let image = args.from.canonicalize().map_err(|source| io("find", &args.from, source))?;
     let opened = OpenImage::open(&image, console)?;
-    let vendors = profile::vendors(search_path)?;
-    let survey = survey(&opened, &vendors).map_err(|error| error.of_image(image.display()))?;
+    let vendors = catalogue.vendors()?;
+    let survey = survey(&opened, &vendors).map_err(|error| Error::from(error).of_image(image.display()))?;
     let survey = survey.ok_or_else(|| Error::NoRoot.of_image(image.display()))?;
     let draft = Draft {
         board: &args.name,
@@ -57,18 +58,18 @@ fn io(what: &str, path: &Path, source: std::io::Error) -> Error {
     Error::Io { what: format!("{what} {}", path.display()), source }
 }
 
-fn sha256_of(path: &Path) -> Result<String, Error> {
+fn sha256_of(path: &Path) -> Result<Sha256, Error> {
     let content = FileContent::open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-    manifest::sha256_of(&content).map_err(|source| io("read", path, source))
+    imgforge_disk::sha256_of(&content).map_err(|source| io("read", path, source))
 }
 
 /// All that goes into a new profile.
 struct Draft<'a> {
-    board: &'a str,
+    board: &'a BoardName,
     survey: &'a Survey,
     image: PathBuf,
-    sha256: String,
-    image_sha256: String,
+    sha256: Sha256,
+    image_sha256: Sha256,
     image_size: u64,
 }
 

@@ -3,9 +3,10 @@
 use std::{fmt, io::Read};
 
 use fatfs::{DirEntry, FileSystem, FsOptions};
+use imgforge_spec::ImagePath;
 
 use super::{Entry, Error, Kind, Slice, Tree};
-use crate::{image::change::Access, image_path::ImagePath};
+use crate::image::change::Access;
 
 const WHAT: &str = "boot partition";
 

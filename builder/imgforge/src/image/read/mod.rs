@@ -10,13 +10,16 @@ mod slice;
 
 use std::fmt;
 
+use imgforge_spec::{Class, Diagnose, ImagePath};
+
 pub use boot::BootTree;
 pub use package_tree::PackageTree;
 pub use remembered::Remembered;
 pub use root::RootTree;
 pub use slice::Slice;
 
-use crate::{image::change::Access, image_path::ImagePath};
+use super::DAMAGED;
+use crate::image::change::Access;
 
 /// What kind of thing a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,16 @@ pub enum Error {
         /// The reader's own words.
         reason: String,
     },
+}
+
+impl Diagnose for Error {
+    fn hint(&self) -> Option<String> {
+        Some(DAMAGED.into())
+    }
+
+    fn class(&self) -> Class {
+        Class::Image
+    }
 }
 
 /// A file system that can be looked at.

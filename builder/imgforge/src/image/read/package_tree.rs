@@ -1,9 +1,9 @@
 //! A file system of an image, as the packages' room looks at it.
 
 use imgforge_debian::{Error, Node, Result, TreePath};
+use imgforge_spec::ImagePath;
 
 use super::{Kind, Tree};
-use crate::image_path::ImagePath;
 
 /// A tree that packages go into.
 pub struct PackageTree<'a>(pub &'a dyn Tree);

@@ -9,8 +9,9 @@ use std::{
     rc::Rc,
 };
 
+use imgforge_spec::ImagePath;
+
 use super::{Entry, Error, Kind, Tree};
-use crate::image_path::ImagePath;
 
 type Names = Rc<BTreeSet<Vec<u8>>>;
 

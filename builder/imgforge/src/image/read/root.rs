@@ -1,9 +1,10 @@
 //! The root file system, read by ext4-view.
 
 use ext4_view::{Ext4, Ext4Error, Metadata, Path as Ext4Path};
+use imgforge_spec::ImagePath;
 
 use super::{Entry, Error, Kind, Slice, Tree};
-use crate::{image::change::Access, image_path::ImagePath};
+use crate::image::change::Access;
 
 const WHAT: &str = "root file system";
 

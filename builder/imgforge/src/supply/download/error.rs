@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use imgforge_spec::{Class, Diagnose, Sha256};
 use reqwest::StatusCode;
 
 use crate::supply::store;
@@ -37,9 +38,9 @@ pub enum Error {
         /// Where it came from.
         url: String,
         /// The hash of what came.
-        found: String,
+        found: Sha256,
         /// The pinned hash.
-        expected: String,
+        expected: Sha256,
     },
     /// The store.
     #[error(transparent)]
@@ -54,7 +55,46 @@ pub enum Error {
     },
 }
 
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Offline { .. } => {
+                "`imgforge fetch` with the same options gets it where there is a network"
+            }
+            error if error.is_other_file() => {
+                "the file was replaced, or a mirror lies: `imgforge lock --update` takes what the repository vouches for now"
+            }
+            Error::Fetch { source: Attempt::Status(_), .. } => {
+                "repositories delete old versions: name a mirror that keeps them in config.yaml, import a store that has the \
+                 file, or take newer packages with `imgforge lock --update`"
+            }
+            Error::Store(error) => return error.hint(),
+            _ => "a mirror can be named in config.yaml",
+        };
+        Some(hint.into())
+    }
+
+    fn class(&self) -> Class {
+        Class::Machine
+    }
+}
+
 impl Error {
+    /// Whether a server has something else under the name of a pinned file.
+    pub fn is_other_file(&self) -> bool {
+        matches!(
+            self,
+            Error::Mismatch { .. } | Error::Fetch { source: Attempt::Size { .. } | Attempt::Long { .. }, .. }
+        )
+    }
+
     /// Of two servers' failures the one to tell: what one answered rather than that another cannot be reached, else this
     /// later one.
     pub(super) fn or_more_telling(self, before: Option<Self>) -> Self {

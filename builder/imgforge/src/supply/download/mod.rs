@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
+use imgforge_spec::{Hasher, Sha256};
 use reqwest::{
     StatusCode,
     blocking::{Client, RequestBuilder, Response},
     header::{ACCEPT, CONTENT_RANGE, RANGE},
 };
-use sha2::{Digest, Sha256};
 
 use self::bearer::Tokens;
 pub use self::error::{Attempt, Error};
@@ -59,7 +59,7 @@ pub struct Pinned<'a> {
     /// Where else to try, in order; the vendor's own among them.
     pub candidates: &'a [String],
     /// Its hash.
-    pub sha256: &'a str,
+    pub sha256: Sha256,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
     /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
@@ -173,10 +173,10 @@ impl Downloader {
     }
 
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
-    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<String, Error> {
+    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<Sha256, Error> {
         let name = url.rsplit('/').next().unwrap_or_default();
         let (from, text) = self.beside(candidates, suffix)?;
-        let found = checksum_file::find(&String::from_utf8_lossy(&text), name).map(str::to_owned);
+        let found = checksum_file::find(&String::from_utf8_lossy(&text), name);
         found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
     }
 
@@ -203,7 +203,7 @@ impl Downloader {
             output.set_len(0).map_err(write_failed)?;
             // What was there from another run or mirror may be to blame, so this server gets a chance from the start.
             if !begun {
-                return Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256.to_owned() });
+                return Err(Error::Mismatch { url: url.to_owned(), found, expected: file.sha256 });
             }
         }
     }
@@ -294,13 +294,13 @@ fn range_start(response: &Response) -> Option<u64> {
 }
 
 /// The hash of all of `file`.
-fn sha256(file: &mut File) -> io::Result<String> {
+fn sha256(file: &mut File) -> io::Result<Sha256> {
     file.rewind()?;
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::default();
     let mut piece = vec![0; 1 << 20];
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(hasher.finish()),
             length => hasher.update(piece.get(..length).unwrap_or_default()),
         }
     }

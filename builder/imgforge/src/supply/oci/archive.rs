@@ -8,6 +8,7 @@
 use std::{io, sync::Arc};
 
 use imgforge_disk::Content;
+use imgforge_spec::Sha256;
 use serde::Serialize;
 use tar::{EntryType, Header};
 
@@ -69,7 +70,7 @@ struct Listed<'a> {
 /// The archive of `image`, whose parts are in the store. They are held to its manifest: a lock may have been edited.
 pub fn archive(store: &Store, image: &LockedImage) -> Result<Arc<dyn Content>, Error> {
     let malformed = |source| Error::Malformed { reference: image.reference.clone(), source };
-    let manifest = read_small(store, &image.manifest.sha256)?;
+    let manifest = read_small(store, image.manifest.sha256)?;
     let Document::Manifest(manifest) = Document::decode(&manifest).map_err(malformed)? else {
         return Err(malformed(Malformed::Neither));
     };
@@ -77,7 +78,7 @@ pub fn archive(store: &Store, image: &LockedImage) -> Result<Arc<dyn Content>, E
     let platform = platform.ok_or_else(|| Error::OtherParts { reference: image.reference.clone() })?;
     let mut parts = Vec::new();
     for blob in image.blobs() {
-        parts.push((place(blob), part(store, &blob.sha256)?));
+        parts.push((place(blob), part(store, blob.sha256)?));
     }
     let index = index(image, &manifest, platform);
     parts.push(("index.json".to_owned(), Arc::new(index)));
@@ -136,21 +137,21 @@ fn stitched(files: Vec<(String, Arc<dyn Content>)>) -> io::Result<Arc<dyn Conten
 }
 
 /// A part of an image in the store; it takes no open file.
-fn part(store: &Store, sha256: &str) -> Result<Arc<dyn Content>, Error> {
+fn part(store: &Store, sha256: Sha256) -> Result<Arc<dyn Content>, Error> {
     let path = store.blob(sha256);
     let content = HostFile::new(&path).map_err(unreadable(store, sha256))?;
     Ok(Arc::new(content))
 }
 
 /// A document in the store.
-pub fn read_small(store: &Store, sha256: &str) -> Result<Vec<u8>, Error> {
+pub fn read_small(store: &Store, sha256: Sha256) -> Result<Vec<u8>, Error> {
     let content = part(store, sha256)?;
     let mut bytes = vec![0; content.len().min(document::MOST_BYTES + 1) as usize];
     content.read_at(0, &mut bytes).map_err(unreadable(store, sha256))?;
     Ok(bytes)
 }
 
-fn unreadable(store: &Store, sha256: &str) -> impl Fn(io::Error) -> Error {
+fn unreadable(store: &Store, sha256: Sha256) -> impl Fn(io::Error) -> Error {
     let path = store.blob(sha256);
     move |source| store::Error::Io { action: "cannot read", path: path.clone(), source }.into()
 }

@@ -5,11 +5,10 @@
 use std::{fmt, io, str::FromStr};
 
 use imgforge_debian::Compression;
+use imgforge_spec::Sha256;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use super::Platform;
-use crate::{build::manifest::hex, catalogue::profile::is_sha256};
 
 /// A larger manifest or configuration is none. Registries need not take more either.
 pub const MOST_BYTES: u64 = 4 << 20;
@@ -40,19 +39,18 @@ const LAYERS: [(&str, Compression); 5] = [
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest {
-    sha256: String,
+    sha256: Sha256,
 }
 
 impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self { sha256: hex(Sha256::digest(bytes)) }
+        Self { sha256: Sha256::of(bytes) }
     }
 
-    /// The 64 hexadecimal digits.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
+    /// The SHA-256 itself.
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
     }
 }
 
@@ -60,8 +58,8 @@ impl FromStr for Digest {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let sha256 = text.strip_prefix("sha256:").filter(|digits| is_sha256(digits));
-        let digest = sha256.map(|sha256| Self { sha256: sha256.to_owned() });
+        let sha256 = text.strip_prefix("sha256:").and_then(|digits| digits.parse().ok());
+        let digest = sha256.map(|sha256| Self { sha256 });
         digest.ok_or_else(|| Malformed::Digest(text.chars().take(200).collect()))
     }
 }

@@ -1,6 +1,7 @@
 //! Why an image cannot be had or used, and what to do then.
 
 use imgforge_kube::images::InvalidManifest;
+use imgforge_spec::{Class, Diagnose};
 
 use super::{
     InvalidReference,
@@ -102,19 +103,23 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
-impl Error {
-    /// Whether the network or the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
         match self {
-            Error::Absent { .. } | Error::Registry { .. } | Error::Digest { .. } => true,
-            Error::Store(error) => error.is_host(),
-            _ => false,
+            Error::Store(error) => Some(error),
+            _ => None,
         }
     }
 
-    /// What the user can do.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    fn class(&self) -> Class {
+        match self {
+            Error::Absent { .. } | Error::Registry { .. } | Error::Digest { .. } => Class::Machine,
+            _ => self.below().map_or(Class::Input, Diagnose::class),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Error::Registry { source, .. } => match **source {
                 download::Error::Offline { .. } => {
                     "`imgforge fetch` with the same options gets it where there is a network"
@@ -136,8 +141,9 @@ impl Error {
             Error::Malformed { .. } => {
                 "is the mirror in config.yaml a registry, and the reference that of an image?"
             }
-            _ => return None,
-        })
+            _ => return self.below()?.hint(),
+        };
+        Some(hint.into())
     }
 }
 

@@ -1,9 +1,9 @@
 //! An image as a lock pins it.
 
+use imgforge_spec::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::document::{Descriptor, Manifest};
-use crate::catalogue::profile;
 
 /// A container image, pinned: every byte that a node gets of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct LockedImage {
     pub platform: String,
     /// SHA-256 of the index of images that the reference named, if it named one. It is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index_sha256: Option<String>,
+    pub index_sha256: Option<Sha256>,
     /// The manifest of the image for this platform.
     pub manifest: Blob,
     /// Its configuration.
@@ -29,15 +29,14 @@ pub struct LockedImage {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Blob {
     /// SHA-256 of its bytes.
-    #[serde(deserialize_with = "profile::required_sha256")]
-    pub sha256: String,
+    pub sha256: Sha256,
     /// Their number.
     pub size: u64,
 }
 
 impl From<&Descriptor> for Blob {
     fn from(descriptor: &Descriptor) -> Self {
-        Self { sha256: descriptor.digest.sha256().to_owned(), size: descriptor.size }
+        Self { sha256: descriptor.digest.sha256(), size: descriptor.size }
     }
 }
 

@@ -16,7 +16,6 @@ mod programs;
 mod reference;
 mod registry;
 mod splice;
-mod wanted;
 
 pub use self::{
     archive::read_small,
@@ -25,5 +24,4 @@ pub use self::{
     platform::Platform,
     reference::{InvalidReference, Reference},
     registry::Registry,
-    wanted::Wanted,
 };

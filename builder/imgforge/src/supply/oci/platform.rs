@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::profile::Architecture;
+use imgforge_spec::Architecture;
 
 /// What an image runs on, in Go's words: `linux/arm/v7`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 use std::{fs::File, io::BufReader, path::PathBuf};
 
 use imgforge_debian::Target;
+use imgforge_spec::Architecture;
 
 use super::{
     Error, LockedImage, Platform, Reference,
@@ -13,7 +14,6 @@ use super::{
     programs::Programs,
 };
 use crate::{
-    catalogue::profile::Architecture,
     host::{console::Console, settings::Settings},
     supply::{
         download::{self, Downloader, Pinned, Published},
@@ -44,11 +44,9 @@ impl Registry<'_> {
         let (listed, index_sha256, manifest) = match decode(reference, &top)? {
             Document::Index(images) => {
                 let image = chosen(reference, &images, &wanted)?;
-                (image.platform.clone(), Some(digest.sha256().to_owned()), Blob::from(image))
+                (image.platform.clone(), Some(digest.sha256()), Blob::from(image))
             }
-            Document::Manifest(_) => {
-                (None, None, Blob { sha256: digest.sha256().to_owned(), size: top.len() as u64 })
-            }
+            Document::Manifest(_) => (None, None, Blob { sha256: digest.sha256(), size: top.len() as u64 }),
         };
         let documents = self.manifest(reference, &manifest)?;
         let config = Blob::from(&documents.config);
@@ -73,7 +71,7 @@ impl Registry<'_> {
         let LockedImage { reference, config, .. } = image;
         let malformed = |source| Error::Malformed { reference: reference.clone(), source };
         let wanted = Platform::of(board);
-        let own = document::platform_of(&read_small(self.store, &config.sha256)?).map_err(malformed)?;
+        let own = document::platform_of(&read_small(self.store, config.sha256)?).map_err(malformed)?;
         let is_labelled = wanted.suits(&own).is_some();
         let mut programs = Programs::None;
         for layer in manifest.layers.iter().rev() {
@@ -136,7 +134,7 @@ impl Registry<'_> {
         }
         let url = reference.manifest_url(format!("sha256:{}", manifest.sha256));
         self.part(reference, &url, manifest, Some(ACCEPTED))?;
-        match decode(reference, &read_small(self.store, &manifest.sha256)?)? {
+        match decode(reference, &read_small(self.store, manifest.sha256)?)? {
             Document::Manifest(manifest) => Ok(manifest),
             Document::Index(_) => Err(malformed(reference)(Malformed::Neither)),
         }
@@ -156,13 +154,13 @@ impl Registry<'_> {
         part: &Blob,
         accept: Option<&str>,
     ) -> Result<PathBuf, Error> {
-        if let Some(path) = self.store.verified_blob(&part.sha256)? {
+        if let Some(path) = self.store.verified_blob(part.sha256)? {
             return Ok(path);
         }
         let downloader = self.downloader.ok_or_else(|| offline(reference, url))?;
         let bar = self.console.progress(&format!("fetching {reference}"), Some(part.size));
         let candidates = &self.settings.candidates(url);
-        let file = Pinned { url, candidates, sha256: &part.sha256, size: Some(part.size), accept };
+        let file = Pinned { url, candidates, sha256: part.sha256, size: Some(part.size), accept };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all)).map_err(refused(reference))
     }
 }

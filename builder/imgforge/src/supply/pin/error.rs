@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use imgforge_spec::{Class, Diagnose};
+
 use crate::supply::{download, lock, oci, repositories, resolve, store, unpack};
 
 /// Why what is wanted cannot be pinned, or is not at hand.
@@ -59,147 +61,52 @@ pub enum Error {
     Clock,
 }
 
-impl Error {
-    /// Whether the network or the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
-        match self.cause() {
-            Cause::Download(_) => true,
-            Cause::Store(error) => error.is_host(),
-            Cause::Other => match self {
-                Error::Image(error) => error.is_host(),
-                _ => matches!(self, Error::Open { .. } | Error::Clock),
-            },
-        }
-    }
-
-    /// What the user can do.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Error::Outdated { .. } => "run `imgforge lock` with the same options, and look at what changes",
-            Error::NotLocked { suggestion, .. } => {
-                return suggestion.as_ref().map(|name| format!("did you mean `{name}`?"));
-            }
-            Error::Lock(lock::Error::Write(_)) => "keep the lock elsewhere with --lock FILE",
-            Error::Lock(lock::Error::Dangling { .. }) => {
-                "the lock was edited: `imgforge lock --update` makes it anew"
-            }
-            Error::Repositories(error) | Error::Resolve(resolve::Error::Repositories(error)) => {
-                return repository_hint(error);
-            }
-            Error::Resolve(resolve::Error::Unsolvable { .. }) => {
-                "nothing of the base is upgraded or removed: ask for other packages or versions, or take a newer base"
-            }
-            Error::Resolve(resolve::Error::Clash { .. }) => {
-                "leave out one of them, or ask for other packages"
-            }
-            Error::Resolve(resolve::Error::Refused { .. }) => {
-                "leave these packages out and let apt install them on the running node, or take a base that has them"
-            }
-            // Its bytes are the pinned ones.
-            Error::Unpack(unpack::Error::Archive { .. } | unpack::Error::OtherPackage { .. })
-            | Error::Resolve(resolve::Error::Unpack(
-                unpack::Error::Archive { .. } | unpack::Error::OtherPackage { .. },
-            )) => "it was published like this: take another version, and tell who publishes it",
-            Error::Download(error) => return Some(artifact_hint(error).into()),
-            Error::Image(error) => return error.hint().map(Into::into),
-            _ => match self.cause() {
-                Cause::Download(error) => return Some(download_hint(error).into()),
-                _ => return None,
-            },
-        };
-        Some(hint.into())
-    }
-
-    /// The store's error, if it is one.
-    pub fn of_store(&self) -> Option<&store::Error> {
-        match self.cause() {
-            Cause::Store(error) => Some(error),
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Lock(error) => Some(error),
+            Error::Resolve(error) => Some(error),
+            Error::Repositories(error) => Some(error),
+            Error::Download(error) => Some(error),
+            Error::Unpack(error) => Some(error),
+            Error::Image(error) => Some(error),
+            Error::Store(error) => Some(error),
             _ => None,
         }
     }
 
-    fn cause(&self) -> Cause<'_> {
+    fn hint(&self) -> Option<String> {
         match self {
-            Error::Download(error)
-            | Error::Repositories(repositories::Error::Download(error))
-            | Error::Resolve(resolve::Error::Download(error))
-            | Error::Resolve(resolve::Error::Repositories(repositories::Error::Download(error))) => {
-                Cause::Download(error)
+            Error::Outdated { .. } => {
+                Some("run `imgforge lock` with the same options, and look at what changes".into())
             }
-            Error::Lock(lock::Error::Write(error))
-            | Error::Store(error)
-            | Error::Image(oci::Error::Store(error))
-            | Error::Unpack(unpack::Error::Store(error))
-            | Error::Resolve(resolve::Error::Unpack(unpack::Error::Store(error)))
-            | Error::Repositories(repositories::Error::Store(error))
-            | Error::Resolve(resolve::Error::Repositories(repositories::Error::Store(error))) => {
-                Cause::Store(error)
+            Error::NotLocked { suggestion, .. } => {
+                suggestion.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
-            _ => Cause::Other,
+            Error::Download(error) => of_artifact(error),
+            _ => self.below()?.hint(),
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Open { .. } | Error::Clock => Class::Machine,
+            _ => self.below().map_or(Class::Input, Diagnose::class),
         }
     }
 }
 
-/// What lies under an error, as far as it matters what to do.
-enum Cause<'a> {
-    Download(&'a download::Error),
-    Store(&'a store::Error),
-    Other,
-}
-
 /// Of files that a release of Kubernetes names: artifacts and keys.
-fn artifact_hint(error: &download::Error) -> &'static str {
-    match error {
-        error if is_other_file(error) => {
+fn of_artifact(error: &download::Error) -> Option<String> {
+    let hint = match error {
+        error if error.is_other_file() => {
             "the file was replaced, or a mirror lies: compare with the sum that the project publishes, and correct the \
              release of Kubernetes if that is another"
         }
         download::Error::Fetch { source: download::Attempt::Status(_), .. } => {
             "name a mirror that has it in config.yaml, or import a store that has the file"
         }
-        error => download_hint(error),
-    }
-}
-
-/// Whether a server has something else under the name of a pinned file.
-fn is_other_file(error: &download::Error) -> bool {
-    use download::Attempt;
-    matches!(
-        error,
-        download::Error::Mismatch { .. }
-            | download::Error::Fetch { source: Attempt::Size { .. } | Attempt::Long { .. }, .. }
-    )
-}
-
-fn download_hint(error: &download::Error) -> &'static str {
-    match error {
-        download::Error::Offline { .. } => {
-            "`imgforge fetch` with the same options gets it where there is a network"
-        }
-        error if is_other_file(error) => {
-            "the file was replaced, or a mirror lies: `imgforge lock --update` takes what the repository vouches for now"
-        }
-        download::Error::Fetch { source: download::Attempt::Status(_), .. } => {
-            "repositories delete old versions: name a mirror that keeps them in config.yaml, import a store that has the \
-             file, or take newer packages with `imgforge lock --update`"
-        }
-        _ => "a mirror can be named in config.yaml",
-    }
-}
-
-fn repository_hint(error: &repositories::Error) -> Option<String> {
-    let hint = match error {
-        repositories::Error::Refused { source: imgforge_debian::Error::Untrusted(_), .. } => {
-            "take another mirror; where only the date is the matter, `imgforge lock --allow-expired` takes it all the same"
-        }
-        repositories::Error::Refused { .. } => {
-            "what came is no package repository's: is the mirror in config.yaml right?"
-        }
-        repositories::Error::NoRepository => {
-            "add the fingerprint of its key to keys/archive.yaml beside the profiles"
-        }
-        repositories::Error::Download(error) => download_hint(error),
-        _ => return None,
+        error => return error.hint(),
     };
     Some(hint.into())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use imgforge_kube::images::of_manifest;
 
-use super::{Error, Pin};
+use super::{Error, Pin, Supply};
 use crate::{
     catalogue::artifact::Artifact,
     image::change::Bytes,
@@ -33,7 +33,7 @@ impl Pin<'_> {
             references.extend(self.images_of(manifest, downloader)?);
         }
         let registry = self.registry(downloader);
-        let architecture = self.inputs.request.profile.architecture;
+        let architecture = self.architecture;
         for reference in &references {
             let name = reference.to_string();
             let stays = match update {
@@ -61,7 +61,7 @@ impl Pin<'_> {
         downloader: Option<&Downloader>,
     ) -> Result<Vec<Reference>, Error> {
         self.fetch_artifact(manifest, downloader)?;
-        let text = oci::read_small(&self.inputs.store, &manifest.sha256)?;
+        let text = oci::read_small(self.supply.store, manifest.sha256)?;
         let invalid = |source| oci::Error::Manifest { url: manifest.url.clone(), source };
         let names = of_manifest(&String::from_utf8_lossy(&text)).map_err(invalid)?;
         let references: Result<_, _> = names.iter().map(|name| name.parse()).collect();
@@ -77,14 +77,14 @@ impl Pin<'_> {
     /// The images that the set names, which are in the store, as archives.
     pub(super) fn archives(&self, lock: &Lock) -> Result<Vec<(LockedImage, Bytes)>, Error> {
         let archived = |image: &LockedImage| {
-            let content = archive(&self.inputs.store, image)?;
+            let content = archive(self.supply.store, image)?;
             Ok((image.clone(), Bytes::from(content)))
         };
         lock.images_of(&self.wants.set).into_iter().map(archived).collect()
     }
 
     fn registry<'b>(&'b self, downloader: Option<&'b Downloader>) -> Registry<'b> {
-        let (store, settings, console) = (&self.inputs.store, self.settings, self.console);
+        let Supply { store, settings, console, .. } = self.supply;
         Registry { store, settings, downloader, console }
     }
 }

@@ -3,12 +3,12 @@
 use imgforge_debian::{
     Fingerprint, Keyring, SignedBy, Source, TreePath, parse_deb822_sources, parse_source_list, read_resolved,
 };
+use imgforge_spec::ImagePath;
 
 use super::{Error, Repository};
 use crate::{
     host::console::Console,
     image::read::{Kind, PackageTree, Tree},
-    image_path::ImagePath,
 };
 
 /// Files with keys for sources that name none (apt-secure(8)).

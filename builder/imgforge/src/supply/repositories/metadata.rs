@@ -134,7 +134,7 @@ impl Metadata<'_> {
         }
         let locked = LockedRepository {
             name: repository.name(),
-            release_sha256: Sha256::of(&signed.file).to_string(),
+            release_sha256: Sha256::of(&signed.file),
             date: release.date,
             signer: signer.to_string(),
         };
@@ -161,10 +161,10 @@ impl Metadata<'_> {
         repository: &Repository,
         form: &IndexFile,
     ) -> Result<std::path::PathBuf, download::Error> {
-        let sha256 = form.sum.sha256.to_string();
+        let sha256 = form.sum.sha256;
         let urls: Vec<String> = form.paths.iter().map(|path| format!("{}{path}", repository.uri)).collect();
         let url = urls.first().cloned().unwrap_or_default();
-        let kept = self.store.blob(&sha256);
+        let kept = self.store.blob(sha256);
         if kept.is_file() {
             return Ok(kept);
         }
@@ -175,13 +175,8 @@ impl Metadata<'_> {
             Layout::Flat { .. } => repository.uri.clone(),
         };
         let bar = self.console.progress(&format!("fetching the packages of {what}"), Some(form.sum.size));
-        let file = Pinned {
-            url: &url,
-            candidates: &candidates,
-            sha256: &sha256,
-            size: Some(form.sum.size),
-            accept: None,
-        };
+        let file =
+            Pinned { url: &url, candidates: &candidates, sha256, size: Some(form.sum.size), accept: None };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all))
     }
 }

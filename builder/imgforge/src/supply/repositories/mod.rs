@@ -7,17 +7,13 @@
 mod image;
 mod metadata;
 
-use std::path::PathBuf;
-
 use imgforge_debian::{Fingerprint, Keyring, Layout};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use imgforge_spec::{Architecture, Diagnose};
 
 use crate::{
-    catalogue::profile,
+    catalogue::{self, keys::Declaration},
     image::read,
     supply::{download, store},
-    yaml,
 };
 
 pub use image::of_image;
@@ -46,40 +42,12 @@ impl Repository {
     }
 }
 
-/// A repository that the image does not know of.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Declaration {
-    /// Its address.
-    pub uri: String,
-    /// Suite or codename; without one the repository is flat: everything lies in one directory.
-    #[serde(default)]
-    pub suite: Option<String>,
-    /// Components of the suite.
-    #[serde(default)]
-    pub components: Vec<String>,
-    /// Where its keys are published. What is found there counts only if it is pinned.
-    pub key: String,
-    /// Fingerprints of the keys that count.
-    pub signers: Vec<String>,
-}
-
-/// A key whose signature on a repository counts.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ArchiveKey {
-    /// Whose it is.
-    pub name: String,
-    /// Its fingerprint.
-    pub fingerprint: String,
-}
-
 /// Why packages cannot be had from repositories.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The list of keys.
+    /// The pinned keys.
     #[error(transparent)]
-    Keys(#[from] yaml::Error),
+    Keys(#[from] catalogue::Error),
     /// The image's source lists or keyrings.
     #[error("cannot read the package sources of the image")]
     Image(#[from] read::Error),
@@ -126,41 +94,58 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
-/// The pinned keys of all profile `folders`.
-pub fn archive_keys(folders: &[PathBuf]) -> Result<Vec<Fingerprint>, Error> {
-    let mut pinned = Vec::new();
-    for path in folders.iter().map(|folder| folder.join("keys/archive.yaml")).filter(|path| path.is_file()) {
-        let keys: Vec<ArchiveKey> = yaml::read(&path)?;
-        for key in keys {
-            let fail = |source| Error::Pinned { repository: path.display().to_string(), source };
-            pinned.push(key.fingerprint.parse().map_err(fail)?);
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Keys(error) => Some(error),
+            Error::Image(error) => Some(error),
+            Error::Download(error) => Some(error),
+            Error::Store(error) => Some(error),
+            _ => None,
         }
     }
-    Ok(pinned)
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Refused { source: imgforge_debian::Error::Untrusted(_), .. } => {
+                "take another mirror; where only the date is the matter, `imgforge lock --allow-expired` takes it all the same"
+            }
+            Error::Refused { .. } => {
+                "what came is no package repository's: is the mirror in config.yaml right?"
+            }
+            Error::NoRepository => "add the fingerprint of its key to keys/archive.yaml beside the profiles",
+            _ => return self.below()?.hint(),
+        };
+        Some(hint.into())
+    }
 }
 
-impl Declaration {
-    /// The repository, with the keys found in `key`, the file at the declaration's `key` address.
-    pub fn repository(&self, key: &[u8]) -> Result<Repository, Error> {
-        let fail = |source| Error::Pinned { repository: self.uri.clone(), source };
-        let layout = match &self.suite {
-            Some(suite) => Layout::Suite { suite: suite.clone(), components: self.components.clone() },
+impl Repository {
+    /// The repository of `declaration`, with the keys found in `key`, the file at the declaration's `key` address.
+    pub fn declared(declaration: &Declaration, key: &[u8]) -> Result<Self, Error> {
+        let fail = |source| Error::Pinned { repository: declaration.uri.clone(), source };
+        let layout = match &declaration.suite {
+            Some(suite) => Layout::Suite { suite: suite.clone(), components: declaration.components.clone() },
             None => Layout::Flat { directory: String::new() },
         };
-        let trusted =
-            self.signers.iter().map(|signer| signer.parse()).collect::<Result<_, _>>().map_err(fail)?;
+        let trusted = declaration
+            .signers
+            .iter()
+            .map(|signer| signer.parse())
+            .collect::<Result<_, _>>()
+            .map_err(fail)?;
         let keyring =
-            Keyring::parse(key).map_err(|source| Error::Refused { url: self.key.clone(), source })?;
-        Ok(Repository { uri: with_slash(&self.uri), layout, keyring, trusted })
+            Keyring::parse(key).map_err(|source| Error::Refused { url: declaration.key.clone(), source })?;
+        Ok(Self { uri: with_slash(&declaration.uri), layout, keyring, trusted })
     }
 }
 
 /// The Debian architecture of a board's programs.
-pub fn debian_architecture(architecture: profile::Architecture) -> &'static str {
+pub fn debian_architecture(architecture: Architecture) -> &'static str {
     match architecture {
-        profile::Architecture::Arm64 => "arm64",
+        Architecture::Arm64 => "arm64",
         // Raspbian calls its ARMv6 packages armhf, too.
-        profile::Architecture::Armv7 | profile::Architecture::Armv6 => "armhf",
+        Architecture::Armv7 | Architecture::Armv6 => "armhf",
     }
 }
 

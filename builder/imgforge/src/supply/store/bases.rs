@@ -2,23 +2,16 @@
 
 use std::{
     fs::{self, File},
-    num::NonZeroUsize,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    thread,
 };
 
-use imgforge_disk::{
-    Access, AtomicFile,
-    decode::{Decoded, Options, decode},
-};
+use imgforge_disk::{Access, AtomicFile};
+use imgforge_spec::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::{BASES, Error, Store, check, failed, stamp, write_whole};
-use crate::{build::manifest::BaseEntry, yaml};
-
-/// Larger images are no SD-card images; a file that decodes to more is refused.
-const LARGEST_IMAGE: u64 = 256 << 30;
+use crate::{image::open::decode_to, yaml};
 
 /// An image, decoded, as the store keeps it.
 #[derive(Debug, Clone)]
@@ -36,40 +29,32 @@ pub struct Record {
     /// Container format: `xz`, `raw`, …
     pub format: String,
     /// SHA-256 of the published file.
-    pub sha256: String,
+    pub sha256: Sha256,
     /// Its size in bytes.
     pub size: u64,
     /// SHA-256 of the image in it.
-    pub image_sha256: String,
+    pub image_sha256: Sha256,
     /// Its size in bytes.
     pub image_size: u64,
     /// Time of modification of the decoded image, in nanoseconds since 1970.
     stamp: i128,
 }
 
-impl Record {
-    /// The record of a base that is not in the store, as a manifest tells of it.
-    pub fn of(base: &BaseEntry) -> Self {
-        let BaseEntry { sha256, size, image_sha256, image_size, .. } = base.clone();
-        Self { format: String::new(), sha256, size, image_sha256, image_size, stamp: 0 }
-    }
-}
-
 impl Store {
     /// The decoded image of the published file with hash `sha256`, if the store has it, whole and unaltered.
-    pub fn decoded(&self, sha256: &str) -> Result<Option<DecodedBase>, Error> {
+    pub fn decoded(&self, sha256: Sha256) -> Result<Option<DecodedBase>, Error> {
         let record_path = self.record_path(sha256);
         if !record_path.is_file() {
             return Ok(None);
         }
         let record: Record = yaml::read(&record_path)?;
-        let path = self.image_path(&record.image_sha256);
+        let path = self.image_path(record.image_sha256);
         let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
         if metadata.len() == record.image_size && stamp(&metadata) == record.stamp {
             return Ok(Some(DecodedBase { path, record }));
         }
         // Touched since it was decoded: believe its bytes only.
-        check("the decoded image", &path, &record.image_sha256)?;
+        check("the decoded image", &path, record.image_sha256)?;
         let record = Record { stamp: stamp(&metadata), ..record };
         self.write_record(&record)?;
         Ok(Some(DecodedBase { path, record }))
@@ -79,7 +64,7 @@ impl Store {
     pub fn decode(
         &self,
         source: &Path,
-        expected: Option<&str>,
+        expected: Option<Sha256>,
         progress: &dyn Fn(u64),
     ) -> Result<DecodedBase, Error> {
         // One build decodes; others that want the same base wait for it, then find it there.
@@ -94,14 +79,14 @@ impl Store {
         let destination = self.folder.join(BASES).join("decoding.img");
         let output = AtomicFile::create(&destination, Access::Public).map_err(decode_failed(source))?;
         let decoded = decode_to(source, output.path(), progress).map_err(decode_failed(source))?;
-        let sha256 = decoded.source_sha256.to_string();
-        if let Some(expected) = expected.filter(|&expected| expected != sha256) {
-            let (what, expected) = (source.display().to_string(), expected.to_owned());
+        let sha256 = decoded.source_sha256;
+        if let Some(expected) = expected.filter(|expected| *expected != sha256) {
+            let what = source.display().to_string();
             return Err(Error::Mismatch { what, found: sha256, expected });
         }
         output.commit().map_err(decode_failed(source))?;
-        let image_sha256 = decoded.image_sha256.to_string();
-        let path = self.image_path(&image_sha256);
+        let image_sha256 = decoded.image_sha256;
+        let path = self.image_path(image_sha256);
         fs::set_permissions(&destination, fs::Permissions::from_mode(0o444))
             .map_err(failed("cannot protect", &destination))?;
         fs::rename(&destination, &path).map_err(failed("cannot name", &path))?;
@@ -119,27 +104,17 @@ impl Store {
     }
 
     fn write_record(&self, record: &Record) -> Result<(), Error> {
-        let path = self.record_path(&record.sha256);
+        let path = self.record_path(record.sha256);
         write_whole(&path, yaml::to_string(record).as_bytes())
     }
 
-    pub(super) fn record_path(&self, sha256: &str) -> PathBuf {
+    pub(super) fn record_path(&self, sha256: Sha256) -> PathBuf {
         self.folder.join(BASES).join(format!("{sha256}.yaml"))
     }
 
-    fn image_path(&self, image_sha256: &str) -> PathBuf {
+    fn image_path(&self, image_sha256: Sha256) -> PathBuf {
         self.folder.join(BASES).join(format!("{image_sha256}.img"))
     }
-}
-
-/// Decodes the image file `source` into `destination`, on all CPUs.
-pub fn decode_to(
-    source: &Path,
-    destination: &Path,
-    progress: &dyn Fn(u64),
-) -> imgforge_disk::Result<Decoded> {
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    decode(source, destination, &Options { threads, limit: Some(LARGEST_IMAGE) }, progress)
 }
 
 fn decode_failed(source: &Path) -> impl Fn(imgforge_disk::Error) -> Error {

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::{BLOBS, Error, Store, check, failed, stamp, write_whole};
@@ -30,13 +31,13 @@ impl Hashed {
 
 impl Store {
     /// Where the published file with this hash is or will be.
-    pub fn blob(&self, sha256: &str) -> PathBuf {
-        self.folder.join(BLOBS).join(sha256)
+    pub fn blob(&self, sha256: Sha256) -> PathBuf {
+        self.folder.join(BLOBS).join(sha256.to_string())
     }
 
     /// The published file with this hash, if the store has it. It is hashed unless it is as it was when it was hashed last;
     /// [`Error::Mismatch`] if its bytes have changed.
-    pub fn verified_blob(&self, sha256: &str) -> Result<Option<PathBuf>, Error> {
+    pub fn verified_blob(&self, sha256: Sha256) -> Result<Option<PathBuf>, Error> {
         let path = self.blob(sha256);
         let hashed = match Hashed::now(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -51,7 +52,7 @@ impl Store {
     }
 
     /// Takes in the file `path`, open as `file`, whose hash has been found to be `sha256`, and which lies in the store.
-    pub fn keep_blob(&self, file: &File, path: &Path, sha256: &str) -> Result<PathBuf, Error> {
+    pub fn keep_blob(&self, file: &File, path: &Path, sha256: Sha256) -> Result<PathBuf, Error> {
         file.sync_all().map_err(failed("cannot write", path))?;
         let hashed = Hashed::now(path).map_err(failed("cannot read", path))?;
         let blob = self.blob(sha256);
@@ -63,11 +64,11 @@ impl Store {
     }
 
     /// Remembers when a file was hashed. Where that fails, the file is only hashed again.
-    fn note(&self, sha256: &str, hashed: &Hashed) {
+    fn note(&self, sha256: Sha256, hashed: &Hashed) {
         let _ = write_whole(&self.hashed_path(sha256), yaml::to_string(hashed).as_bytes());
     }
 
-    fn hashed_path(&self, sha256: &str) -> PathBuf {
+    fn hashed_path(&self, sha256: Sha256) -> PathBuf {
         self.folder.join(BLOBS).join(format!("{sha256}.yaml"))
     }
 }

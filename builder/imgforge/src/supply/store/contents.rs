@@ -7,10 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::Sha256;
 use serde::Serialize;
 
 use super::{BASES, BLOBS, Error, Record, References, Store, UNPACKED, failed, transfer::STAGING};
-use crate::{catalogue::profile::is_sha256, yaml};
+
+use crate::yaml;
 
 /// What something in the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,7 +48,7 @@ pub struct Entry {
     /// What it is.
     pub kind: Kind,
     /// The hash in its name: of the file itself, or of what it was made from; of nothing for what is unfinished.
-    pub sha256: String,
+    pub sha256: Option<Sha256>,
     /// The space it takes, in bytes; holes take none.
     pub size: u64,
     paths: Vec<PathBuf>,
@@ -61,8 +63,8 @@ impl Store {
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let Some((kind, sha256)) = self.identify(folder, name) else { continue };
                 let size = space(&path).map_err(failed("cannot read", &path))?;
-                let new = || Entry { kind, sha256: sha256.clone(), size: 0, paths: Vec::new() };
-                let entry = entries.entry((kind, sha256.clone())).or_insert_with(new);
+                let new = || Entry { kind, sha256, size: 0, paths: Vec::new() };
+                let entry = entries.entry((kind, sha256)).or_insert_with(new);
                 entry.size = entry.size.saturating_add(size);
                 entry.paths.push(path);
             }
@@ -71,10 +73,10 @@ impl Store {
     }
 
     /// The hashes of all published files, in order.
-    pub(super) fn blobs(&self) -> Result<Vec<String>, Error> {
+    pub(super) fn blobs(&self) -> Result<Vec<Sha256>, Error> {
         let paths = paths_in(&self.folder.join(BLOBS))?;
         let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
-        let mut hashes: Vec<_> = names.filter(|name| is_sha256(name)).map(str::to_owned).collect();
+        let mut hashes: Vec<_> = names.filter_map(named).collect();
         hashes.sort();
         Ok(hashes)
     }
@@ -83,7 +85,9 @@ impl Store {
     /// Returns what was taken out, or would be.
     pub fn prune(&self, keep: Option<&References>, really: bool) -> Result<Vec<Entry>, Error> {
         let goes = |entry: &Entry| match entry.kind {
-            Kind::BaseImage | Kind::Blob => keep.is_some_and(|keep| !keep.contains(&entry.sha256)),
+            Kind::BaseImage | Kind::Blob => {
+                keep.is_some_and(|keep| entry.sha256.is_some_and(|sha256| !keep.contains(sha256)))
+            }
             Kind::DecodedBase | Kind::Unpacked | Kind::Unfinished => true,
         };
         self.alone(|| {
@@ -99,26 +103,33 @@ impl Store {
     }
 
     /// What a file called `name` in `folder` is, and its hash; nothing for what is the store's own, or not the store's.
-    fn identify(&self, folder: &str, name: &str) -> Option<(Kind, String)> {
+    fn identify(&self, folder: &str, name: &str) -> Option<(Kind, Option<Sha256>)> {
         let (start, ending) = name.split_once('.').unwrap_or((name, ""));
-        let unfinished = || Some((Kind::Unfinished, String::new()));
-        let of = |kind| Some((kind, start.to_owned()));
-        match (folder, is_sha256(start), ending) {
-            (BLOBS, true, "" | "yaml") if self.record_path(start).exists() => of(Kind::BaseImage),
-            (BLOBS, true, "" | "yaml") => of(Kind::Blob),
-            (BASES, true, "img") => of(Kind::DecodedBase),
+        let unfinished = || Some((Kind::Unfinished, None));
+        let of = |kind, sha256| Some((kind, Some(sha256)));
+        match (folder, named(start), ending) {
+            (BLOBS, Some(sha256), "" | "yaml") if self.record_path(sha256).exists() => {
+                of(Kind::BaseImage, sha256)
+            }
+            (BLOBS, Some(sha256), "" | "yaml") => of(Kind::Blob, sha256),
+            (BASES, Some(sha256), "img") => of(Kind::DecodedBase, sha256),
             // A record goes with the image it is of, if it can still be read.
-            (BASES, true, "yaml") => match yaml::read::<Record>(&self.record_path(start)) {
-                Ok(record) => Some((Kind::DecodedBase, record.image_sha256)),
+            (BASES, Some(sha256), "yaml") => match yaml::read::<Record>(&self.record_path(sha256)) {
+                Ok(record) => of(Kind::DecodedBase, record.image_sha256),
                 Err(_) => unfinished(),
             },
-            (BASES, false, "img") => unfinished(),
-            (UNPACKED, true, _) => of(Kind::Unpacked),
+            (BASES, None, "img") => unfinished(),
+            (UNPACKED, Some(sha256), _) => of(Kind::Unpacked, sha256),
             ("", ..) if name.starts_with(STAGING) => unfinished(),
             (BLOBS | BASES | UNPACKED, _, ending) if ending.ends_with("partial") => unfinished(),
             _ => None,
         }
     }
+}
+
+/// The hash that is the name of a file: the store writes the digits in lower case.
+fn named(name: &str) -> Option<Sha256> {
+    name.parse().ok().filter(|sha256: &Sha256| sha256.to_string() == name)
 }
 
 /// What lies in `folder`, which may be missing.

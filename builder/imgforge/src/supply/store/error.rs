@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::{Class, Diagnose, Sha256};
+
 use crate::yaml;
 
 /// The store cannot keep or give what is asked for.
@@ -34,9 +36,9 @@ pub enum Error {
         /// What was hashed.
         what: String,
         /// The hash it has.
-        found: String,
+        found: Sha256,
         /// The hash it should have.
-        expected: String,
+        expected: Sha256,
     },
     /// A record or a lock cannot be read.
     #[error(transparent)]
@@ -69,13 +71,39 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
         match self {
-            Error::Io { .. } | Error::InUse { .. } => true,
-            Error::Decode { source, .. } => matches!(source, imgforge_disk::Error::HostFull { .. }),
-            _ => false,
+            Error::Decode { source, .. } => Some(source),
+            Error::Record(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Decode { source, .. } => match source {
+                imgforge_disk::Error::Corrupt(_) => "get the image again; the file is damaged",
+                imgforge_disk::Error::Unsupported(_) => "unpack the image and give it with --base FILE",
+                imgforge_disk::Error::HostFull { .. } => {
+                    "make room there, or keep the store elsewhere with --store DIR"
+                }
+                _ => return None,
+            },
+            Error::Mismatch { .. } => "delete the file and build again",
+            Error::NoReferences { .. } => "give a lock file, or a profile with the `sha256` of its base",
+            Error::Missing { .. } => "`imgforge fetch` gets what a board's lock names",
+            Error::InUse { .. } => "wait until it has ended",
+            Error::Archive { .. } => "export the store again, and copy the whole file",
+            Error::Io { .. } | Error::Record(_) => return None,
+        };
+        Some(hint.into())
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Error::Io { .. } | Error::InUse { .. } => Class::Machine,
+            _ => self.below().map_or(Class::Input, Diagnose::class),
         }
     }
 }

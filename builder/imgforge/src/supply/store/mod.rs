@@ -30,17 +30,16 @@ use std::{
     sync::Arc,
 };
 
-use imgforge_disk::{Access, AtomicFile, FileContent};
-use sha2::{Digest, Sha256};
+use imgforge_disk::{Access, AtomicFile, FileContent, sha256_of};
+use imgforge_spec::Sha256;
 
 use self::error::failed;
 pub use self::{
-    bases::{DecodedBase, Record, decode_to},
+    bases::{DecodedBase, Record},
     contents::{Entry, Kind},
     error::Error,
     references::References,
 };
-use crate::build::manifest;
 
 const BLOBS: &str = "blobs";
 const BASES: &str = "bases";
@@ -69,14 +68,14 @@ impl Store {
     }
 
     /// Where the list of members of the archive with this hash, and the contents of its files, are or will be.
-    pub fn unpacked(&self, sha256: &str) -> (PathBuf, PathBuf) {
+    pub fn unpacked(&self, sha256: Sha256) -> (PathBuf, PathBuf) {
         let path = |ending| self.folder.join(UNPACKED).join(format!("{sha256}.{ending}"));
         (path("index"), path("contents"))
     }
 
     /// Where what was last seen at `url` is kept.
     pub fn unpinned(&self, url: &str) -> PathBuf {
-        let name = manifest::hex(Sha256::digest(url));
+        let name = Sha256::of(url).to_string();
         self.folder.join(UNPINNED).join(name)
     }
 
@@ -111,13 +110,13 @@ fn stamp(metadata: &fs::Metadata) -> i128 {
 }
 
 /// Holds the bytes of a file of the store, which is `what`, against their hash.
-fn check(what: &str, path: &Path, expected: &str) -> Result<(), Error> {
+fn check(what: &str, path: &Path, expected: Sha256) -> Result<(), Error> {
     let unreadable = |source| Error::Decode { path: path.to_owned(), source };
     let content = FileContent::open(path).map_err(unreadable)?;
-    let found = manifest::sha256_of(&content).map_err(failed("cannot read", path))?;
+    let found = sha256_of(&content).map_err(failed("cannot read", path))?;
     if found == expected {
         return Ok(());
     }
     let what = format!("{what} {}", path.display());
-    Err(Error::Mismatch { what, found, expected: expected.to_owned() })
+    Err(Error::Mismatch { what, found, expected })
 }

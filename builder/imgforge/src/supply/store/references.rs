@@ -5,14 +5,16 @@ use std::{
     path::PathBuf,
 };
 
+use imgforge_spec::Sha256;
 use serde_yaml::{Mapping, Value};
 
 use super::Error;
-use crate::{catalogue::profile::is_sha256, yaml};
+
+use crate::yaml;
 
 /// The files that locks name, by hash, with what they are called there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct References(BTreeMap<String, BTreeSet<String>>);
+pub struct References(BTreeMap<Sha256, BTreeSet<String>>);
 
 impl References {
     /// Reads locks, or profiles that pin their base themselves. One that names nothing is an error: it is no lock.
@@ -32,18 +34,18 @@ impl References {
     }
 
     /// Whether a file with this hash is named.
-    pub fn contains(&self, sha256: &str) -> bool {
-        self.0.contains_key(sha256)
+    pub fn contains(&self, sha256: Sha256) -> bool {
+        self.0.contains_key(&sha256)
     }
 
     /// The hashes, in order, each with the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
-        self.0.iter().map(|(sha256, names)| (sha256.as_str(), names))
+    pub fn iter(&self) -> impl Iterator<Item = (Sha256, &BTreeSet<String>)> {
+        self.0.iter().map(|(sha256, names)| (*sha256, names))
     }
 
     /// What a file is called.
-    pub fn names(&self, sha256: &str) -> impl Iterator<Item = &str> {
-        self.0.get(sha256).into_iter().flatten().map(String::as_str)
+    pub fn names(&self, sha256: Sha256) -> impl Iterator<Item = &str> {
+        self.0.get(&sha256).into_iter().flatten().map(String::as_str)
     }
 
     /// Looks through `value`, which stands under `key`. The parser bounds the depth.
@@ -51,9 +53,9 @@ impl References {
         match value {
             Value::Mapping(mapping) => {
                 if let Some(sha256) =
-                    text(mapping, "sha256").filter(|text| is_sha256(text) && !is_local(mapping))
+                    text(mapping, "sha256").and_then(|text| text.parse().ok()).filter(|_| !is_local(mapping))
                 {
-                    self.0.entry(sha256.to_owned()).or_default().insert(name(mapping, key));
+                    self.0.entry(sha256).or_default().insert(name(mapping, key));
                 }
                 // The parts of a container image are called by its reference.
                 let image = text(mapping, "reference");
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_hash_in_a_lock_counts_and_has_a_name() {
-        let [a, b, c, d] = ["a", "b", "c", "d"].map(|digit| digit.repeat(64));
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|digit| digit.repeat(64).parse::<Sha256>().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("x.lock.yaml");
         let text = format!(
@@ -110,29 +112,22 @@ mod tests {
             .iter()
             .map(|(hash, names)| (hash, Vec::from_iter(names.iter().map(String::as_str))))
             .collect();
-        assert_eq!(
-            found,
-            [
-                (a.as_str(), vec!["image.xz"]),
-                (b.as_str(), vec!["again", "runc 1.1"]),
-                (c.as_str(), vec!["crictl"])
-            ]
-        );
-        assert!(references.contains(&a) && !references.contains(&d));
+        assert_eq!(found, [(a, vec!["image.xz"]), (b, vec!["again", "runc 1.1"]), (c, vec!["crictl"])]);
+        assert!(references.contains(a) && !references.contains(d));
     }
 
     #[test]
     fn a_base_given_as_a_file_is_not_named() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("x.lock.yaml");
-        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64));
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64).parse::<Sha256>().unwrap());
         fs::write(
             &lock,
             format!("base: {{ file: my.img, sha256: {a} }}\npackages: [{{ name: b, sha256: {b} }}]\n"),
         )
         .unwrap();
         let references = References::read(&[lock]).unwrap();
-        assert!(references.contains(&b) && !references.contains(&a));
+        assert!(references.contains(b) && !references.contains(a));
     }
 
     #[test]

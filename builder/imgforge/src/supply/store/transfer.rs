@@ -10,11 +10,10 @@ use std::{
 };
 
 use imgforge_disk::{Access, AtomicFile};
-use sha2::{Digest, Sha256};
+use imgforge_spec::{Hasher, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::{BLOBS, Error, References, Store, failed, not_written};
-use crate::{build::manifest::hex, catalogue::profile::is_sha256};
 
 /// How the name of a folder begins into which files are imported.
 pub(super) const STAGING: &str = "import.";
@@ -42,7 +41,7 @@ impl Store {
         let mut builder = Builder::new(BufWriter::with_capacity(1 << 20, archive.file()));
         let mut done = 0;
         for sha256 in &hashes {
-            done += self.append(&mut builder, sha256, output, &|at| progress(done + at))?;
+            done += self.append(&mut builder, *sha256, output, &|at| progress(done + at))?;
         }
         let written = builder.into_inner().and_then(|mut writer| writer.flush());
         written.map_err(failed("cannot write", output))?;
@@ -64,7 +63,7 @@ impl Store {
         for entry in entries {
             let mut entry = entry.map_err(|error| broken(input, error))?;
             let sha256 = admissible(&entry).map_err(|message| broken(input, message))?;
-            let path = staging.path().join(&sha256);
+            let path = staging.path().join(sha256.to_string());
             let size = entry.size();
             let (found, copied) = copy(&mut entry, &path, &|at| progress(done + at))?;
             if copied != size {
@@ -83,22 +82,22 @@ impl Store {
         }
         for (path, sha256) in &staged {
             let file = File::open(path).map_err(failed("cannot read", path))?;
-            self.keep_blob(&file, path, sha256)?;
+            self.keep_blob(&file, path, *sha256)?;
         }
         Ok(staged.len())
     }
 
     /// The hashes that `references` names; all files must be there.
-    fn referenced(&self, references: &References) -> Result<Vec<String>, Error> {
-        let lacks = |sha256: &str| !self.blob(sha256).is_file();
-        let describe = |names: Vec<&str>, sha256: &str| format!("{} ({sha256})", names.join(", "));
+    fn referenced(&self, references: &References) -> Result<Vec<Sha256>, Error> {
+        let lacks = |sha256: Sha256| !self.blob(sha256).is_file();
+        let describe = |names: Vec<&str>, sha256: Sha256| format!("{} ({sha256})", names.join(", "));
         let missing: Vec<_> = references
             .iter()
-            .filter(|(sha256, _)| lacks(sha256))
+            .filter(|(sha256, _)| lacks(*sha256))
             .map(|(sha256, _)| describe(references.names(sha256).collect(), sha256))
             .collect();
         if missing.is_empty() {
-            Ok(references.iter().map(|(sha256, _)| sha256.to_owned()).collect())
+            Ok(references.iter().map(|(sha256, _)| sha256).collect())
         } else {
             Err(Error::Missing { missing })
         }
@@ -108,7 +107,7 @@ impl Store {
     fn append(
         &self,
         builder: &mut Builder<impl Write>,
-        sha256: &str,
+        sha256: Sha256,
         output: &Path,
         progress: &Progress<'_>,
     ) -> Result<u64, Error> {
@@ -119,23 +118,23 @@ impl Store {
         header.set_entry_type(EntryType::Regular);
         header.set_size(size);
         header.set_mode(0o644);
-        let mut reader = Hashing { inner: file.take(size), hasher: Sha256::new(), at: 0, progress };
+        let mut reader = Hashing { inner: file.take(size), hasher: Hasher::default(), at: 0, progress };
         builder
             .append_data(&mut header, format!("{BLOBS}/{sha256}"), &mut reader)
             .map_err(failed("cannot write", output))?;
-        let found = hex(reader.hasher.finalize());
+        let found = reader.hasher.finish();
         if found == sha256 {
             return Ok(size);
         }
         let what = format!("the stored file {}", path.display());
-        Err(Error::Mismatch { what, found, expected: sha256.to_owned() })
+        Err(Error::Mismatch { what, found, expected: sha256 })
     }
 }
 
 /// A reader that hashes what goes through it.
 struct Hashing<'a, R> {
     inner: R,
-    hasher: Sha256,
+    hasher: Hasher,
     at: u64,
     progress: &'a Progress<'a>,
 }
@@ -151,20 +150,20 @@ impl<R: Read> Read for Hashing<'_, R> {
 }
 
 /// Copies what comes out of `reader` into the new file `path`; returns its hash and length.
-fn copy(reader: &mut impl Read, path: &Path, progress: &Progress<'_>) -> Result<(String, u64), Error> {
-    let mut reader = Hashing { inner: reader, hasher: Sha256::new(), at: 0, progress };
+fn copy(reader: &mut impl Read, path: &Path, progress: &Progress<'_>) -> Result<(Sha256, u64), Error> {
+    let mut reader = Hashing { inner: reader, hasher: Hasher::default(), at: 0, progress };
     let copied = File::create(path).and_then(|mut file| io::copy(&mut reader, &mut file));
     let length = copied.map_err(failed("cannot write", path))?;
-    Ok((hex(reader.hasher.finalize()), length))
+    Ok((reader.hasher.finish(), length))
 }
 
 /// The hash in an entry's name, if it is the entry of a published file.
-fn admissible(entry: &tar::Entry<'_, impl Read>) -> Result<String, String> {
+fn admissible(entry: &tar::Entry<'_, impl Read>) -> Result<Sha256, String> {
     let path = entry.path_bytes();
     let name = String::from_utf8_lossy(&path);
-    let sha256 = name.strip_prefix("blobs/").filter(|name| is_sha256(name));
+    let sha256 = name.strip_prefix("blobs/").and_then(|name| name.parse().ok());
     match sha256.filter(|_| entry.header().entry_type() == EntryType::Regular) {
-        Some(sha256) => Ok(sha256.to_owned()),
+        Some(sha256) => Ok(sha256),
         None => Err(format!("it has an entry {name:?}, which is no file blobs/<sha256>")),
     }
 }

@@ -7,8 +7,10 @@ use imgforge_kube::{
     pki::{self, age},
 };
 
+use imgforge_spec::{Class, Diagnose, Hostname, InvalidHostname};
+
 use super::Located;
-use crate::yaml;
+use crate::{catalogue, yaml};
 
 /// Why a cluster's files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,12 @@ pub enum Error {
     /// The cluster file cannot be read as such.
     #[error(transparent)]
     Yaml(#[from] yaml::Error),
+    /// A board, a release of Kubernetes or an add-on.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// A node's name.
+    #[error(transparent)]
+    Hostname(#[from] InvalidHostname),
     /// The cluster file says what cannot work.
     #[error("{} cannot be built:{}", path.display(), errors.iter().map(|error| format!("\n  {error}")).collect::<String>())]
     Unfit {
@@ -177,18 +185,27 @@ pub enum Error {
     )]
     NoRuntime {
         /// The node.
-        hostname: String,
+        hostname: Hostname,
     },
 }
 
-impl Error {
-    /// Whether the build machine, not an input, is at fault.
-    pub fn is_host(&self) -> bool {
-        matches!(self, Error::Io { .. } | Error::Machine(_))
+impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Yaml(error) => Some(error),
+            Error::Catalogue(error) => Some(error),
+            _ => None,
+        }
     }
 
-    /// What the user can do.
-    pub fn hint(&self) -> Option<String> {
+    fn class(&self) -> Class {
+        match self {
+            Error::Io { .. } | Error::Machine(_) => Class::Machine,
+            _ => Class::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Error::Unfit { path, .. } => {
                 Some(format!("`imgforge cluster check --cluster {}` says more", path.display()))
@@ -227,7 +244,7 @@ impl Error {
             }
             Error::TooLong { .. } => Some("is it the right file?".into()),
             Error::NoRuntime { .. } => Some("add `containerd` to the node's packages".into()),
-            _ => None,
+            _ => self.below()?.hint(),
         }
     }
 }

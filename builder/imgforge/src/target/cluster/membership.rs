@@ -10,12 +10,12 @@ use imgforge_kube::{
     node_files::{NodeFile, Sources, node_files},
     pki::Secrets,
 };
+use imgforge_spec::{Hostname, ImagePath, InvalidPath};
 
 use super::{Boards, ClusterFile, Error, secrets::SecretsFile};
-use crate::{
-    catalogue::{artifact::Artifact, kubernetes::Bundle},
-    image_path::{ImagePath, InvalidPath},
-    supply::oci::Wanted,
+use crate::catalogue::{
+    artifact::{Artifact, Images},
+    kubernetes::Bundle,
 };
 
 /// A node's place in its cluster.
@@ -25,21 +25,25 @@ pub struct Membership {
     cluster_path: PathBuf,
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
-    hostname: String,
+    hostname: Hostname,
     runtime: (Runtime, Arc<Bundle>),
     secrets_file: SecretsFile,
     secrets: Option<Arc<Secrets>>,
 }
 
 impl Membership {
-    /// The place of `hostname`, whose containers a runtime runs that `bundle` brings.
-    pub(super) fn new(file: &ClusterFile<'_>, hostname: &str, (runtime, bundle): (Runtime, Bundle)) -> Self {
+    /// The place of the node `hostname`, whose containers a runtime runs that `bundle` brings.
+    pub(super) fn new(
+        file: &ClusterFile<'_>,
+        hostname: Hostname,
+        (runtime, bundle): (Runtime, Bundle),
+    ) -> Self {
         Self {
             cluster: Arc::clone(&file.cluster),
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
             manifests: Arc::clone(&file.manifests),
-            hostname: hostname.to_owned(),
+            hostname,
             runtime: (runtime, Arc::new(bundle)),
             secrets_file: file.secrets.clone(),
             secrets: None,
@@ -68,7 +72,7 @@ impl Membership {
     }
 
     /// The node's name.
-    pub fn hostname(&self) -> &str {
+    pub fn hostname(&self) -> &Hostname {
         &self.hostname
     }
 
@@ -85,18 +89,19 @@ impl Membership {
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
     /// settings, at the same paths.
     pub fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
-        let is_first = self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname);
+        let is_first =
+            self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname.as_str());
         if is_first { self.pinned() } else { Ok(Vec::new()) }
     }
 
     /// The container images that the node carries. Pods of add-ons may run anywhere.
-    pub fn images(&self) -> Result<Wanted, Error> {
+    pub fn images(&self) -> Result<Images, Error> {
         let member = self.member()?;
         if !self.cluster.carry_images || member.node.role == Role::Base {
-            return Ok(Wanted::default());
+            return Ok(Images::default());
         }
         let manifests = self.pinned().map_err(|error| Error::Machine(error.to_string()))?;
-        Ok(Wanted { references: images::images(&member).references, manifests })
+        Ok(Images { references: images::images(&member).references, manifests })
     }
 
     /// The manifests of the cluster's add-ons, each with its place on the first master.
@@ -111,7 +116,7 @@ impl Membership {
             Ok(Artifact {
                 url: manifest.url.clone(),
                 size: None,
-                sha256: manifest.sha256.clone(),
+                sha256: manifest.sha256,
                 path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
                 mode: Some("0644".into()),
                 unpack: false,
@@ -121,7 +126,7 @@ impl Membership {
     }
 
     fn member(&self) -> Result<Member<'_>, Error> {
-        Ok(Member::new(&self.cluster, &self.hostname, &|board| self.boards.get(board).copied())?)
+        Ok(Member::new(&self.cluster, self.hostname.as_str(), &|board| self.boards.get(board).copied())?)
     }
 
     /// The node's files; `manifest` gives the bytes of a pinned manifest.
@@ -134,6 +139,6 @@ impl Membership {
         let sources =
             Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
         node_files(&member, &sources)
-            .map_err(|source| Error::Files { hostname: self.hostname.clone(), source })
+            .map_err(|source| Error::Files { hostname: self.hostname.to_string(), source })
     }
 }

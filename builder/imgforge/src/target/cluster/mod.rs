@@ -17,20 +17,17 @@ use std::{
 
 use imgforge_kube::{
     add_ons::Manifests,
-    board::BoardFacts,
     check::{self, Finding},
     cluster::Cluster,
     pki::{Secrets, age::Recipient},
 };
+use imgforge_spec::{BoardFacts, BoardName};
 
 use self::secrets::SecretsFile;
 pub use self::{error::Error, located::Located, membership::Membership, secrets::recipients};
+use super::{SecretsPaths, Target};
 use crate::{
-    catalogue::{
-        limits,
-        profile::{self, Catalogue},
-    },
-    target::Target,
+    catalogue::{self, Catalogue, limits},
     yaml::{self, Place},
 };
 
@@ -44,32 +41,24 @@ pub struct ClusterFile<'a> {
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
     catalogue: &'a Catalogue,
-    folders: &'a [PathBuf],
 }
 
 /// What the rules need to know of the boards, by every name.
 type Boards = BTreeMap<String, BoardFacts>;
 
 impl<'a> ClusterFile<'a> {
-    /// Reads the cluster file `path`. Its secrets are in `secrets`, or beside it: `home.secrets.yaml` for `home.yaml`, or
-    /// `home.secrets.yaml.age`. If they are encrypted, a key in the file `identity` opens them.
-    pub fn read(
-        path: &Path,
-        secrets: Option<&Path>,
-        identity: Option<&Path>,
-        catalogue: &'a Catalogue,
-        folders: &'a [PathBuf],
-    ) -> Result<Self, crate::build::error::Error> {
-        let text = yaml::text(path).map_err(Error::Yaml)?;
-        let cluster = Arc::new(yaml::parse(path, &text).map_err(Error::Yaml)?);
-        let secrets = SecretsFile::new(secrets, identity, path);
-        let boards = catalogue.boards().flat_map(|(_, profile)| {
-            let names = profile.aliases.iter().chain([&profile.board]);
-            names.map(|name| (name.clone(), limits::facts(profile)))
-        });
+    /// Reads the cluster file `path`. Its secrets are where `secrets` says, or beside it: `home.secrets.yaml` for
+    /// `home.yaml`, or `home.secrets.yaml.age`.
+    pub fn read(path: &Path, secrets: &SecretsPaths, catalogue: &'a Catalogue) -> Result<Self, Error> {
+        let text = yaml::text(path)?;
+        let cluster = Arc::new(yaml::parse(path, &text)?);
+        let secrets = SecretsFile::new(secrets, path);
+        let boards = catalogue
+            .profiles()
+            .flat_map(|profile| profile.names().map(|name| (name.to_owned(), limits::facts(profile))));
         let boards = Arc::new(boards.collect());
-        let manifests = Arc::new(crate::catalogue::add_ons::manifests(folders)?);
-        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue, folders })
+        let manifests = Arc::new(catalogue.add_ons()?);
+        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue })
     }
 
     /// The cluster.
@@ -89,7 +78,7 @@ impl<'a> ClusterFile<'a> {
             check::check(&self.cluster, &|board| self.boards.get(board).copied(), &self.manifests);
         for (index, node) in self.cluster.nodes.iter().enumerate() {
             let path = format!("nodes[{index}].board");
-            let Err(profile::Error::UnknownBoard { suggestion: Some(nearest), .. }) =
+            let Err(catalogue::Error::UnknownBoard { suggestion: Some(nearest), .. }) =
                 self.catalogue.find(&node.board)
             else {
                 continue;
@@ -99,7 +88,7 @@ impl<'a> ClusterFile<'a> {
             }
         }
         findings.extend(node::findings(&self.cluster));
-        findings.extend(releases::findings(&self.cluster, self.catalogue, self.folders));
+        findings.extend(releases::findings(&self.cluster, self.catalogue));
         findings
     }
 
@@ -110,7 +99,7 @@ impl<'a> ClusterFile<'a> {
     }
 
     /// The targets for the nodes with these `names`, or for all, in the file's order.
-    pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, crate::build::error::Error> {
+    pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, super::Error> {
         if let Some(unknown) = names.iter().find(|name| self.cluster.node(name).is_none()) {
             let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
             let suggestion = yaml::nearest(unknown, hostnames);
@@ -139,7 +128,7 @@ impl<'a> ClusterFile<'a> {
     }
 
     /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
-    fn lock_path(&self, board: &str) -> PathBuf {
+    fn lock_path(&self, board: &BoardName) -> PathBuf {
         self.path.with_extension(format!("{board}.lock.yaml"))
     }
 }

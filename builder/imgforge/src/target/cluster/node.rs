@@ -4,51 +4,47 @@ use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster},
 };
+use imgforge_spec::{Hostname, ImagePath, InvalidHostname};
 
-use super::{ClusterFile, Membership, releases};
+use super::{ClusterFile, Error, Membership, releases};
 use crate::{
-    build::error::Error,
-    catalogue::kubernetes::{Bundle, Choice, Release},
-    image_path::ImagePath,
+    catalogue::kubernetes::{Bundle, Choice},
+    supply::lock::SetName,
     target::{
-        Target,
-        node::{self, Address, Bind, Mount, Node, Role, User},
+        self, Target,
+        node::{self, Address, Bind, Mount, Node, User},
     },
 };
 
 impl ClusterFile<'_> {
     /// What is to be built for `node`.
-    pub(super) fn target(&self, node: &cluster::Node) -> Result<Target, Error> {
-        let (_, profile) = self.catalogue.find(&node.board)?;
-        let role = role(node.role);
-        let release = releases::file_of(self.cluster.version_of(node));
+    pub(super) fn target(&self, node: &cluster::Node) -> Result<Target, target::Error> {
+        let board = self.catalogue.board(&node.board)?;
+        let architecture = board.profile.architecture;
         let mut settings = settings(&self.cluster, node)?;
         settings.check()?;
         let runtime = self.cluster.runtime_of(node);
         let mut bundle = Bundle::default();
-        if role.runs_kubernetes() {
-            let found = Release::find(&release, self.folders)?;
-            bundle = found.runtime(runtime, profile.architecture)?;
-            settings.kubernetes = Some(Choice { release, from: found.way_for(profile.architecture) });
+        if node.role.runs_kubernetes() {
+            let release = releases::file_of(self.cluster.version_of(node));
+            let found = self.catalogue.release(&release)?;
+            bundle = found.runtime(runtime, architecture)?;
+            settings.kubernetes = Some(Choice { release, from: found.way_for(architecture) });
         }
+        let hostname = hostname(node).map_err(Error::from)?;
         Ok(Target {
-            board: profile.board.clone(),
-            role,
+            role: node.role,
             node: settings,
-            membership: Some(Membership::new(self, &node.hostname, (runtime, bundle))),
-            lock: Some(self.lock_path(&profile.board)),
-            set: self.set(node),
+            membership: Some(Membership::new(self, hostname, (runtime, bundle))),
+            lock: self.lock_path(&board.profile.board),
+            set: SetName::Release { role: node.role, kubernetes: node.kubernetes.map(releases::file_of) },
+            board,
         })
     }
+}
 
-    /// The lock's set of the release of `node`: its role's, and where it has a Kubernetes of its own, that one's.
-    fn set(&self, node: &cluster::Node) -> String {
-        let role = role(node.role).name();
-        match node.kubernetes {
-            Some(version) => format!("{role} {}", releases::file_of(version)),
-            None => role.to_owned(),
-        }
-    }
+fn hostname(node: &cluster::Node) -> Result<Hostname, InvalidHostname> {
+    node.hostname.parse()
 }
 
 /// What [`Node::check`] says of the cluster's nodes; `imgforge-kube` looks at everything else.
@@ -63,7 +59,6 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
                 // Told once, not at every node again.
                 settings.users.truncate(node.users.len());
             }
-            settings.hostname = None; // `imgforge-kube` has told already
             settings.check()
         });
         findings.extend(checked.err().and_then(|error| finding(&format!("nodes[{index}]."), error)));
@@ -88,7 +83,8 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
     let mut all_users = users(&node.users, &cluster.ssh_keys);
     all_users.extend(users(&cluster.users, &cluster.ssh_keys));
     Ok(Node {
-        hostname: Some(node.hostname.clone()),
+        // One that is none has been told by `imgforge-kube`.
+        hostname: hostname(node).ok(),
         users: all_users,
         mounts: node.mounts.iter().enumerate().map(mount).collect::<Result<_, _>>()?,
         storage: node.storage.iter().enumerate().map(bind).collect::<Result<_, _>>()?,
@@ -104,14 +100,6 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         }),
         swap: node.swap,
     })
-}
-
-fn role(role: cluster::Role) -> Role {
-    match role {
-        cluster::Role::Base => Role::Base,
-        cluster::Role::Master => Role::Master,
-        cluster::Role::Worker => Role::Worker,
-    }
 }
 
 /// `users`, who may also log in with `keys`.

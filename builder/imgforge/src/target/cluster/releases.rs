@@ -1,20 +1,15 @@
 //! The releases of Kubernetes that a cluster file asks for, against those whose binaries or packages are known.
 
-use std::path::PathBuf;
-
 use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster, Role},
     version::Version,
 };
 
-use crate::catalogue::{
-    kubernetes::Release,
-    profile::{Catalogue, Error},
-};
+use crate::catalogue::{Catalogue, Error};
 
 /// Releases that there are no files of, or others than the cluster file says. Each is told once.
-pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[PathBuf]) -> Vec<Finding> {
+pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let members = cluster.nodes.iter().enumerate().filter(|(_, node)| node.role != Role::Base);
     for (index, node) in members {
@@ -22,8 +17,8 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[Path
             Some(_) => format!("nodes[{index}].kubernetes"),
             None => "kubernetes".to_owned(),
         };
-        let of_release = finding(path, cluster.version_of(node), node, catalogue, folders);
-        let of_runtime = runtime(index, cluster, node, catalogue, folders);
+        let of_release = finding(path, cluster.version_of(node), node, catalogue);
+        let of_runtime = runtime(index, cluster, node, catalogue);
         for finding in of_release.into_iter().chain(of_runtime) {
             if !findings.contains(&finding) {
                 findings.push(finding);
@@ -34,15 +29,9 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue, folders: &[Path
 }
 
 /// A container runtime that the node's release does not have for its board. A release that is not there was told already.
-fn runtime(
-    index: usize,
-    cluster: &Cluster,
-    node: &cluster::Node,
-    catalogue: &Catalogue,
-    folders: &[PathBuf],
-) -> Option<Finding> {
+fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
-    let release = Release::find(&file_of(cluster.version_of(node)), folders).ok()?;
+    let release = catalogue.release(&file_of(cluster.version_of(node))).ok()?;
     let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
     Some(Finding {
         severity: Severity::Error,
@@ -57,16 +46,10 @@ pub(super) fn file_of(version: Version) -> String {
     format!("1.{}", version.minor)
 }
 
-fn finding(
-    path: String,
-    version: Version,
-    node: &cluster::Node,
-    catalogue: &Catalogue,
-    folders: &[PathBuf],
-) -> Option<Finding> {
+fn finding(path: String, version: Version, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
     // A board that is not there is told elsewhere.
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
-    let (severity, message, suggestion) = match Release::find(&file_of(version), folders) {
+    let (severity, message, suggestion) = match catalogue.release(&file_of(version)) {
         Err(Error::UnknownRelease { asked, known }) => (
             Severity::Error,
             format!("nothing is known of Kubernetes {asked}"),

@@ -18,7 +18,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::{Error, SecretsPaths};
 use crate::host::clock;
 
 /// A secrets file has some 5 KiB, encrypted 7 and 150 bytes a recipient.
@@ -34,12 +34,12 @@ pub struct SecretsFile {
 }
 
 impl SecretsFile {
-    /// The file `path`; else the one beside the cluster file: `home.secrets.yaml` for `home.yaml`, or where there is only
+    /// The file that `paths` name; else the one beside the cluster file: `home.secrets.yaml` for `home.yaml`, or where there is only
     /// that, `home.secrets.yaml.age`.
-    pub fn new(path: Option<&Path>, identity: Option<&Path>, cluster_path: &Path) -> Self {
-        let identity = identity.map(Path::to_owned);
-        if let Some(path) = path {
-            return Self { path: path.to_owned(), encrypted: path.to_owned(), identity };
+    pub fn new(paths: &SecretsPaths, cluster_path: &Path) -> Self {
+        let identity = paths.identity.clone();
+        if let Some(path) = &paths.file {
+            return Self { path: path.clone(), encrypted: path.clone(), identity };
         }
         let plain = cluster_path.with_extension("secrets.yaml");
         let encrypted = cluster_path.with_extension("secrets.yaml.age");

@@ -83,6 +83,12 @@ impl ImagePath {
         ends.map(|end| Self(self.0[..end].to_vec())).collect()
     }
 
+    /// Whether the path is `other`, or lies below it.
+    pub fn is_below(&self, other: &Self) -> bool {
+        let rest = self.0.strip_prefix(other.0.strip_suffix(b"/").unwrap_or(&other.0));
+        rest.is_some_and(|rest| rest.first().is_none_or(|&byte| byte == b'/'))
+    }
+
     /// The components, outermost first.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/').filter(|c| !c.is_empty())
@@ -161,6 +167,16 @@ mod tests {
         assert_eq!(path("/").parent(), None);
         assert_eq!(path("/etc/fstab").name(), b"fstab");
         assert_eq!(path("/a/b/c").ancestors(), vec![path("/a"), path("/a/b")]);
+    }
+
+    #[test]
+    fn a_path_is_below_itself_and_what_is_above_it() {
+        for (below, above) in [("/var/lib/etcd", "/var"), ("/var", "/var"), ("/var", "/"), ("/", "/")] {
+            assert!(path(below).is_below(&path(above)), "{below} {above}");
+        }
+        for (beside, other) in [("/variety", "/var"), ("/var", "/var/lib"), ("/", "/var")] {
+            assert!(!path(beside).is_below(&path(other)), "{beside} {other}");
+        }
     }
 
     #[test]

@@ -1,0 +1,29 @@
+//! Words of the command line that stand for values of the program.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use imgforge_spec::Role;
+
+use crate::build::output::Format;
+
+/// The roles.
+pub(super) fn roles() -> impl TypedValueParser<Value = Role> {
+    let value = |(role, help): (Role, &'static str)| PossibleValue::new(role.name()).help(help);
+    let roles = [
+        (Role::Base, "A plain node: hostname, mounts, users, overlays; nothing of Kubernetes"),
+        (Role::Master, "Runs the control plane"),
+        (Role::Worker, "Joins a control plane"),
+    ];
+    PossibleValuesParser::new(roles.map(value)).try_map(|name| name.parse::<Role>())
+}
+
+/// The formats of an image.
+pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
+    let value = |(format, help): (Format, &'static str)| PossibleValue::new(format.name()).help(help);
+    let formats = [
+        (Format::Img, "As it is on the card; holes are not stored"),
+        (Format::Xz, "Compressed with xz: small, slow to make where much differs from the base"),
+        (Format::Zst, "Compressed with Zstandard: fast"),
+        (Format::Gz, "Compressed with gzip: read by everything"),
+    ];
+    PossibleValuesParser::new(formats.map(value)).try_map(|name| name.parse::<Format>())
+}

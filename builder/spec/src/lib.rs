@@ -1,0 +1,34 @@
+//! What all rooms speak of: values with one type and one rule each, wherever they are read, kept or written.
+//!
+//! - [`Sha256`] and [`Hex`]: what bytes are known by.
+//! - [`Architecture`] and [`BoardFacts`]: what a board can run.
+//! - [`Role`], [`Hostname`]: what a node does and what it is called.
+//! - [`ImagePath`]: a place in an image's file system, never one of the build machine.
+//! - [`Diagnose`]: what an error tells whoever ran into it.
+//!
+//! ```
+//! use imgforge_spec::{Hostname, ImagePath, Sha256};
+//!
+//! let etcd = ImagePath::new("/var/lib/etcd")?;
+//! assert!(etcd.is_below(&ImagePath::new("/var")?));
+//! assert_eq!("k8s-master-1".parse::<Hostname>()?.as_str(), "k8s-master-1");
+//! assert!(Sha256::of(b"abc").to_string().starts_with("ba7816bf"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod board;
+mod diagnose;
+mod hex;
+mod hostname;
+mod image_path;
+mod role;
+mod sha256;
+mod text;
+
+pub use board::{Architecture, BoardFacts, BoardName, InvalidBoardName};
+pub use diagnose::{Class, Diagnose};
+pub use hex::Hex;
+pub use hostname::{Hostname, InvalidHostname};
+pub use image_path::{ImagePath, InvalidPath};
+pub use role::{Role, UnknownRole};
+pub use sha256::{Hasher, InvalidSha256, Sha256};
