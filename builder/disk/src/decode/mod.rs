@@ -4,6 +4,7 @@ mod format;
 mod members;
 mod output;
 mod zip;
+mod zstd_frame;
 
 use std::{
     num::NonZeroUsize,
@@ -70,9 +71,15 @@ pub(crate) enum Fault {
 /// A file we do not take an image from.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Foreign {
-    #[error("this is a {0}, not an image; .img, .xz, .gz, .zst and .zip are supported")]
-    Kind(&'static str),
-    #[error("the zip file must hold one image, but holds {}", list(.0))]
+    #[error("this is a {kind}, not an image: {advice}; .img, .xz, .gz, .zst and .zip are supported")]
+    Kind { kind: &'static str, advice: &'static str },
+    #[error("in the {format} file is a {kind}, not an image: {advice}")]
+    Inside { format: Format, kind: String, advice: &'static str },
+    #[error(
+        "decoding needs {needed} bytes of memory, but at most {limit} are given: pack the image anew with a smaller window"
+    )]
+    Memory { needed: u64, limit: u64 },
+    #[error("the zip file must hold one image, but holds {}: unpack it and take the one you want", list(.0))]
     ZipImages(Vec<String>),
 }
 
@@ -94,7 +101,8 @@ pub fn decode(
 ) -> Result<Decoded> {
     let source = FileContent::open(source)?;
     let format = Format::of(&source)?;
-    let output = Output::create(destination, options.limit)?;
+    let output = Output::create(destination, format, options.limit)?;
+    output.check_size(image_size(&source).unwrap_or(0))?;
     let stop = AtomicBool::new(false);
     let (image, source_digest) = thread::scope(|scope| {
         let source_digest = scope.spawn(|| digest(&source, &stop));
@@ -108,6 +116,20 @@ pub fn decode(
     }
     output.set_size(image_size)?;
     Ok(Decoded { format, source_sha256: source_digest?, source_size: source.len(), image_sha256, image_size })
+}
+
+/// The size in bytes of the image that `source` decodes to, if the file says it: nothing is decoded for that.
+///
+/// A .gz file never says it: its trailer has the last member's size, and that modulo 4 GiB only. Neither does a file that
+/// is damaged or no image. [`decode`] finds out whether it is true.
+pub fn image_size(source: &FileContent) -> Option<u64> {
+    match Format::of(source).ok()? {
+        Format::Raw => Some(source.len()),
+        Format::Xz => XzFile::open(source.clone()).ok().map(|xz| xz.image_size()),
+        Format::Zstandard => zstd_frame::image_size(source),
+        Format::Zip => zip::image_size(source),
+        Format::Gzip => None,
+    }
 }
 
 /// The result of a thread; its panic, if it panicked.
@@ -151,7 +173,6 @@ fn decode_blocks(
     threads: NonZeroUsize,
     mut follower: Follower<'_>,
 ) -> Result<(Sha256, u64)> {
-    output.check_size(xz.image_size())?;
     let block = |index: usize| {
         let Some(block) = xz.blocks().get(index) else { return Ok(0) };
         let mut at = block.image_range().start;
