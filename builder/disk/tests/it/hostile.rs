@@ -11,7 +11,7 @@ use imgforge_disk::{
 };
 use proptest::prelude::*;
 
-use crate::tools::{Scratch, image, run, threads};
+use crate::tools::{Scratch, image, run, sfdisk, threads};
 
 /// Bytes to change: where (as a part of the whole) and to what.
 fn damage() -> impl Strategy<Value = Vec<(usize, u8)>> {
@@ -55,6 +55,29 @@ fn partition_tables_never_panic() {
         } else {
             refused_or_sound(table)?;
         }
+    });
+}
+
+#[test]
+fn chains_of_logical_partitions_never_panic_or_loop() {
+    let scratch = Scratch::new();
+    let path = scratch.sparse("logical.img", 1 << 20);
+    let script = "label: dos\n2 : start=64, size=1900, type=5\n5 : start=128, size=100\n\
+                  6 : start=300, size=100\n7 : start=500, size=1000\n";
+    sfdisk(&path, script);
+    let bytes = std::fs::read(path).unwrap();
+    let chain: Vec<_> = (1..bytes.len() / 512).filter(|sector| bytes[sector * 512 + 510] == 0x55).collect();
+    assert_eq!(chain.len(), 3);
+    // A record of the chain, a field of its two entries, a value near sectors that exist.
+    let damage = prop::collection::vec((0usize..3, 446usize..478, prop_oneof![0u8..4, any::<u8>()]), 1..6);
+    proptest!(ProptestConfig::with_cases(500), |(damage in damage)| {
+        let mut bytes = bytes.clone();
+        damage.iter().for_each(|(record, at, value)| bytes[chain[*record] * 512 + at] = *value);
+        let table = Table::read(&Disk::new(Arc::new(bytes)));
+        if let Ok(table) = &table {
+            prop_assert!(table.partitions().iter().all(|partition| partition.range().end <= 1 << 20));
+        }
+        refused_or_sound(table)?;
     });
 }
 

@@ -7,5 +7,6 @@ mod disk;
 mod emit;
 mod fat;
 mod hostile;
+mod logical;
 mod partition;
 mod tools;
