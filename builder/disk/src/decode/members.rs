@@ -79,9 +79,9 @@ fn skip_zeros(reader: &mut BufReader<Source<'_>>) -> io::Result<()> {
 
 /// A .zst frame that begins with `start` must not ask for more memory than `zstd -d` gives it.
 fn check_window(start: &[u8]) -> Result<()> {
-    match zstd_frame::Header::decode(start).map(|header| header.window).filter(|window| *window > WINDOW) {
-        Some(needed) => Err(Error::unsupported(Foreign::Memory { needed, limit: WINDOW })),
-        None => Ok(()),
+    match zstd_frame::Header::decode(start) {
+        Some(header) if header.window > WINDOW => Err(Error::unsupported(Foreign::Memory(WINDOW))),
+        _ => Ok(()),
     }
 }
 
@@ -146,6 +146,8 @@ pub(super) fn fill<'c>(from: &mut impl Read, chunk: &'c mut [u8]) -> io::Result<
 pub(super) fn failed(source: &FileContent, format: Format, at: u64, error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         Error::io("cannot read", source.path(), error)
+    } else if error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&xz2::stream::Error::MemLimit) {
+        Error::unsupported(Foreign::Memory(DECODER_MEMORY))
     } else if error.kind() == io::ErrorKind::UnexpectedEof {
         Fault::Truncated { format, size: source.len() }.into()
     } else {

@@ -75,10 +75,8 @@ pub(crate) enum Foreign {
     Kind { kind: &'static str, advice: &'static str },
     #[error("in the {format} file is a {kind}, not an image: {advice}")]
     Inside { format: Format, kind: String, advice: &'static str },
-    #[error(
-        "decoding needs {needed} bytes of memory, but at most {limit} are given: pack the image anew with a smaller window"
-    )]
-    Memory { needed: u64, limit: u64 },
+    #[error("decoding takes more than {0} bytes of memory: pack it anew with a smaller window or dictionary")]
+    Memory(u64),
     #[error("the zip file must hold one image, but holds {}: unpack it and take the one you want", list(.0))]
     ZipImages(Vec<String>),
 }

@@ -358,6 +358,17 @@ fn a_zst_file_that_wants_more_memory_than_zstd_gives_is_unsupported() {
 }
 
 #[test]
+fn xz_files_of_the_highest_preset_are_read_and_larger_dictionaries_are_unsupported() {
+    // One block and many, so that both ways of decoding see it.
+    for block_size in ["--block-size=192MiB", "--block-size=1MiB"] {
+        check("xz", &["-k", "-9e", "-T1", block_size], "base.img.xz", Format::Xz);
+        let scratch = packed("xz", &["-k", "-T1", "--lzma2=preset=0,dict=96MiB", block_size], "base.img.xz");
+        let error = decoded(&scratch, &scratch.path("base.img.xz")).unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains("memory"), "{error}");
+    }
+}
+
+#[test]
 fn progress_counts_up_to_the_image() {
     let scratch = packed("xz", &["-k", "-0", "-T2", "--block-size=300000"], "base.img.xz");
     let seen = std::cell::RefCell::new(Vec::new());
