@@ -50,7 +50,7 @@ mod sparse;
 mod window;
 pub mod xz;
 
-pub use atomic_file::{Access, AtomicFile};
+pub use atomic_file::{Access, AtomicFile, commit_together};
 pub use content::FileContent;
 pub use digest::Sha256;
 pub use disk::{Disk, Extent, Source};
