@@ -207,8 +207,8 @@ fn remove_leftover(partial: &Path, lock: impl Fn(&File) -> Result<()>) -> Result
     Ok(())
 }
 
-/// Whether `path` is the name of `file`, still.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+/// Whether `path` is the name of `file`, a file or a folder, still.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let of_file = file.metadata()?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -100,11 +100,36 @@ pub fn decode(
     let source = FileContent::open(source)?;
     let format = Format::of(&source)?;
     let output = Output::create(destination, format, options.limit)?;
-    output.check_size(image_size(&source).unwrap_or(0))?;
+    decode_to(&source, format, &output, options, progress)
+}
+
+/// As [`decode`], into a file without a name in `folder`, which only its owner may read. It takes room until the content is
+/// dropped or the process ends, even by a kill. Messages call the content as they call `source`.
+pub fn decode_nameless(
+    source: &Path,
+    folder: &Path,
+    options: &Options,
+    progress: &dyn Fn(u64),
+) -> Result<(Decoded, FileContent)> {
+    let source = FileContent::open(source)?;
+    let format = Format::of(&source)?;
+    let output = Output::nameless(folder, format, options.limit)?;
+    let decoded = decode_to(&source, format, &output, options, progress)?;
+    Ok((decoded, output.into_content(source.path())?))
+}
+
+fn decode_to(
+    source: &FileContent,
+    format: Format,
+    output: &Output,
+    options: &Options,
+    progress: &dyn Fn(u64),
+) -> Result<Decoded> {
+    output.check_size(image_size(source).unwrap_or(0))?;
     let stop = AtomicBool::new(false);
     let (image, source_digest) = thread::scope(|scope| {
-        let source_digest = scope.spawn(|| digest(&source, &stop));
-        let image = decode_image(&source, format, &output, options.threads, progress);
+        let source_digest = scope.spawn(|| digest(source, &stop));
+        let image = decode_image(source, format, output, options.threads, progress);
         stop.store(image.is_err(), Ordering::Relaxed);
         (image, join(source_digest))
     });

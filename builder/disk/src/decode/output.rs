@@ -7,6 +7,7 @@ use std::{
 
 use super::format::{self, Format};
 use crate::{
+    content::FileContent,
     error::{Error, Result},
     sparse,
 };
@@ -25,6 +26,18 @@ impl Output {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
         let file = file.map_err(|error| Error::io("cannot create", path, error))?;
         Ok(Self { file, path: path.to_owned(), format, limit })
+    }
+
+    /// A file without a name in `folder`, for its owner only: it is gone when it is closed, however the process ends.
+    pub(super) fn nameless(folder: &Path, format: Format, limit: Option<u64>) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder);
+        let file = file.map_err(|error| Error::io("cannot make a temporary file in", folder, error))?;
+        Ok(Self { file, path: folder.to_owned(), format, limit })
+    }
+
+    /// The decoded image; messages call it `path`.
+    pub(super) fn into_content(self, path: &Path) -> Result<FileContent> {
+        FileContent::of(self.file, path)
     }
 
     pub(super) fn file(&self) -> &File {

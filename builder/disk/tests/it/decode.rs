@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use imgforge_disk::{
-    Error, FileContent,
-    decode::{Decoded, Format, Options, decode, image_size},
+    Content, Error, FileContent,
+    decode::{Decoded, Format, Options, decode, decode_nameless, image_size},
 };
 
 use crate::tools::{Scratch, image, run, sha256sum, threads, try_run};
@@ -366,6 +366,22 @@ fn xz_files_of_the_highest_preset_are_read_and_larger_dictionaries_are_unsupport
         let error = decoded(&scratch, &scratch.path("base.img.xz")).unwrap_err();
         assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains("memory"), "{error}");
     }
+}
+
+#[test]
+fn an_image_decoded_without_a_name_leaves_nothing_behind() {
+    let scratch = packed("xz", &["-k", "-0"], "base.img.xz");
+    let folder = scratch.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let source = scratch.path("base.img.xz");
+    let (decoded, content) = decode_nameless(&source, &folder, &options(), &|_| {}).unwrap();
+    assert_eq!(decoded.image_size, content.len());
+    let mut bytes = vec![0; SIZE];
+    content.read_at(0, &mut bytes).unwrap();
+    assert!(bytes == image(SIZE));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "while it is read, too");
+    let error = decode_nameless(&source, &scratch.path("missing"), &options(), &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
 }
 
 #[test]
