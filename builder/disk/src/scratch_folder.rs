@@ -1,7 +1,7 @@
 //! A folder for what is not finished, which a killed process does not leave behind for good.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use crate::{
 
 /// An empty folder that goes, with all that is in it, when it is dropped.
 ///
-/// It is locked meanwhile: one that another process uses is refused, one that a killed process left behind is emptied.
+/// It is locked meanwhile: one that another process uses is waited for, one that a killed process left behind is emptied.
 #[derive(Debug)]
 pub struct ScratchFolder {
     path: PathBuf,
@@ -36,11 +36,7 @@ impl ScratchFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other.map_err(failed)?,
             };
-            match folder.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: path.to_owned() }),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
+            folder.lock().map_err(failed)?;
             // Before it was locked, its last user may have removed it.
             if is_at(&folder, path).map_err(failed)? {
                 empty(path).map_err(failed)?;
@@ -82,21 +78,28 @@ fn empty(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use super::*;
 
     #[test]
-    fn what_a_killed_process_left_goes_and_what_another_uses_is_refused() {
+    fn what_a_killed_process_left_goes_and_what_another_uses_is_waited_for() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("import.partial");
         fs::create_dir_all(path.join("deep/er")).unwrap();
         fs::write(path.join("left over"), "").unwrap();
         let folder = ScratchFolder::create(&path).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(matches!(ScratchFolder::create(&path), Err(Error::Busy { .. })));
         fs::write(folder.path().join("file"), "").unwrap();
-        drop(folder);
+        thread::scope(|scope| {
+            let next = scope.spawn(|| ScratchFolder::create(&path).unwrap());
+            thread::sleep(Duration::from_millis(20));
+            assert!(!next.is_finished() && path.join("file").exists());
+            drop(folder);
+            let next = next.join().unwrap();
+            assert_eq!(fs::read_dir(next.path()).unwrap().count(), 0);
+        });
         assert!(!path.exists());
-        drop(ScratchFolder::create(&path).unwrap());
     }
 
     #[test]
