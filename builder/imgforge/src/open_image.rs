@@ -1,13 +1,12 @@
 //! Opening any image for reading: raw as it lies there, compressed by way of a temporary file.
 
-use std::{path::Path, sync::Arc};
+use std::{env, path::Path, sync::Arc};
 
 use imgforge_disk::{
     Content, FileContent,
     decode::Format,
     partition::{Partition, Table},
 };
-use tempfile::NamedTempFile;
 
 use crate::{
     console::Console,
@@ -25,8 +24,6 @@ pub struct OpenImage {
     sha256: Option<String>,
     /// Its partition table.
     pub table: Table,
-    /// Keeps the decoded file while it is read.
-    _decoded: Option<NamedTempFile>,
 }
 
 impl OpenImage {
@@ -38,16 +35,16 @@ impl OpenImage {
         if Format::of(&file).map_err(failed)? == Format::Raw {
             let content: Arc<dyn Content> = Arc::new(file);
             let table = image::table_of(&content).map_err(unusable)?;
-            return Ok(Self { content, sha256: None, table, _decoded: None });
+            return Ok(Self { content, sha256: None, table });
         }
-        let temporary = NamedTempFile::new()
-            .map_err(|source| Error::Io { what: "make a temporary file".into(), source })?;
         let bar = console.progress(&format!("decoding {}", path.display()), None);
-        let decoded = store::decode_to(path, temporary.path(), &|at| bar.set(at, None)).map_err(failed)?;
+        let folder = env::temp_dir();
+        let (decoded, content) =
+            store::decode_nameless(path, &folder, &|at| bar.set(at, None)).map_err(failed)?;
         let sha256 = Some(decoded.image_sha256.to_string());
-        let content: Arc<dyn Content> = Arc::new(FileContent::open(temporary.path()).map_err(failed)?);
+        let content: Arc<dyn Content> = Arc::new(content);
         let table = image::table_of(&content).map_err(unusable)?;
-        Ok(Self { content, sha256, table, _decoded: Some(temporary) })
+        Ok(Self { content, sha256, table })
     }
 
     /// SHA-256 of the whole image.

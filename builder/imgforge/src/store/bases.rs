@@ -9,8 +9,8 @@ use std::{
 };
 
 use imgforge_disk::{
-    Access, AtomicFile,
-    decode::{Decoded, Options, decode},
+    Access, AtomicFile, FileContent,
+    decode::{self, Decoded, Options, decode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,8 +138,21 @@ pub fn decode_to(
     destination: &Path,
     progress: &dyn Fn(u64),
 ) -> imgforge_disk::Result<Decoded> {
+    decode(source, destination, &options(), progress)
+}
+
+/// Decodes the image file `source` on all CPUs, into a file in `folder` that has no name and does not stay.
+pub fn decode_nameless(
+    source: &Path,
+    folder: &Path,
+    progress: &dyn Fn(u64),
+) -> imgforge_disk::Result<(Decoded, FileContent)> {
+    decode::decode_nameless(source, folder, &options(), progress)
+}
+
+fn options() -> Options {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    decode(source, destination, &Options { threads, limit: Some(LARGEST_IMAGE) }, progress)
+    Options { threads, limit: Some(LARGEST_IMAGE) }
 }
 
 fn decode_failed(source: &Path) -> impl Fn(imgforge_disk::Error) -> Error {
