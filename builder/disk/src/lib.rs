@@ -45,6 +45,7 @@ pub mod fat;
 mod follow;
 mod parallel;
 pub mod partition;
+pub mod probe;
 mod ranges;
 mod scratch_folder;
 mod sparse;

@@ -9,4 +9,5 @@ mod fat;
 mod hostile;
 mod logical;
 mod partition;
+mod probe;
 mod tools;
