@@ -6,6 +6,7 @@ mod decode;
 mod disk;
 mod emit;
 mod fat;
+mod fuzz;
 mod hostile;
 mod logical;
 mod partition;
