@@ -64,6 +64,8 @@ pub(crate) enum Fault {
     Damaged { format: Format, at: u64, reason: String },
     #[error("the {format} file has other data behind it, from byte {at} on")]
     Trailing { format: Format, at: u64 },
+    #[error("the {format} file says its image has {said} bytes, but it has {found}")]
+    Size { format: Format, said: u64, found: u64 },
     #[error("the image is empty")]
     Empty,
 }
@@ -125,7 +127,8 @@ fn decode_to(
     options: &Options,
     progress: &dyn Fn(u64),
 ) -> Result<Decoded> {
-    output.check_size(image_size(source).unwrap_or(0))?;
+    let said = image_size(source);
+    output.check_size(said.unwrap_or(0))?;
     let stop = AtomicBool::new(false);
     let (image, source_digest) = thread::scope(|scope| {
         let source_digest = scope.spawn(|| digest(source, &stop));
@@ -137,6 +140,9 @@ fn decode_to(
     if image_size == 0 {
         return Err(Fault::Empty.into());
     }
+    if let Some(said) = said.filter(|said| *said != image_size) {
+        return Err(Fault::Size { format, said, found: image_size }.into());
+    }
     output.set_size(image_size)?;
     Ok(Decoded { format, source_sha256: source_digest?, source_size: source.len(), image_sha256, image_size })
 }
@@ -144,7 +150,7 @@ fn decode_to(
 /// The size in bytes of the image that `source` decodes to, if the file says it: nothing is decoded for that.
 ///
 /// A .gz file never says it: its trailer has the last member's size, and that modulo 4 GiB only. Neither does a file that
-/// is damaged or no image. [`decode`] finds out whether it is true.
+/// is damaged or no image. [`decode`] refuses a file that says something else than what comes out.
 pub fn image_size(source: &FileContent) -> Option<u64> {
     match Format::of(source).ok()? {
         Format::Raw => Some(source.len()),

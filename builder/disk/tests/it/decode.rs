@@ -290,6 +290,12 @@ fn a_zip_gives_its_one_image() {
     assert!(none.contains("readme.txt, other.txt"), "{none}");
 
     let mut bytes = fs::read(&one).unwrap();
+    let entry = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    bytes[entry + 24] ^= 1;
+    let text = message(&scratch, &scratch.write("lies.zip", &bytes));
+    assert!(text.contains("says its image has 5000001 bytes"), "{text}");
+
+    let mut bytes = fs::read(&one).unwrap();
     bytes[2000] ^= 1;
     assert!(matches!(decoded(&scratch, &scratch.write("bad.zip", &bytes)), Err(Error::Corrupt(_))));
 }
