@@ -38,6 +38,9 @@ impl FileContent {
     /// The bytes of `file`, which messages call `path`.
     pub fn of(file: File, path: &Path) -> Result<Self> {
         let metadata = file.metadata().map_err(|source| Error::io("cannot read", path, source))?;
+        if metadata.is_dir() {
+            return Err(Error::io("cannot read", path, Errno::ISDIR.into()));
+        }
         if !metadata.is_file() {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
             return Err(Error::io("cannot read", path, source));

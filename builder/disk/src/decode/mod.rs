@@ -73,13 +73,13 @@ pub(crate) enum Fault {
 /// A file we do not take an image from.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Foreign {
-    #[error("this is a {kind}, not an image: {advice}; .img, .xz, .gz, .zst and .zip are supported")]
+    #[error("this is a {kind}, not an image; {advice}; .img, .xz, .gz, .zst and .zip are supported")]
     Kind { kind: &'static str, advice: &'static str },
-    #[error("in the {format} file is a {kind}, not an image: {advice}")]
+    #[error("in the {format} file is a {kind}, not an image; {advice}")]
     Inside { format: Format, kind: String, advice: &'static str },
     #[error("decoding takes more than {0} bytes of memory: pack it anew with a smaller window or dictionary")]
     Memory(u64),
-    #[error("the zip file must hold one image, but holds {}: unpack it and take the one you want", list(.0))]
+    #[error("the zip file must hold one image, but holds {}", list(.0))]
     ZipImages(Vec<String>),
 }
 

@@ -156,7 +156,7 @@ pub(crate) enum Refusal {
     #[error("there is no partition {0}")]
     NoSuchPartition(u32),
     #[error(
-        "partition {number} cannot grow to sector {end}: partition {next} comes after it, at sector {start}"
+        "partition {number} cannot grow: partition {next} comes after it at sector {start}, before sector {end}"
     )]
     InTheWay { number: u32, end: u64, next: u32, start: u64 },
     #[error("partition {0} cannot grow: it is an extended partition")]

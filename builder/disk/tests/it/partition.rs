@@ -165,7 +165,7 @@ fn a_partition_grows_into_the_room_before_the_next() {
     run("sfdisk", &["--verify", &save(&scratch, &disk)]);
     let error = table.grow(1, 8193 - 2048).unwrap_err();
     assert!(matches!(error, Error::Layout(_)), "{error:?}");
-    assert!(error.to_string().contains("partition 2 comes after it, at sector 8192"), "{error}");
+    assert!(error.to_string().contains("partition 2 comes after it at sector 8192"), "{error}");
 }
 
 #[test]
