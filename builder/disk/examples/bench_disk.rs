@@ -7,7 +7,8 @@ use std::{env, error::Error, num::NonZeroUsize, path::PathBuf, sync::Arc, time::
 use imgforge_disk::{
     Access, AtomicFile, Content, Device, Disk, FileContent,
     decode::{Options, decode},
-    emit::{RawOptions, raw},
+    emit::{RawOptions, XzOptions, raw, xz},
+    xz::XzFile,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -42,6 +43,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         let written =
             raw(&disk, &destination, &RawOptions { threads, base: Some(&content), digest }, &|_| {})?;
         println!("raw, digest {digest}: {:.2} s, {} bytes", start.elapsed().as_secs_f64(), written.size);
+    }
+    if let Ok(published) = FileContent::open(source.as_ref()).and_then(XzFile::open) {
+        let start = Instant::now();
+        let mut disk = Disk::new(Arc::new(content));
+        disk.write_at(4096, b"patched")?;
+        let options = XzOptions { threads, preset: 1, block_size: 24 << 20, reuse: Some(&published) };
+        let destination = AtomicFile::create(&directory.join("out.img.xz"), Access::Public)?;
+        let written = xz(&disk, &destination, &options)?;
+        println!("xz, blocks reused: {:.2} s, {} bytes", start.elapsed().as_secs_f64(), written.size);
     }
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! Content that lies in a file of the host.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io,
     ops::Range,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use imgforge_ext4::Content;
 use rustix::{
-    fs::{SeekFrom, seek},
+    fs::{OFlags, SeekFrom, seek},
     io::Errno,
 };
 
@@ -28,14 +28,24 @@ pub struct FileContent {
 }
 
 impl FileContent {
-    /// Opens the file at `path` for reading.
+    /// Opens the file at `path` for reading. A pipe, a device or a folder is refused, and nothing waits for a pipe's other end.
     pub fn open(path: &Path) -> Result<Self> {
-        let opened = || {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            Ok(Self { path: path.to_owned(), file: Arc::new(file), length })
-        };
-        opened().map_err(|source| Error::io("cannot read", path, source))
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        Self::of(file.map_err(|source| Error::io("cannot read", path, source))?, path)
+    }
+
+    /// The bytes of `file`, which messages call `path`.
+    pub fn of(file: File, path: &Path) -> Result<Self> {
+        let metadata = file.metadata().map_err(|source| Error::io("cannot read", path, source))?;
+        if metadata.is_dir() {
+            return Err(Error::io("cannot read", path, Errno::ISDIR.into()));
+        }
+        if !metadata.is_file() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            return Err(Error::io("cannot read", path, source));
+        }
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), length: metadata.len() })
     }
 
     /// Where the file was opened.
@@ -102,6 +112,18 @@ mod tests {
         let data = content.data();
         assert!(data.iter().any(|range| range.contains(&(512 << 10))), "{data:?}");
         assert!(data.iter().all(|range| range.end <= 1 << 20), "{data:?}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+            let error = FileContent::open(path).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{error:?}");
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        }
     }
 
     #[test]

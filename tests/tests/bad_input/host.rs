@@ -33,7 +33,7 @@ fn a_full_disk_of_the_build_machine_is_named() {
             code: 4,
             answer: &[
                 "error: cannot write ~/out/node.img",
-                "  caused by: no space left for `~/out/.node.img.imgforge-",
+                "  caused by: no space left for `~/out/.node.img.imgforge.partial",
                 "hint: make room, or choose another --output",
             ],
         },
@@ -43,7 +43,7 @@ fn a_full_disk_of_the_build_machine_is_named() {
             code: 4,
             answer: &[
                 "error: cannot write ~/out/node.img",
-                "  caused by: no space left for `~/out/.node.img.imgforge-",
+                "  caused by: no space left for `~/out/.node.img.imgforge.partial",
                 "hint: make room, or choose another --output",
             ],
         },
@@ -53,7 +53,7 @@ fn a_full_disk_of_the_build_machine_is_named() {
             code: 4,
             answer: &[
                 "error: cannot decode ~/base.img",
-                "  caused by: no space left for `~/store/bases/.decoding.img.imgforge-",
+                "  caused by: no space left for `~/store/bases/.decoding.img.imgforge.partial",
                 "hint: make room there, or keep the store elsewhere with --store DIR",
                 "left behind: ./bases/decode.lock",
                 "left behind: ./lock",

@@ -4,12 +4,15 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use imgforge_ext4::Content;
 
-use super::{CHUNK, Fault, Format};
+use super::{CHUNK, Fault, Foreign, Format, zstd_frame};
 use crate::{
     content::FileContent,
     error::{Error, Result},
     xz::DECODER_MEMORY,
 };
+
+/// The largest window a decoder of .zst accepts, in bytes: its own default.
+const WINDOW: u64 = 1 << 27;
 
 /// Decodes all members of `source` in order; `give` gets the data piece by piece.
 pub(super) fn decode(
@@ -33,7 +36,8 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// Whether there is another member. Zeros may pad the end; anything else that is no member is an error.
+/// Whether there is another member. Zeros and, in .zst files, skippable frames may lie between members and behind the
+/// last; anything else that is no member is an error.
 fn next_member(reader: &mut BufReader<Source<'_>>, source: &FileContent, format: Format) -> Result<bool> {
     let unreadable = |error| Error::io("cannot read", source.path(), error);
     let end_of_member = position(reader);
@@ -41,21 +45,44 @@ fn next_member(reader: &mut BufReader<Source<'_>>, source: &FileContent, format:
         return Ok(end_of_member < source.len());
     }
     loop {
-        let available = reader.fill_buf().map_err(unreadable)?;
-        let zeros = available.iter().take_while(|byte| **byte == 0).count();
-        if available.is_empty() {
+        skip_zeros(reader).map_err(unreadable)?;
+        let left = source.len() - position(reader);
+        if left == 0 {
             return Ok(false);
         }
-        reader.consume(zeros);
-        if zeros == 0 {
-            break;
+        let mut start = [0; zstd_frame::HEADER];
+        let (start, _) = start.split_at_mut(left.min(zstd_frame::HEADER as u64) as usize);
+        source.read_at(position(reader), start).map_err(unreadable)?;
+        match zstd_frame::skippable(start).filter(|_| format == Format::Zstandard) {
+            Some(length) if length > left => {
+                return Err(Fault::Truncated { format, size: source.len() }.into());
+            }
+            Some(length) => reader.seek_relative(length as i64).map_err(unreadable)?,
+            None if !format.begins(start) => return Err(Fault::Trailing { format, at: end_of_member }.into()),
+            None => {
+                check_window(start)?;
+                return Ok(true);
+            }
         }
     }
-    let mut start = [0; 6];
-    let length = (source.len() - position(reader)).min(start.len() as u64) as usize;
-    let (start, _) = start.split_at_mut(length);
-    source.read_at(position(reader), start).map_err(unreadable)?;
-    if format.begins(start) { Ok(true) } else { Err(Fault::Trailing { format, at: end_of_member }.into()) }
+}
+
+fn skip_zeros(reader: &mut BufReader<Source<'_>>) -> io::Result<()> {
+    loop {
+        let zeros = reader.fill_buf()?.iter().take_while(|byte| **byte == 0).count();
+        if zeros == 0 {
+            return Ok(());
+        }
+        reader.consume(zeros);
+    }
+}
+
+/// A .zst frame that begins with `start` must not ask for more memory than `zstd -d` gives it.
+fn check_window(start: &[u8]) -> Result<()> {
+    match zstd_frame::Header::decode(start) {
+        Some(header) if header.window > WINDOW => Err(Error::unsupported(Foreign::Memory(WINDOW))),
+        _ => Ok(()),
+    }
 }
 
 /// One member being decoded.
@@ -119,6 +146,8 @@ pub(super) fn fill<'c>(from: &mut impl Read, chunk: &'c mut [u8]) -> io::Result<
 pub(super) fn failed(source: &FileContent, format: Format, at: u64, error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         Error::io("cannot read", source.path(), error)
+    } else if error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&xz2::stream::Error::MemLimit) {
+        Error::unsupported(Foreign::Memory(DECODER_MEMORY))
     } else if error.kind() == io::ErrorKind::UnexpectedEof {
         Fault::Truncated { format, size: source.len() }.into()
     } else {

@@ -4,6 +4,7 @@ mod format;
 mod members;
 mod output;
 mod zip;
+mod zstd_frame;
 
 use std::{
     num::NonZeroUsize,
@@ -63,6 +64,8 @@ pub(crate) enum Fault {
     Damaged { format: Format, at: u64, reason: String },
     #[error("the {format} file has other data behind it, from byte {at} on")]
     Trailing { format: Format, at: u64 },
+    #[error("the {format} file says its image has {said} bytes, but it has {found}")]
+    Size { format: Format, said: u64, found: u64 },
     #[error("the image is empty")]
     Empty,
 }
@@ -70,8 +73,12 @@ pub(crate) enum Fault {
 /// A file we do not take an image from.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Foreign {
-    #[error("this is a {0}, not an image; .img, .xz, .gz, .zst and .zip are supported")]
-    Kind(&'static str),
+    #[error("this is a {kind}, not an image; {advice}; .img, .xz, .gz, .zst and .zip are supported")]
+    Kind { kind: &'static str, advice: &'static str },
+    #[error("in the {format} file is a {kind}, not an image; {advice}")]
+    Inside { format: Format, kind: String, advice: &'static str },
+    #[error("decoding takes more than {0} bytes of memory: pack it anew with a smaller window or dictionary")]
+    Memory(u64),
     #[error("the zip file must hold one image, but holds {}", list(.0))]
     ZipImages(Vec<String>),
 }
@@ -94,11 +101,38 @@ pub fn decode(
 ) -> Result<Decoded> {
     let source = FileContent::open(source)?;
     let format = Format::of(&source)?;
-    let output = Output::create(destination, options.limit)?;
+    let output = Output::create(destination, format, options.limit)?;
+    decode_to(&source, format, &output, options, progress)
+}
+
+/// As [`decode`], into a file without a name in `folder`, which only its owner may read. It takes room until the content is
+/// dropped or the process ends, even by a kill. Messages call the content as they call `source`.
+pub fn decode_nameless(
+    source: &Path,
+    folder: &Path,
+    options: &Options,
+    progress: &dyn Fn(u64),
+) -> Result<(Decoded, FileContent)> {
+    let source = FileContent::open(source)?;
+    let format = Format::of(&source)?;
+    let output = Output::nameless(folder, format, options.limit)?;
+    let decoded = decode_to(&source, format, &output, options, progress)?;
+    Ok((decoded, output.into_content(source.path())?))
+}
+
+fn decode_to(
+    source: &FileContent,
+    format: Format,
+    output: &Output,
+    options: &Options,
+    progress: &dyn Fn(u64),
+) -> Result<Decoded> {
+    let said = image_size(source);
+    output.check_size(said.unwrap_or(0))?;
     let stop = AtomicBool::new(false);
     let (image, source_digest) = thread::scope(|scope| {
-        let source_digest = scope.spawn(|| digest(&source, &stop));
-        let image = decode_image(&source, format, &output, options.threads, progress);
+        let source_digest = scope.spawn(|| digest(source, &stop));
+        let image = decode_image(source, format, output, options.threads, progress);
         stop.store(image.is_err(), Ordering::Relaxed);
         (image, join(source_digest))
     });
@@ -106,8 +140,25 @@ pub fn decode(
     if image_size == 0 {
         return Err(Fault::Empty.into());
     }
+    if let Some(said) = said.filter(|said| *said != image_size) {
+        return Err(Fault::Size { format, said, found: image_size }.into());
+    }
     output.set_size(image_size)?;
     Ok(Decoded { format, source_sha256: source_digest?, source_size: source.len(), image_sha256, image_size })
+}
+
+/// The size in bytes of the image that `source` decodes to, if the file says it: nothing is decoded for that.
+///
+/// A .gz file never says it: its trailer has the last member's size, and that modulo 4 GiB only. Neither does a file that
+/// is damaged or no image. [`decode`] refuses a file that says something else than what comes out.
+pub fn image_size(source: &FileContent) -> Option<u64> {
+    match Format::of(source).ok()? {
+        Format::Raw => Some(source.len()),
+        Format::Xz => XzFile::open(source.clone()).ok().map(|xz| xz.image_size()),
+        Format::Zstandard => zstd_frame::image_size(source),
+        Format::Zip => zip::image_size(source),
+        Format::Gzip => None,
+    }
 }
 
 /// The result of a thread; its panic, if it panicked.
@@ -151,7 +202,6 @@ fn decode_blocks(
     threads: NonZeroUsize,
     mut follower: Follower<'_>,
 ) -> Result<(Sha256, u64)> {
-    output.check_size(xz.image_size())?;
     let block = |index: usize| {
         let Some(block) = xz.blocks().get(index) else { return Ok(0) };
         let mut at = block.image_range().start;

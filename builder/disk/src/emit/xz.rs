@@ -53,20 +53,24 @@ pub fn xz(disk: &Disk, destination: &AtomicFile, options: &XzOptions<'_>) -> Res
     };
     let empty = segments.iter().any(is_empty).then(|| encoder.zeros(block_size)).transpose()?;
     let part = |index: usize| match (segments.get(index), reuse, &empty) {
-        (Some(Segment { reuse: Some(block), .. }), Some(file), _) => {
-            Ok(Encoded { record: block.record, bytes: file.compressed(block)? })
-        }
-        (Some(segment), _, Some(empty)) if is_empty(segment) => Ok(empty.clone()),
-        (Some(segment), ..) => encoder.encode(&image, segment.range.clone()),
+        (Some(Segment { reuse: Some(block), .. }), Some(file), _) => Ok(Part::Copied(file, *block)),
+        (Some(segment), _, Some(empty)) if is_empty(segment) => Ok(Part::Encoded(empty.clone())),
+        (Some(segment), ..) => encoder.encode(&image, segment.range.clone()).map(Part::Encoded),
         (None, ..) => unreachable!("in_order counts the segments"),
     };
 
     let mut records = Vec::with_capacity(segments.len());
     let mut appender = Appender::new(destination);
     appender.append(&format::encode_header(flags))?;
-    let take = |appender: &mut Appender<'_>, block: Encoded| {
-        records.push(block.record);
-        appender.append(&block.bytes)
+    let take = |appender: &mut Appender<'_>, part: Part<'_>| match part {
+        Part::Encoded(block) => {
+            records.push(block.record);
+            appender.append(&block.bytes)
+        }
+        Part::Copied(file, block) => {
+            records.push(block.record);
+            file.copy_block(&block, |bytes| appender.append(bytes))
+        }
     };
     let image_sha256 = appender.append_parts(&image, options.threads, segments.len(), part, take)?;
     let index = format::encode_index(&records);
@@ -98,6 +102,12 @@ fn segments(image: &Image<'_>, reuse: Option<&XzFile>, flags: Flags, block_size:
     }
     segments.extend(encoded(at..image.size));
     segments
+}
+
+/// What a segment became. A vendor's block may have hundreds of megabytes: it is read only when it is its turn.
+enum Part<'a> {
+    Copied(&'a XzFile, Block),
+    Encoded(Encoded),
 }
 
 /// A block as it will be in the file, padding included.

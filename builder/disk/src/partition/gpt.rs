@@ -123,7 +123,7 @@ fn crc(sector: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A GPT as it was read: both headers are known to be sound and to agree.
+/// A GPT as it was read: its headers are known to be sound and to agree.
 #[derive(Debug, Clone)]
 pub(super) struct GuidTable {
     /// The disk's GUID, lower case.
@@ -131,40 +131,37 @@ pub(super) struct GuidTable {
     header: Header,
     sector: Vec<u8>,
     array: Vec<u8>,
-    backup_array: Range<u64>,
+    /// The bytes of the backup's array; none if the image ends before its backup header.
+    backup_array: Option<Range<u64>>,
 }
 
 impl GuidTable {
-    /// Reads and checks both copies.
+    /// Reads and checks both copies. Only the backup may be missing, and only where the image has no room for it.
     pub(super) fn read(disk: &Disk) -> Result<(Self, Vec<Partition>)> {
         let sectors = disk.size() / SECTOR;
         let sector = read(disk, 1, SECTOR)?;
         let header = Header::decode(&sector, Copy::Primary, 1)?;
         let array = read_array(disk, header, Copy::Primary, sectors)?;
-        if header.alternate_lba >= sectors {
-            return Err(Fault::BackupBeyondDisk { lba: header.alternate_lba, sectors }.into());
-        }
-        let backup_sector = read(disk, header.alternate_lba, SECTOR)?;
-        let backup = Header::decode(&backup_sector, Copy::Backup, header.alternate_lba)?;
-        let agree = backup.alternate_lba == 1
-            && backup.first_usable_lba == header.first_usable_lba
-            && backup.last_usable_lba == header.last_usable_lba
-            && read_array(disk, backup, Copy::Backup, sectors)? == array;
         let array_end = header.partition_entry_lba.saturating_add(header.array_sectors());
         let ordered = header.partition_entry_lba >= 2
             && array_end <= header.first_usable_lba
             && header.first_usable_lba <= header.last_usable_lba
-            && header.last_usable_lba < backup.partition_entry_lba
-            && backup.partition_entry_lba < header.alternate_lba;
-        if !agree || !ordered {
-            let what =
-                if agree { "places its parts over each other" } else { "differs from the primary one" };
-            return Err(Fault::GptHeader { copy: Copy::Backup, lba: header.alternate_lba, what }.into());
+            && header.last_usable_lba < header.alternate_lba;
+        if !ordered {
+            return Err(Fault::GptHeader { copy: Copy::Primary, lba: 1, what: OVERLAPPING }.into());
         }
+        let backup_array = if header.alternate_lba < sectors {
+            Some(check_backup(disk, header, &array, sectors)?)
+        } else {
+            None
+        };
         let (disk_guid, partitions) = decode_entries(disk, header)?;
-        let backup_start = backup.partition_entry_lba * SECTOR;
-        let backup_array = backup_start..backup_start + backup.array_sectors() * SECTOR;
         Ok((Self { disk_guid, header, sector, array, backup_array }, partitions))
+    }
+
+    /// Whether the image ends before the backup.
+    pub(super) fn lacks_backup(&self) -> bool {
+        self.backup_array.is_none()
     }
 
     /// Sectors at the end of the disk that the backup needs.
@@ -184,7 +181,7 @@ impl GuidTable {
         }
         let last = disk.size() / SECTOR - 1;
         let moved = last != self.header.alternate_lba;
-        if array == self.array && !moved {
+        if array == self.array && !moved && !self.lacks_backup() {
             return Ok(false);
         }
         let sectors = self.header.array_sectors();
@@ -194,8 +191,10 @@ impl GuidTable {
         let old_header = self.header.alternate_lba * SECTOR;
 
         let mut edit = || {
-            disk.zero(self.backup_array.start, self.backup_array.end - self.backup_array.start)?;
-            disk.zero(old_header, SECTOR)?;
+            if let Some(old) = &self.backup_array {
+                disk.zero(old.start, old.end - old.start)?;
+                disk.zero(old_header, SECTOR)?;
+            }
             disk.write_at(backup.partition_entry_lba * SECTOR, &array)?;
             disk.write_at(last * SECTOR, &backup.encode_over(&self.sector, &array))?;
             disk.write_at(primary.partition_entry_lba * SECTOR, &array)?;
@@ -203,7 +202,7 @@ impl GuidTable {
         };
         edit().map_err(Error::Disk)?;
         let backup_start = backup.partition_entry_lba * SECTOR;
-        self.backup_array = backup_start..backup_start + sectors * SECTOR;
+        self.backup_array = Some(backup_start..backup_start + sectors * SECTOR);
         self.header = primary;
         self.array = array;
         Ok(moved)
@@ -214,6 +213,26 @@ fn read(disk: &Disk, lba: u64, length: u64) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length as usize];
     disk.read_at(lba * SECTOR, &mut bytes).map_err(Error::Disk)?;
     Ok(bytes)
+}
+
+const OVERLAPPING: &str = "places its parts over each other";
+
+/// Checks the backup of `header` and `array`; gives the bytes of its array.
+fn check_backup(disk: &Disk, header: Header, array: &[u8], sectors: u64) -> Result<Range<u64>> {
+    let sector = read(disk, header.alternate_lba, SECTOR)?;
+    let backup = Header::decode(&sector, Copy::Backup, header.alternate_lba)?;
+    let agree = backup.alternate_lba == 1
+        && backup.first_usable_lba == header.first_usable_lba
+        && backup.last_usable_lba == header.last_usable_lba
+        && read_array(disk, backup, Copy::Backup, sectors)? == array;
+    let ordered = header.last_usable_lba < backup.partition_entry_lba
+        && backup.partition_entry_lba < header.alternate_lba;
+    if !agree || !ordered {
+        let what = if agree { OVERLAPPING } else { "differs from the primary one" };
+        return Err(Fault::GptHeader { copy: Copy::Backup, lba: header.alternate_lba, what }.into());
+    }
+    let start = backup.partition_entry_lba * SECTOR;
+    Ok(start..start + backup.array_sectors() * SECTOR)
 }
 
 /// The entry array of `header`, its checksum checked.

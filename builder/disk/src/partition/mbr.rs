@@ -21,7 +21,8 @@ use crate::{
 const UNIQUE_DISK_SIGNATURE: usize = 440;
 const PARTITION_RECORD: usize = 446;
 const RECORD_LENGTH: usize = 16;
-const RECORDS: usize = 4;
+/// Records in a table: the primary partitions.
+pub(super) const RECORDS: usize = 4;
 const SIGNATURE: usize = 510;
 
 /// The type of a record that stands for a whole GPT disk.

@@ -1,5 +1,6 @@
-//! Partition tables: read with suspicion, grow the last partition, write back only what changed.
+//! Partition tables: read with suspicion, grow a partition into the room behind it, write back only what changed.
 
+mod ebr;
 mod gpt;
 mod mbr;
 
@@ -10,6 +11,8 @@ use crate::{
 
 /// Bytes in a sector. Cards and the images for them have sectors of 512 bytes.
 pub const SECTOR: u64 = 512;
+/// Images have whole pages of this many bytes: a backup has to be in the very last sector of the file, too.
+const PAGE: u64 = 4096;
 
 /// The type of a partition, as its table has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,13 @@ pub enum Kind {
     Mbr(u8),
     /// The type GUID of a GPT entry, lower case.
     Gpt(String),
+}
+
+impl Kind {
+    /// Whether a partition of this type is an extended one: a place for logical partitions.
+    pub fn is_extended(&self) -> bool {
+        matches!(self, Self::Mbr(0x05 | 0x0F | 0x85))
+    }
 }
 
 /// The format of a partition table.
@@ -32,7 +42,7 @@ pub enum Format {
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
-    /// Its number, from 1: the slot in the table.
+    /// Its number, from 1: the slot in the table; of a logical partition its place in the chain, from 5.
     pub number: u32,
     /// First sector.
     pub start: u64,
@@ -61,8 +71,9 @@ impl Partition {
         self.start.saturating_add(self.sectors)
     }
 
-    fn is_extended(&self) -> bool {
-        matches!(self.kind, Kind::Mbr(0x05 | 0x0F | 0x85))
+    /// Whether the partition lies in an extended one.
+    pub fn is_logical(&self) -> bool {
+        matches!(self.kind, Kind::Mbr(_)) && self.number as usize > mbr::RECORDS
     }
 }
 
@@ -94,20 +105,24 @@ pub(crate) enum Fault {
     BootIndicator { number: u32, value: u8 },
     #[error("partition {number} at sector {start} has no sectors")]
     ZeroLength { number: u32, start: u64 },
-    #[error("partition {number} begins in sector 0, over the partition table")]
-    OverTable { number: u32 },
-    #[error("partition {number} ends at sector {end}, but the disk has {sectors} sectors")]
+    #[error("partition {number} lies over the partition table in sector {sector}")]
+    OverTable { number: u32, sector: u64 },
+    #[error("partition {number} ends at sector {end}, but the disk has {sectors} sectors: is it cut off?")]
     BeyondDisk { number: u32, end: u64, sectors: u64 },
     #[error("partition {number} ({start} to {end}) leaves the usable sectors ({first} to {last})")]
     OutsideUsable { number: u32, start: u64, end: u64, first: u64, last: u64 },
+    #[error("the extended partition's chain returns to sector {at}")]
+    ChainLoop { at: u64 },
+    #[error("the extended partition's chain leads to sector {at}, where no record is")]
+    ChainBroken { at: u64 },
+    #[error(
+        "logical partition {number} ({start} to {end}) leaves the extended partition ({first} to {last})"
+    )]
+    OutsideExtended { number: u32, start: u64, end: u64, first: u64, last: u64 },
     #[error("partitions {first} and {second} overlap at sector {sector}")]
     Overlap { first: u32, second: u32, sector: u64 },
     #[error("the {copy} GPT header in sector {lba} {what}")]
     GptHeader { copy: gpt::Copy, lba: u64, what: &'static str },
-    #[error(
-        "the backup GPT header should be in sector {lba}, but the image has {sectors} sectors: is it cut off?"
-    )]
-    BackupBeyondDisk { lba: u64, sectors: u64 },
 }
 
 /// A table of a kind we do not edit.
@@ -121,6 +136,18 @@ pub(crate) enum Foreign {
     EntrySize(u32),
     #[error("GPT arrays of {0} entries are not supported, only of 1 to 1024")]
     EntryCount(u32),
+    #[error("more than one extended partition is not supported")]
+    ExtendedPartitions,
+    #[error(
+        "the extended partition's record in sector {at} has more than a partition and a link; this is not supported"
+    )]
+    ChainRecord { at: u64 },
+    #[error("extended partitions of more than {0} records are not supported")]
+    LogicalCount(usize),
+    #[error(
+        "growing a logical partition ({0}) is not supported: choose an image whose root is a primary one"
+    )]
+    GrowLogical(u32),
 }
 
 /// A change that the table cannot take.
@@ -128,8 +155,10 @@ pub(crate) enum Foreign {
 pub(crate) enum Refusal {
     #[error("there is no partition {0}")]
     NoSuchPartition(u32),
-    #[error("partition {number} cannot grow: partition {last} comes after it")]
-    NotLast { number: u32, last: u32 },
+    #[error(
+        "partition {number} cannot grow: partition {next} comes after it at sector {start}, before sector {end}"
+    )]
+    InTheWay { number: u32, end: u64, next: u32, start: u64 },
     #[error("partition {0} cannot grow: it is an extended partition")]
     Extended(u32),
     #[error("partition {number} has {from} sectors and cannot shrink to {to}")]
@@ -151,8 +180,11 @@ impl From<Refusal> for Error {
 impl Table {
     /// Reads the table of `disk`, MBR or GPT.
     ///
-    /// Every partition is inside the disk and none overlaps another, or this is an error. Extended partitions are listed;
-    /// the logical ones in them are not.
+    /// Every partition is inside the disk and none overlaps another, or this is an error; only the logical partitions lie in
+    /// an extended one. Both are listed.
+    ///
+    /// An image may end where its last partition does, without a GPT's backup: nothing is lost with it. [`write`](Self::write)
+    /// makes a new one, as [`restore_backup`](Self::restore_backup) does.
     pub fn read(disk: &Disk) -> Result<Self> {
         let mut sectors = vec![0; 2 * SECTOR as usize];
         if disk.size() < sectors.len() as u64 {
@@ -166,7 +198,7 @@ impl Table {
         let protective: Vec<_> = record.used().filter(|(_, r)| r.os_type == mbr::GPT_PROTECTIVE).collect();
         let (raw, partitions) = match protective.as_slice() {
             [] if gpt_follows && record.used().next().is_some() => return Err(Fault::TwoTables.into()),
-            [] => (Raw::Mbr(record.clone()), mbr_partitions(&record)?),
+            [] => (Raw::Mbr(record.clone()), mbr_partitions(disk, &record)?),
             _ if record.used().count() > 1 => return Err(Error::unsupported(Foreign::Hybrid)),
             [_, ..] if !gpt_follows => return Err(Fault::ProtectiveOnly.into()),
             [(_, entry), ..] if entry.starting_lba != 1 => {
@@ -174,13 +206,13 @@ impl Table {
             }
             _ => {
                 let (table, partitions) = gpt::GuidTable::read(disk)?;
+                check_places(&partitions, disk.size() / SECTOR)?;
                 (Raw::Gpt { protective: record, table }, partitions)
             }
         };
         if partitions.is_empty() {
             return Err(Fault::NoTable.into());
         }
-        check_places(&partitions, disk.size() / SECTOR)?;
         Ok(Self { partitions, raw })
     }
 
@@ -218,30 +250,42 @@ impl Table {
         }
     }
 
-    /// Lets the last partition of the disk have `sectors` sectors. [`write`](Self::write) makes it so on a disk.
+    /// Lets partition `number` have `sectors` sectors, up to where the next one begins. [`write`](Self::write) makes it so on
+    /// a disk. Logical and extended partitions do not grow.
     pub fn grow(&mut self, number: u32, sectors: u64) -> Result<()> {
-        let mbr = self.format() == Format::Mbr;
-        let last = self.partitions.iter().max_by_key(|partition| partition.start).map_or(0, |p| p.number);
-        let partition = self
-            .partitions
-            .iter_mut()
-            .find(|partition| partition.number == number)
-            .ok_or(Refusal::NoSuchPartition(number))?;
-        if number != last {
-            return Err(Refusal::NotLast { number, last }.into());
+        let partition = self.partition(number).ok_or(Refusal::NoSuchPartition(number))?;
+        if partition.is_logical() {
+            return Err(Error::unsupported(Foreign::GrowLogical(number)));
         }
-        if partition.is_extended() {
+        if partition.kind.is_extended() {
             return Err(Refusal::Extended(number).into());
         }
         if sectors < partition.sectors {
             return Err(Refusal::Shrink { number, from: partition.sectors, to: sectors }.into());
         }
-        let end = partition.start.checked_add(sectors);
-        if mbr && end.is_none_or(|end| end > 1 << 32) {
+        let end = partition.start.saturating_add(sectors);
+        let behind = self.partitions.iter().filter(|other| other.start >= partition.end());
+        if let Some(next) = behind.min_by_key(|other| other.start).filter(|next| next.start < end) {
+            return Err(Refusal::InTheWay { number, end, next: next.number, start: next.start }.into());
+        }
+        if self.format() == Format::Mbr && end > 1 << 32 {
             return Err(Refusal::MbrLimit.into());
         }
-        partition.sectors = sectors;
+        let grown = self.partitions.iter_mut().filter(|partition| partition.number == number);
+        grown.for_each(|partition| partition.sectors = sectors);
         Ok(())
+    }
+
+    /// Gives a GPT that lost its backup a new one at the end of `disk`, which grows by what it takes. Other tables stay.
+    pub fn restore_backup(&mut self, disk: &mut Disk) -> Result<()> {
+        match &self.raw {
+            Raw::Gpt { table, .. } if table.lacks_backup() => {}
+            _ => return Ok(()),
+        }
+        let last = self.partitions.iter().map(Partition::end).max().unwrap_or(0);
+        let size = last.saturating_add(self.tail_sectors()).saturating_mul(SECTOR);
+        disk.resize(size.next_multiple_of(PAGE).max(disk.size()));
+        self.write(disk)
     }
 
     /// Writes what changed to `disk`, whose size may have changed too. Ids, slots, names and attributes stay.
@@ -255,7 +299,8 @@ impl Table {
         }
         match &mut self.raw {
             Raw::Mbr(record) => {
-                let sizes: Vec<_> = self.partitions.iter().map(|p| (p.number, p.sectors as u32)).collect();
+                let primary = self.partitions.iter().filter(|partition| !partition.is_logical());
+                let sizes: Vec<_> = primary.map(|p| (p.number, p.sectors as u32)).collect();
                 write_sizes(disk, record, &sizes)
             }
             Raw::Gpt { protective, table } => {
@@ -281,26 +326,41 @@ fn write_sizes(disk: &mut Disk, record: &mut mbr::BootRecord, sizes: &[(u32, u32
     Ok(())
 }
 
-fn mbr_partitions(record: &mbr::BootRecord) -> Result<Vec<Partition>> {
-    let partition = |(number, entry): (u32, mbr::Record)| {
-        if entry.starting_lba == 0 {
-            return Err(Fault::OverTable { number }.into());
-        }
-        if entry.size_in_lba == 0 {
-            return Err(Fault::ZeroLength { number, start: entry.starting_lba.into() }.into());
-        }
-        Ok(Partition {
-            number,
-            start: entry.starting_lba.into(),
-            sectors: entry.size_in_lba.into(),
-            kind: Kind::Mbr(entry.os_type),
-            partuuid: format!("{:08x}-{number:02x}", record.unique_disk_signature),
-            name: String::new(),
-            attributes: 0,
-            bootable: entry.boot_indicator != 0,
-        })
+/// The primary partitions, then the logical ones.
+fn mbr_partitions(disk: &Disk, record: &mbr::BootRecord) -> Result<Vec<Partition>> {
+    let disk_id = record.unique_disk_signature;
+    let primary = record.used().map(|(number, entry)| mbr_partition(number, entry, 0, disk_id));
+    let mut partitions = primary.collect::<Result<Vec<_>, _>>()?;
+    check_places(&partitions, disk.size() / SECTOR)?;
+    let mut extended = partitions.iter().filter(|partition| partition.kind.is_extended());
+    let logical = match (extended.next(), extended.next()) {
+        (None, _) => Vec::new(),
+        (Some(extended), None) => ebr::read(disk, extended, disk_id)?,
+        _ => return Err(Error::unsupported(Foreign::ExtendedPartitions)),
     };
-    record.used().map(partition).collect()
+    check_places(&logical, disk.size() / SECTOR)?;
+    partitions.extend(logical);
+    Ok(partitions)
+}
+
+/// The partition of a record in the sector `table`, from where its place is counted.
+fn mbr_partition(number: u32, entry: mbr::Record, table: u64, disk_id: u32) -> Result<Partition, Fault> {
+    if entry.starting_lba == 0 {
+        return Err(Fault::OverTable { number, sector: table });
+    }
+    if entry.size_in_lba == 0 {
+        return Err(Fault::ZeroLength { number, start: entry.starting_lba.into() });
+    }
+    Ok(Partition {
+        number,
+        start: table + u64::from(entry.starting_lba),
+        sectors: entry.size_in_lba.into(),
+        kind: Kind::Mbr(entry.os_type),
+        partuuid: format!("{disk_id:08x}-{number:02x}"),
+        name: String::new(),
+        attributes: 0,
+        bootable: entry.boot_indicator != 0,
+    })
 }
 
 /// No partition leaves the disk or shares a sector with another.

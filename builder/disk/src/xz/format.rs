@@ -123,8 +123,12 @@ pub(super) fn decode_index(bytes: &[u8], limit: u64) -> Result<Vec<Record>, Faul
         // The smallest block: a header of 8 bytes.
         (unpadded_size >= 5).then_some(Record { unpadded_size, uncompressed_size })
     };
-    let records: Option<Vec<_>> = (0..count).map(|_| record()).collect();
-    records.ok_or(Fault::Index)
+    let records = (0..count).map(|_| record()).collect::<Option<Vec<_>>>().ok_or(Fault::Index)?;
+    let padding = rest;
+    if padding.len() > 3 || padding.iter().any(|byte| *byte != 0) {
+        return Err(Fault::Index);
+    }
+    Ok(records)
 }
 
 /// The record and the bytes of the block in a stream that has one block.
@@ -194,6 +198,10 @@ fn decode_vli(bytes: &mut &[u8]) -> Option<u64> {
         let byte = *bytes.get(at)?;
         value |= u64::from(byte & 0x7F) << (7 * at);
         if byte & 0x80 == 0 {
+            // Of the encodings of a number only the shortest is one.
+            if byte == 0 && at > 0 {
+                return None;
+            }
             *bytes = bytes.get(at + 1..)?;
             return Some(value);
         }
@@ -239,6 +247,19 @@ mod tests {
             assert_eq!(decode_header(&encode_header(flags)).unwrap(), flags);
             assert_eq!(decode_footer(&encode_footer(flags, 32)).unwrap(), (flags, 32));
         }
+    }
+
+    #[test]
+    fn padding_that_is_not_null_and_numbers_that_are_too_long_are_refused() {
+        let with_checksum = |body: &[u8]| [body, &crc32fast::hash(body).to_le_bytes()].concat();
+        let record = Record { unpadded_size: 100, uncompressed_size: 1 };
+        assert_eq!(decode_index(&with_checksum(&[0, 1, 100, 1]), 2).unwrap(), [record]);
+        let refused = |body: &[u8]| assert!(decode_index(&with_checksum(body), 2).is_err(), "{body:?}");
+        assert_eq!(decode_index(&with_checksum(&[0, 0, 0, 0]), 2).unwrap(), []);
+        refused(&[0, 0, 1, 0]);
+        refused(&[0, 0, 0, 1]);
+        refused(&[0, 1, 100, 1, 0, 0, 0, 0]);
+        refused(&[0, 0x81, 0, 100, 1, 0, 0, 0]);
     }
 
     #[test]

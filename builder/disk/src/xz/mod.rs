@@ -9,7 +9,11 @@ use xz2::stream::{Action, Status, Stream};
 
 pub use self::format::Flags;
 use self::format::{FRAME, Record};
-use crate::{content::FileContent, error::Result};
+use crate::{
+    content::FileContent,
+    decode,
+    error::{Error, Result},
+};
 
 /// The most memory one decoder may take, in bytes: enough for `xz -9`, whose dictionary has 64 MiB.
 pub(crate) const DECODER_MEMORY: u64 = 80 << 20;
@@ -66,7 +70,7 @@ pub struct XzFile {
 impl XzFile {
     /// Reads the indexes of `file`. Nothing is decoded.
     pub fn open(file: FileContent) -> Result<Self> {
-        let unreadable = |error| crate::Error::io("cannot read", file.path(), error);
+        let unreadable = |error| Error::io("cannot read", file.path(), error);
         let mut streams = Vec::new();
         let mut end = file.len();
         let mut blocks_left = MAX_BLOCKS;
@@ -74,7 +78,10 @@ impl XzFile {
             end = skip_padding(&file, end).map_err(unreadable)?;
             let stream = read_stream(&file, end, blocks_left)?;
             end = stream.start;
-            blocks_left -= stream.records.len() as u64;
+            // A stream without blocks takes memory, too.
+            let taken = stream.records.len().max(1) as u64;
+            let more = Fault::TooManyBlocks { count: MAX_BLOCKS + 1, limit: MAX_BLOCKS };
+            blocks_left = blocks_left.checked_sub(taken).ok_or(more)?;
             streams.push(stream);
         }
         let mut blocks = Vec::new();
@@ -113,7 +120,10 @@ impl XzFile {
         mut give: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let damaged = |reason: String| Fault::Block { at: block.offset, reason };
-        let failed = |error: xz2::stream::Error| damaged(error.to_string());
+        let failed = |error: xz2::stream::Error| match error {
+            xz2::stream::Error::MemLimit => Error::unsupported(decode::Foreign::Memory(DECODER_MEMORY)),
+            other => damaged(other.to_string()).into(),
+        };
         let mut decoder = Stream::new_stream_decoder(DECODER_MEMORY, 0).map_err(failed)?;
         let mut output = vec![0; CHUNK];
         let mut filled = 0;
@@ -141,28 +151,27 @@ impl XzFile {
             }
         };
         feed(&format::encode_header(block.flags))?;
-        let mut input = vec![0; CHUNK];
-        let range = block.file_range();
-        let mut at = range.start;
-        while at < range.end {
-            let length = (range.end - at).min(CHUNK as u64);
-            let part = input.get_mut(..length as usize).unwrap_or_default();
-            self.read(at, part)?;
-            feed(part)?;
-            at += length;
-        }
+        self.copy_block(block, |part| feed(part).map(drop))?;
         if feed(&tail)? { Ok(()) } else { Err(damaged("it ends early".to_owned()).into()) }
     }
 
-    /// The block's bytes as they are in the file, padding included.
-    pub(crate) fn compressed(&self, block: &Block) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; block.record.total_size() as usize];
-        self.read(block.offset, &mut bytes)?;
-        Ok(bytes)
+    /// The block's bytes as they are in the file, padding included; `give` gets them piece by piece.
+    pub(crate) fn copy_block(&self, block: &Block, mut give: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut buffer = vec![0; CHUNK];
+        let range = block.file_range();
+        let mut at = range.start;
+        while at < range.end {
+            let length = (range.end - at).min(CHUNK as u64) as usize;
+            let part = buffer.get_mut(..length).unwrap_or_default();
+            self.read(at, part)?;
+            give(part)?;
+            at += length as u64;
+        }
+        Ok(())
     }
 
     fn read(&self, at: u64, buf: &mut [u8]) -> Result<()> {
-        self.file.read_at(at, buf).map_err(|error| crate::Error::io("cannot read", self.file.path(), error))
+        self.file.read_at(at, buf).map_err(|error| Error::io("cannot read", self.file.path(), error))
     }
 }
 
@@ -175,7 +184,7 @@ struct StreamFrame {
 
 /// The stream that ends at byte `end` of the file.
 fn read_stream(file: &FileContent, end: u64, limit: u64) -> Result<StreamFrame> {
-    let unreadable = |error| crate::Error::io("cannot read", file.path(), error);
+    let unreadable = |error| Error::io("cannot read", file.path(), error);
     let mut frame = [0; FRAME as usize];
     let footer_at = end.checked_sub(FRAME).ok_or(Fault::Footer)?;
     file.read_at(footer_at, &mut frame).map_err(unreadable)?;
@@ -197,15 +206,18 @@ fn read_stream(file: &FileContent, end: u64, limit: u64) -> Result<StreamFrame> 
     Ok(StreamFrame { start, flags, records })
 }
 
-/// The end of the last stream: zeros in groups of four may follow it.
+/// The end of the last stream before `end`: zeros in groups of four may follow it.
 fn skip_padding(file: &FileContent, mut end: u64) -> io::Result<u64> {
-    let mut word = [0; 4];
+    let mut buffer = vec![0; CHUNK];
     while end >= 4 {
-        file.read_at(end - 4, &mut word)?;
-        if word != [0; 4] {
+        let length = end.min(CHUNK as u64) as usize & !3;
+        let part = buffer.get_mut(..length).unwrap_or_default();
+        file.read_at(end - length as u64, part)?;
+        let zeros = part.rchunks(4).take_while(|word| *word == [0; 4]).count() * 4;
+        end -= zeros as u64;
+        if zeros < length {
             break;
         }
-        end -= 4;
     }
     Ok(end)
 }

@@ -179,6 +179,43 @@ fn zst_and_gz_images_are_read_by_their_tools() {
 }
 
 #[test]
+fn a_gz_image_is_one_member_that_tells_its_size() {
+    // More than one piece, so that pieces are joined.
+    let scratch = Scratch::new();
+    scratch.write("image", &image(20 << 20));
+    let disk = disk_over(&scratch.path("image"));
+    let to = AtomicFile::create(&scratch.path("out.img.gz"), Access::Public).unwrap();
+    let written = emit::gzip(&disk, &to, &ChunkOptions { threads: threads(2), level: 6 }).unwrap();
+    to.commit().unwrap();
+    let out = scratch.arg("out.img.gz");
+    run("gzip", &["-t", &out]);
+    let listed = run("gzip", &["-lv", &out]);
+    assert!(listed.contains(&format!(" {} ", 20 << 20)), "{listed}");
+
+    // Python says where a member ends; nothing may follow it.
+    let program = "import sys, zlib\n\
+        d = zlib.decompressobj(31)\n\
+        image = d.decompress(open(sys.argv[1], 'rb').read())\n\
+        assert d.eof and not d.unused_data, 'more than one member'\n\
+        assert image == open(sys.argv[2], 'rb').read()\n";
+    run("python3", &["-c", program, &out, &scratch.arg("image")]);
+
+    run("gzip", &["-k6n", &scratch.arg("image")]);
+    let theirs = fs::metadata(scratch.path("image.gz")).unwrap().len();
+    assert!(written.size <= theirs + theirs / 100, "{} bytes, gzip: {theirs}", written.size);
+}
+
+#[test]
+fn an_image_without_bytes_is_a_gz_file_all_the_same() {
+    let scratch = Scratch::new();
+    let to = AtomicFile::create(&scratch.path("out.gz"), Access::Public).unwrap();
+    let disk = Disk::new(std::sync::Arc::new(Vec::new()));
+    emit::gzip(&disk, &to, &ChunkOptions { threads: threads(1), level: 6 }).unwrap();
+    to.commit().unwrap();
+    run("gzip", &["-t", &scratch.arg("out.gz")]);
+}
+
+#[test]
 fn an_image_decodes_to_what_was_emitted() {
     let job = Job::new(&[]);
     let path = job.xz("out.img.xz", 2, true);

@@ -1,30 +1,14 @@
 //! Partition tables as `sfdisk` and `sgdisk` make them, and as an attacker would.
 
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
-
 use imgforge_disk::{
     Device, Disk, Error,
     partition::{Format, Kind, SECTOR, Table},
 };
 
-use crate::tools::{Scratch, bytes_of, disk_over, run, try_run};
+use crate::tools::{Scratch, bytes_of, disk_over, read_error, run, save, sfdisk, try_run};
 
-const SECTORS: u64 = 65_536;
-
-fn sfdisk(path: &Path, script: &str) {
-    let mut child = Command::new("/usr/sbin/sfdisk")
-        .args(["-q", path.to_str().unwrap()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("sfdisk is needed by this test");
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "{script}");
-}
+/// Sectors of the images here.
+pub const SECTORS: u64 = 65_536;
 
 /// An image in Raspberry Pi OS's layout, with bytes of a boot loader in sector 0.
 fn mbr(scratch: &Scratch) -> Disk {
@@ -39,33 +23,16 @@ fn mbr(scratch: &Scratch) -> Disk {
 
 /// A GPT with gaps in its slots, a name, attributes.
 fn gpt(scratch: &Scratch) -> Disk {
+    gpt_of(scratch, 0)
+}
+
+/// The same with a root partition of `root` sectors; 0 for all there are.
+fn gpt_of(scratch: &Scratch, root: u64) -> Disk {
     let path = scratch.sparse("gpt.img", SECTORS * SECTOR);
-    let image = path.to_str().unwrap();
-    run(
-        "sgdisk",
-        &[
-            "-n14:2048:18431",
-            "-c14:efi boot",
-            "-t14:ef00",
-            "-A14:set:2",
-            "-n1:20480:0",
-            "-c1:rööt",
-            "-t1:8305",
-            image,
-        ],
-    );
+    let root = format!("-n1:20480:{}", if root == 0 { 0 } else { 20480 + root - 1 });
+    let boot = ["-n14:2048:18431", "-c14:efi boot", "-t14:ef00", "-A14:set:2"];
+    run("sgdisk", &[boot.as_slice(), &[&root, "-c1:rööt", "-t1:8305", path.to_str().unwrap()]].concat());
     disk_over(&path)
-}
-
-fn save(scratch: &Scratch, disk: &Disk) -> String {
-    scratch.write("out.img", &bytes_of(disk));
-    scratch.arg("out.img")
-}
-
-fn read_error(disk: &Disk) -> String {
-    let error = Table::read(disk).unwrap_err();
-    assert!(matches!(error, Error::Corrupt(_) | Error::Unsupported(_)), "{error:?}");
-    error.to_string()
 }
 
 #[test]
@@ -176,7 +143,7 @@ fn growth_that_cannot_be_is_refused() {
             Err(error @ Error::Layout(_)) => error.to_string(),
             other => panic!("{other:?}"),
         };
-        assert!(refused(table.grow(first.number, first.sectors + 8)).contains("comes after it"));
+        assert!(refused(table.grow(first.number, first.sectors + 4096)).contains("comes after it"));
         assert!(refused(table.grow(9, 1)).contains("no partition 9"));
         assert!(refused(table.grow(last.number, last.sectors - 1)).contains("cannot shrink"));
         table.grow(last.number, last.sectors + 1).unwrap();
@@ -187,16 +154,59 @@ fn growth_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn an_extended_partition_is_listed_and_does_not_grow() {
+fn a_partition_grows_into_the_room_before_the_next() {
     let scratch = Scratch::new();
-    let path = scratch.sparse("extended.img", SECTORS * SECTOR);
-    sfdisk(
-        &path,
-        "label: dos\nstart=2048, size=2048, type=83\nstart=8192, type=5\nstart=10240, size=2048, type=83\n",
-    );
-    let mut table = Table::read(&disk_over(&path)).unwrap();
-    assert_eq!(table.partitions().len(), 2);
-    assert!(table.grow(2, SECTORS).unwrap_err().to_string().contains("extended"));
+    let path = scratch.sparse("gap.img", SECTORS * SECTOR);
+    sfdisk(&path, "label: dos\nstart=2048, size=2048, type=83\nstart=8192, size=2048, type=83\n");
+    let mut disk = disk_over(&path);
+    let mut table = Table::read(&disk).unwrap();
+    table.grow(1, 8192 - 2048).unwrap();
+    table.write(&mut disk).unwrap();
+    run("sfdisk", &["--verify", &save(&scratch, &disk)]);
+    let error = table.grow(1, 8193 - 2048).unwrap_err();
+    assert!(matches!(error, Error::Layout(_)), "{error:?}");
+    assert!(error.to_string().contains("partition 2 comes after it at sector 8192"), "{error}");
+}
+
+#[test]
+fn a_gpt_that_is_cut_behind_its_last_partition_gets_a_new_backup() {
+    let scratch = Scratch::new();
+    let whole = gpt_of(&scratch, 32_768);
+    for sectors in [20480 + 32_768, SECTORS - 40, SECTORS - 1] {
+        let mut disk = whole.clone();
+        disk.resize(sectors * SECTOR);
+        let mut table = Table::read(&disk).unwrap();
+        let before = table.clone();
+        // Without room for a backup there is nowhere to write it.
+        if sectors < SECTORS - 40 {
+            assert!(matches!(table.clone().write(&mut disk), Err(Error::Layout(_))));
+        }
+        table.restore_backup(&mut disk).unwrap();
+        let verdict = run("sgdisk", &["-v", &save(&scratch, &disk)]);
+        assert!(verdict.contains("No problems found"), "{verdict}");
+        let after = Table::read(&disk).unwrap();
+        assert_eq!(after.partitions(), before.partitions());
+        let restored = bytes_of(&disk);
+        table.restore_backup(&mut disk).unwrap();
+        assert!(bytes_of(&disk) == restored, "a whole table stays");
+    }
+    // What cuts a partition cuts data.
+    let mut disk = whole.clone();
+    disk.resize((20480 + 32_767) * SECTOR);
+    assert!(read_error(&disk).contains("is it cut off?"));
+}
+
+#[test]
+fn a_gpt_without_backup_grows() {
+    let scratch = Scratch::new();
+    let mut disk = gpt_of(&scratch, 32_768);
+    disk.resize((20480 + 32_768) * SECTOR);
+    let mut table = Table::read(&disk).unwrap();
+    disk.resize(2 * SECTORS * SECTOR);
+    table.grow(1, 2 * SECTORS - table.tail_sectors() - 20480).unwrap();
+    table.write(&mut disk).unwrap();
+    let verdict = run("sgdisk", &["-v", &save(&scratch, &disk)]);
+    assert!(verdict.contains("No problems found"), "{verdict}");
 }
 
 #[test]

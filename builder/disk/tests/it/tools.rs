@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    io::Write,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::Arc,
 };
 
-use imgforge_disk::{Content, Disk, FileContent};
+use imgforge_disk::{Content, Disk, Error, FileContent, partition::Table};
 use tempfile::TempDir;
 
 /// Runs a tool and gives what it printed; its failure is the test's.
@@ -26,6 +27,31 @@ pub fn try_run(program: &str, arguments: &[&str]) -> (bool, String) {
     let output = output.unwrap_or_else(|error| panic!("{program} is needed by this test: {error}"));
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.success(), text.concat())
+}
+
+/// Writes the partition table of `script` to the image at `path`.
+pub fn sfdisk(path: &Path, script: &str) {
+    let mut child = Command::new("/usr/sbin/sfdisk")
+        .args(["-q", path.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sfdisk is needed by this test");
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{script}");
+}
+
+/// Writes `disk` to a file, for tools to look at; gives its path.
+pub fn save(scratch: &Scratch, disk: &Disk) -> String {
+    scratch.write("out.img", &bytes_of(disk));
+    scratch.arg("out.img")
+}
+
+/// Why the partition table of `disk` is refused.
+pub fn read_error(disk: &Disk) -> String {
+    let error = Table::read(disk).unwrap_err();
+    assert!(matches!(error, Error::Corrupt(_) | Error::Unsupported(_)), "{error:?}");
+    error.to_string()
 }
 
 /// A directory of the test's own.

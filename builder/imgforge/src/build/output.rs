@@ -14,16 +14,16 @@ use std::{
 use imgforge_disk::{
     Access, AtomicFile, Content, Disk, FileContent, Sha256,
     bmap::{self, Digests},
+    commit_together,
     emit::{self, ChunkOptions, RawOptions, XzOptions},
     xz::XzFile,
 };
 use imgforge_spec::{Class, Diagnose};
-use tempfile::NamedTempFile;
 
 use crate::{
     build::{manifest::Manifest, sbom, sbom::Installed},
     host::console::Console,
-    image::open::decode_to,
+    image::open::decode_nameless,
 };
 
 /// Block size of a compressed image where the base gives none: the one `xz -6` takes.
@@ -234,10 +234,9 @@ pub struct Written {
     digests: Digests,
     /// The image as it was written, decompressed.
     image: Arc<dyn Content>,
-    /// In the order in which they get their names: the image last.
-    files: Vec<AtomicFile>,
-    /// Keeps a compressed image's decoded form while it is looked at.
-    _decoded: Option<NamedTempFile>,
+    file: AtomicFile,
+    /// The files beside it.
+    beside: Vec<AtomicFile>,
 }
 
 impl Written {
@@ -256,12 +255,11 @@ impl Written {
         &self.digests
     }
 
-    /// Gives the files their names. Dropped without that, they are removed.
+    /// Gives the files their names, which never are those of two builds. Dropped without that, they are removed.
     pub fn commit(self) -> Result<Manifest, Error> {
-        for file in self.files {
-            file.commit().map_err(|source| Error::Write { path: self.path.clone(), source })?;
-        }
-        Ok(self.manifest)
+        let Self { path, manifest, file, beside, .. } = self;
+        commit_together(file, beside).map_err(|source| Error::Write { path, source })?;
+        Ok(manifest)
     }
 }
 
@@ -289,8 +287,10 @@ impl Output<'_> {
         let image_sha256 = emitted.image_sha256.ok_or_else(undigested)?;
         let manifest = manifest((image_sha256, emitted.image_size));
         let decoded = self.decoded(&image, &manifest)?;
-        let raw = decoded.as_ref().map_or(image.path(), |decoded| decoded.path());
-        let content = FileContent::open(raw).map_err(failed(self.path))?;
+        let content = match decoded {
+            Some(decoded) => decoded,
+            None => FileContent::open(image.path()).map_err(failed(self.path))?,
+        };
 
         let map_path = beside(self.path, MAP);
         let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
@@ -305,31 +305,30 @@ impl Output<'_> {
         let materials = sbom::Document::new(&manifest, self.installed).to_json();
         let materials = materials.map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
         let materials = self.text(MATERIALS, access, &materials)?;
-        let files = vec![map, sums, json, materials, image];
+        let beside = vec![map, sums, json, materials];
         Ok(Written {
             path: self.path.to_owned(),
             manifest,
             digests,
             image: Arc::new(content),
-            files,
-            _decoded: decoded,
+            file: image,
+            beside,
         })
     }
 
-    /// A compressed image decoded into a temporary file beside it; it has to have the manifest's digest.
-    fn decoded(&self, image: &AtomicFile, manifest: &Manifest) -> Result<Option<NamedTempFile>, Error> {
+    /// A compressed image decoded into a file beside it that has no name; it has to have the manifest's digest.
+    fn decoded(&self, image: &AtomicFile, manifest: &Manifest) -> Result<Option<FileContent>, Error> {
         if self.format == Format::Img {
             return Ok(None);
         }
         let failed = |source| Error::Write { path: self.path.to_owned(), source };
         let folder = folder_of(self.path);
-        let file = NamedTempFile::new_in(folder).map_err(|error| failed(host_error(folder, error)))?;
-        let decoded = decode_to(image.path(), file.path(), &|_| {}).map_err(failed)?;
+        let (decoded, content) = decode_nameless(image.path(), folder, &|_| {}).map_err(failed)?;
         if decoded.image_sha256 != manifest.image.sha256 {
             let (found, expected) = (decoded.image_sha256, manifest.image.sha256);
             return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });
         }
-        Ok(Some(file))
+        Ok(Some(content))
     }
 
     fn emit(

@@ -131,6 +131,8 @@ pub fn apply(
     change_boot(disk, partitions, changes, epoch)?;
     let failed = |what| move |source| Error::FileSystem { what, source };
     let (mut table, mut range) = (table, partitions.root.range());
+    let unwritten = |source| Error::Disk { what: "write the partition table", source };
+    table.restore_backup(disk).map_err(unwritten)?;
     loop {
         let mut editor = open_root(disk, range.clone(), epoch)?;
         if range.end > partitions.root.range().end {

@@ -1,7 +1,7 @@
 //! Opening any image for reading: raw as it lies there, compressed by way of a temporary file.
 
 use std::{
-    io,
+    env, io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,12 +10,11 @@ use std::{
 
 use imgforge_disk::{
     Content, FileContent,
-    decode::{Decoded, Format, Options, decode},
+    decode::{self, Decoded, Format, Options, decode},
     partition::{Partition, Table},
     sha256_of,
 };
 use imgforge_spec::{Class, Diagnose, Sha256};
-use tempfile::NamedTempFile;
 
 use super::partitions::{self, Partitions};
 use crate::host::console::Console;
@@ -42,9 +41,6 @@ pub enum Error {
         /// What is in it.
         source: partitions::Error,
     },
-    /// There is no place for what comes out of a compressed image.
-    #[error("cannot make a temporary file")]
-    Temporary(#[source] io::Error),
     /// Its bytes cannot be read.
     #[error("cannot read the image")]
     Read(#[source] io::Error),
@@ -55,7 +51,7 @@ impl Diagnose for Error {
         match self {
             Error::File { source, .. } => Some(source),
             Error::Layout { source, .. } => Some(source),
-            Error::Temporary(_) | Error::Read(_) => None,
+            Error::Read(_) => None,
         }
     }
 
@@ -73,8 +69,6 @@ pub struct OpenImage {
     sha256: Option<Sha256>,
     /// Its partition table.
     pub table: Table,
-    /// Keeps the decoded file while it is read.
-    _decoded: Option<NamedTempFile>,
 }
 
 impl OpenImage {
@@ -86,15 +80,15 @@ impl OpenImage {
         if Format::of(&file).map_err(failed)? == Format::Raw {
             let content: Arc<dyn Content> = Arc::new(file);
             let table = partitions::table_of(&content).map_err(unusable)?;
-            return Ok(Self { content, sha256: None, table, _decoded: None });
+            return Ok(Self { content, sha256: None, table });
         }
-        let temporary = NamedTempFile::new().map_err(Error::Temporary)?;
         let bar = console.progress(&format!("decoding {}", path.display()), None);
-        let decoded = decode_to(path, temporary.path(), &|at| bar.set(at, None)).map_err(failed)?;
+        let progress = |at| bar.set(at, None);
+        let (decoded, content) = decode_nameless(path, &env::temp_dir(), &progress).map_err(failed)?;
         let sha256 = Some(decoded.image_sha256);
-        let content: Arc<dyn Content> = Arc::new(FileContent::open(temporary.path()).map_err(failed)?);
+        let content: Arc<dyn Content> = Arc::new(content);
         let table = partitions::table_of(&content).map_err(unusable)?;
-        Ok(Self { content, sha256, table, _decoded: Some(temporary) })
+        Ok(Self { content, sha256, table })
     }
 
     /// SHA-256 of the whole image.
@@ -151,6 +145,19 @@ pub fn decode_to(
     destination: &Path,
     progress: &dyn Fn(u64),
 ) -> imgforge_disk::Result<Decoded> {
+    decode(source, destination, &options(), progress)
+}
+
+/// Decodes the image file `source` on all CPUs, into a file in `folder` that has no name and does not stay.
+pub fn decode_nameless(
+    source: &Path,
+    folder: &Path,
+    progress: &dyn Fn(u64),
+) -> imgforge_disk::Result<(Decoded, FileContent)> {
+    decode::decode_nameless(source, folder, &options(), progress)
+}
+
+fn options() -> Options {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    decode(source, destination, &Options { threads, limit: Some(LARGEST_IMAGE) }, progress)
+    Options { threads, limit: Some(LARGEST_IMAGE) }
 }

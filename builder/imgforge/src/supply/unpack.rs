@@ -153,7 +153,7 @@ fn cached<T: Serialize + DeserializeOwned>(
     };
     let size = fs::metadata(&blob).map_err(failed("cannot read"))?.len();
     let file = File::open(&blob).map_err(failed("cannot read"))?;
-    let output = AtomicFile::create(&contents_path, Access::Public)
+    let output = AtomicFile::create_in_turn(&contents_path, Access::Public)
         .map_err(|error| failed("cannot unpack")(io::Error::other(error)))?;
     let mut contents = io::BufWriter::with_capacity(1 << 20, output.file());
     let mut checked = Checked::new(BufReader::with_capacity(1 << 18, file), size, sha256);

@@ -92,10 +92,10 @@ impl Store {
     }
 }
 
-/// Puts a file under its name only once it is whole and on disk.
+/// Puts a file under its name only once it is whole and on disk; waits while another process does so.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     use io::Write;
-    let output = AtomicFile::create(path, Access::Public).map_err(not_written(path))?;
+    let output = AtomicFile::create_in_turn(path, Access::Public).map_err(not_written(path))?;
     output.file().write_all(bytes).map_err(failed("cannot write", path))?;
     output.commit().map_err(not_written(path))
 }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgforge_disk::{Access, AtomicFile};
+use imgforge_disk::{Access, AtomicFile, ScratchFolder};
 use imgforge_spec::{Hasher, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
@@ -53,8 +53,8 @@ impl Store {
     pub fn import(&self, input: &Path, progress: &Progress<'_>) -> Result<usize, Error> {
         let file = File::open(input).map_err(failed("cannot read", input))?;
         let length = file.metadata().map_err(failed("cannot read", input))?.len();
-        let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder);
-        let staging = staging.map_err(failed("cannot make a folder in", &self.folder))?;
+        let staging = self.folder.join(format!("{STAGING}partial"));
+        let staging = ScratchFolder::create(&staging).map_err(not_written(&staging))?;
         let mut archive = Archive::new(BufReader::with_capacity(1 << 20, file));
         // Raw: extensions of the format are refused as they are, not interpreted.
         let entries = archive.entries().map_err(|error| broken(input, error))?.raw(true);
