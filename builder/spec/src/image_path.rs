@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::octets;
+
 /// An absolute, normalised path in a file system of the image: `/etc/fstab`. No `.`, `..`, empty or NUL-holding component.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImagePath(Vec<u8>);
@@ -102,11 +104,7 @@ impl ImagePath {
 
 impl fmt::Display for ImagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
-        }
-        Ok(())
+        octets::show(&self.0, f)
     }
 }
 
@@ -118,14 +116,13 @@ impl fmt::Debug for ImagePath {
 
 impl Serialize for ImagePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        octets::serialize(&self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for ImagePath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::new(text).map_err(serde::de::Error::custom)
+        Self::new(octets::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

@@ -3,7 +3,8 @@
 //! - [`Sha256`] and [`Hex`]: what bytes are known by.
 //! - [`Architecture`] and [`BoardFacts`]: what a board can run.
 //! - [`Role`], [`Hostname`]: what a node does and what it is called.
-//! - [`ImagePath`]: a place in an image's file system, never one of the build machine.
+//! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
+//!   are bytes.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
 //!
 //! ```
@@ -21,6 +22,7 @@ mod diagnose;
 mod hex;
 mod hostname;
 mod image_path;
+mod octets;
 mod role;
 mod sha256;
 mod text;
@@ -30,5 +32,6 @@ pub use diagnose::{Class, Diagnose};
 pub use hex::Hex;
 pub use hostname::{Hostname, InvalidHostname};
 pub use image_path::{ImagePath, InvalidPath};
+pub use octets::Octets;
 pub use role::{Role, UnknownRole};
 pub use sha256::{Hasher, InvalidSha256, Sha256};

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use imgforge_disk::{Content, Disk, partition::Table};
+use imgforge_spec::ImagePath;
 
 use crate::{
     build::error::Error,
@@ -70,8 +71,8 @@ impl Layered {
     pub fn with(&self, pinned: &Pinned, additions: &Additions) -> Result<Self, Error> {
         let image = self.content();
         let trees = Trees::open(&image, &self.partitions)?;
-        let changes = plan::plan(pinned, additions, &trees.root, trees.boot())?;
-        let entries = ChangeEntry::all(&changes)
+        let changes = plan::plan(pinned, additions, &*trees.root, trees.boot())?;
+        let entries = ChangeEntry::all(&changes, pinned.epoch)
             .map_err(|source| Error::Io { what: "read what goes into the image".into(), source })?;
         let mut disk = self.disk.fork();
         let reserve = u64::from(pinned.request.board.profile.reserve) << 20;
@@ -91,16 +92,18 @@ impl Layered {
 
 /// `earlier` changes as they are once those of `later` are made, too, in the order of a plan.
 fn on_top(earlier: &[ChangeEntry], later: Vec<ChangeEntry>) -> Vec<ChangeEntry> {
-    let changed: BTreeSet<(Volume, &str)> =
-        later.iter().map(|entry| (entry.volume, entry.path.as_str())).collect();
-    let removed: Vec<(Volume, String)> = later
+    let changed: BTreeSet<(Volume, ImagePath)> =
+        later.iter().map(|entry| (entry.volume, entry.path.clone())).collect();
+    // What is below something that is no directory any more is gone with it.
+    let removed: BTreeSet<(Volume, ImagePath)> = later
         .iter()
         .filter(|entry| !matches!(entry.state, State::Directory { .. }))
-        .map(|entry| (entry.volume, format!("{}/", entry.path)))
+        .map(|entry| (entry.volume, entry.path.clone()))
         .collect();
     let stays = |entry: &&ChangeEntry| {
-        !changed.contains(&(entry.volume, entry.path.as_str()))
-            && !removed.iter().any(|(volume, below)| *volume == entry.volume && entry.path.starts_with(below))
+        let gone = |above| removed.contains(&(entry.volume, above));
+        !changed.contains(&(entry.volume, entry.path.clone()))
+            && !entry.path.ancestors().into_iter().any(gone)
     };
     let mut all: Vec<ChangeEntry> = earlier.iter().filter(stays).cloned().collect();
     all.extend(later);
@@ -109,20 +112,22 @@ fn on_top(earlier: &[ChangeEntry], later: Vec<ChangeEntry>) -> Vec<ChangeEntry> 
 }
 
 /// The place in a plan: removals come first, and parents before what is in them.
-fn order(entry: &ChangeEntry) -> (bool, Volume, &str) {
+fn order(entry: &ChangeEntry) -> (bool, Volume, &ImagePath) {
     (entry.state != State::Absent, entry.volume, &entry.path)
 }
 
 #[cfg(test)]
 mod tests {
+    use imgforge_spec::Octets;
+
     use super::*;
 
     fn entry(path: &str, state: State) -> ChangeEntry {
-        ChangeEntry { volume: Volume::Root, path: path.into(), state, origins: Vec::new() }
+        ChangeEntry { volume: Volume::Root, path: ImagePath::new(path).unwrap(), state, origins: Vec::new() }
     }
 
     fn link(path: &str, target: &str) -> ChangeEntry {
-        entry(path, State::Symlink { target: target.into() })
+        entry(path, State::Symlink { target: Octets(target.into()), owner: None, mtime: None })
     }
 
     #[test]

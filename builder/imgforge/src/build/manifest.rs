@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Version of this format. A reader refuses a newer one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Everything about an image that can be checked later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

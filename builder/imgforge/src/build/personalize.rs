@@ -27,7 +27,6 @@ use crate::{
         entry::{ChangeEntry, State},
         open::OpenImage,
         partitions::{Partitions, Trees},
-        read::Tree,
     },
     plan::{
         self, Pinned,
@@ -145,7 +144,8 @@ impl ReleaseImage {
     fn check(&self, path: &Path, manifest: &Manifest) -> Result<(), Misfit> {
         let record = self.record.to_json().unwrap_or_default();
         let digest = Sha256::of(&record);
-        let is_record = |entry: &&ChangeEntry| entry.volume == Volume::Root && entry.path == PATH;
+        let is_record =
+            |entry: &&ChangeEntry| entry.volume == Volume::Root && entry.path.as_bytes() == PATH.as_bytes();
         let told = manifest.changes.iter().find(is_record).map(|entry| &entry.state);
         let is_told = matches!(told, Some(State::File { sha256, .. }) if *sha256 == digest);
         let what = match (manifest.image.size == self.image.content.len(), is_told) {

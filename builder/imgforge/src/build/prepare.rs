@@ -164,7 +164,7 @@ impl Inputs {
     pub fn ground<'a>(&'a self, bench: &Workbench<'a>) -> Ground<'a> {
         let OpenBase { base, written, trees, .. } = &self.open;
         let board = &self.prepared.request.board;
-        Ground { board, base, root: &trees.root, written: *written, catalogue: bench.catalogue }
+        Ground { board, base, root: &*trees.root, written: *written, catalogue: bench.catalogue }
     }
 
     /// The request with base and time: the time that was asked for, else the lock's, else that of the base.
@@ -180,7 +180,7 @@ impl Inputs {
 
 /// The packages of the image whose file systems are `trees`, by name.
 pub fn installed(trees: &Trees) -> Result<Vec<Installed>, Error> {
-    let database = Database::load(&PackageTree(&trees.root)).map_err(plan::Error::Packages)?;
+    let database = Database::load(&PackageTree(&*trees.root)).map_err(plan::Error::Packages)?;
     let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
     let mut installed: Vec<Installed> = present
         .map(|identity| Installed {

@@ -24,7 +24,7 @@ pub fn run(args: &DiffArgs, console: &Console) -> Result<(), Error> {
         if let (Some(old), Some(new)) = (old_trees.boot(), new_trees.boot()) {
             Walk { volume: "boot", old, new, lines: &mut lines }.compare(&ImagePath::root())?;
         }
-        let (old, new) = (&old_trees.root, &new_trees.root);
+        let (old, new) = (&*old_trees.root, &*new_trees.root);
         Walk { volume: "root", old, new, lines: &mut lines }.compare(&ImagePath::root())?;
     }
     super::print(console, &lines.concat())?;

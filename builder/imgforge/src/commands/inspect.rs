@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgforge_disk::Disk;
+use imgforge_disk::{Disk, probe::Contents};
 use imgforge_ext4::{Editor, dump};
 use imgforge_spec::ImagePath;
 
@@ -12,7 +12,7 @@ use crate::{
     host::console::Console,
     image::{
         apply,
-        open::{FileSystem, OpenImage},
+        open::OpenImage,
         partitions::{Partitions, Trees},
         read::Tree,
     },
@@ -25,20 +25,20 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<(), Error> {
     let mut text =
         format!("{} B, {:?} table, disk id {}\n", image.content.len(), table.format(), table.disk_id());
     for partition in table.partitions() {
-        let kind = image.file_system(partition);
+        let contents = image.contents(partition);
         text.push_str(&format!(
             "partition {}: sectors {} to {} ({} MiB), {}, PARTUUID {}\n",
             partition.number,
             partition.start,
             partition.start + partition.sectors - 1,
             partition.sectors / 2048,
-            describe(kind),
+            describe(contents),
             partition.partuuid,
         ));
     }
     if let Some(partitions) = image.guess_partitions() {
         let trees = Trees::open(&image.content, &partitions)?;
-        for (what, value) in facts(&trees.root) {
+        for (what, value) in facts(&*trees.root) {
             text.push_str(&format!("{what}: {value}\n"));
         }
         if args.dump {
@@ -48,11 +48,11 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<(), Error> {
     super::print(console, &text)
 }
 
-fn describe(kind: FileSystem) -> &'static str {
-    match kind {
-        FileSystem::Ext4 => "ext4",
-        FileSystem::Fat => "FAT",
-        FileSystem::Unknown => "no known file system",
+fn describe(contents: Option<Contents>) -> &'static str {
+    match contents {
+        Some(Contents::Ext) => "ext4",
+        Some(contents) => contents.name(),
+        None => "no known file system",
     }
 }
 

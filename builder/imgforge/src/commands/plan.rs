@@ -116,7 +116,7 @@ fn line(change: &ChangeEntry) -> String {
     let (verb, detail) = match &change.state {
         State::File { size, mode, owner, .. } => ("file", format!(" {mode} {owner} {size} B")),
         State::Directory { mode, owner } => ("directory", format!(" {mode} {owner}")),
-        State::Symlink { target } => ("symlink", format!(" -> {target}")),
+        State::Symlink { target, .. } => ("symlink", format!(" -> {target}")),
         State::HardLink { target } => ("hardlink", format!(" = {target}")),
         State::Absent => ("remove", String::new()),
     };

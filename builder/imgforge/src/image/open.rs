@@ -12,6 +12,7 @@ use imgforge_disk::{
     Content, FileContent,
     decode::{self, Decoded, Format, Options, decode},
     partition::{Partition, Table},
+    probe::{Contents, probe_in},
     sha256_of,
 };
 use imgforge_spec::{Class, Diagnose, Sha256};
@@ -99,44 +100,21 @@ impl OpenImage {
         sha256_of(&*self.content).map_err(Error::Read)
     }
 
-    /// The file system in `partition`, by its signature.
-    pub fn file_system(&self, partition: &Partition) -> FileSystem {
-        let mut start = [0; 2048];
-        let range = partition.range();
-        if range.end - range.start < start.len() as u64
-            || self.content.read_at(range.start, &mut start).is_err()
-        {
-            return FileSystem::Unknown;
-        }
-        // ext4: s_magic at byte 0x38 of the superblock at 1024. FAT: the type's name in the boot sector.
-        match (&start[1080..1082], &start[54..57], &start[82..87]) {
-            (b"\x53\xef", _, _) => FileSystem::Ext4,
-            (_, b"FAT", _) | (_, _, b"FAT32") => FileSystem::Fat,
-            _ => FileSystem::Unknown,
-        }
+    /// What lies in `partition`, by its marks.
+    pub fn contents(&self, partition: &Partition) -> Option<Contents> {
+        probe_in(&*self.content, partition.range()).ok().flatten()
     }
 
     /// The root file system (the last ext4) and the boot partition (the first FAT), where nothing says which they are.
     pub fn guess_partitions(&self) -> Option<Partitions> {
         let of = |kind| {
-            self.table.partitions().iter().filter(move |partition| self.file_system(partition) == kind)
+            self.table.partitions().iter().filter(move |partition| self.contents(partition) == Some(kind))
         };
         Some(Partitions {
-            root: of(FileSystem::Ext4).next_back()?.clone(),
-            boot: of(FileSystem::Fat).next().cloned(),
+            root: of(Contents::Ext).next_back()?.clone(),
+            boot: of(Contents::Fat).next().cloned(),
         })
     }
-}
-
-/// A file system as its signature tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileSystem {
-    /// ext2, ext3 or ext4.
-    Ext4,
-    /// FAT12, FAT16 or FAT32.
-    Fat,
-    /// Anything else, or nothing.
-    Unknown,
 }
 
 /// Decodes the image file `source` into `destination`, on all CPUs.

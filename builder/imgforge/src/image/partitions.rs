@@ -12,7 +12,7 @@ use imgforge_spec::Diagnose;
 use super::DAMAGED;
 use crate::{
     catalogue::profile::{Layout, TableKind},
-    image::read::{self, BootTree, RootTree, Slice},
+    image::read::{self, Inodes, Slice, Tree},
 };
 
 /// The partitions that a build works on.
@@ -108,27 +108,39 @@ impl Partitions {
 #[derive(Debug)]
 pub struct Trees {
     /// The root file system.
-    pub root: RootTree,
+    pub root: Box<dyn Tree>,
     /// The boot partition.
-    pub boot: Option<BootTree>,
+    pub boot: Option<Box<dyn Tree>>,
+    image: Arc<dyn Content>,
+    root_range: Range<u64>,
 }
 
 impl Trees {
     /// Opens the file systems in `partitions` of `image`.
     pub fn open(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<Self, Error> {
-        let root = RootTree::open(slice(image, partitions.root.range(), "root file system")?)?;
-        if let Some(boot) = &partitions.boot {
+        let root_range = partitions.root.range();
+        let root = read::open(slice(image, root_range.clone(), ROOT)?, ROOT)?;
+        let open_boot = |boot: &Partition| {
             check_boot(image, boot.range())?;
-        }
-        let boot = partitions.boot.as_ref().map(|boot| slice(image, boot.range(), "boot partition"));
-        Ok(Self { root, boot: boot.transpose()?.map(BootTree::open).transpose()? })
+            Ok::<_, Error>(read::open(slice(image, boot.range(), BOOT)?, BOOT)?)
+        };
+        let boot = partitions.boot.as_ref().map(open_boot).transpose()?;
+        Ok(Self { root, boot, image: Arc::clone(image), root_range })
     }
 
     /// The boot partition as a tree.
-    pub fn boot(&self) -> Option<&dyn read::Tree> {
-        self.boot.as_ref().map(|boot| boot as &dyn read::Tree)
+    pub fn boot(&self) -> Option<&dyn Tree> {
+        self.boot.as_deref()
+    }
+
+    /// The inodes of the root file system.
+    pub fn inodes(&self) -> Result<Inodes, read::Error> {
+        Inodes::open(&self.image, self.root_range.clone())
     }
 }
+
+const ROOT: &str = "root file system";
+const BOOT: &str = "boot partition";
 
 /// Has the boot partition checked as a whole: fatfs follows a chain of clusters that loops for ever.
 fn check_boot(image: &Arc<dyn Content>, range: Range<u64>) -> Result<(), Error> {

@@ -41,7 +41,7 @@ const ARCHITECTURES: [Architecture; 3] = [Architecture::Arm64, Architecture::Arm
 pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, partitions::Error> {
     let Some(partitions) = image.guess_partitions() else { return Ok(None) };
     let trees = Trees::open(&image.content, &partitions)?;
-    let root = &trees.root;
+    let root = &*trees.root;
     let table = match image.table.format() {
         Format::Mbr => TableKind::Mbr,
         Format::Gpt => TableKind::Gpt,

@@ -58,6 +58,7 @@ impl Tree for MemoryTree {
             kind: *kind,
             access: *access,
             size: content.len() as u64,
+            mtime: None,
         };
         Ok(self.nodes.get(path).map(entry))
     }

@@ -1,21 +1,25 @@
-//! Reading an image's file systems with code that never writes them: ext4-view for the root, fatfs for the boot partition.
+//! Reading an image's file systems with code that never writes them: ext4-view and fatfs.
 //!
 //! Planning peeks at a base through this room, and read-back judges with it what the editors wrote.
 
-mod boot;
+mod ext4;
+mod fat;
+mod inodes;
 mod package_tree;
 mod remembered;
-mod root;
 mod slice;
 
 use std::fmt;
 
+use imgforge_disk::{
+    Content,
+    probe::{Contents, probe_in},
+};
 use imgforge_spec::{Class, Diagnose, ImagePath};
 
-pub use boot::BootTree;
+pub use inodes::Inodes;
 pub use package_tree::PackageTree;
 pub use remembered::Remembered;
-pub use root::RootTree;
 pub use slice::Slice;
 
 use super::DAMAGED;
@@ -54,6 +58,8 @@ pub struct Entry {
     pub access: Access,
     /// Size in bytes; of a link, the length of its target.
     pub size: u64,
+    /// Time of modification, in seconds since 1970; `None` on FAT, which keeps the time of some place.
+    pub mtime: Option<i64>,
 }
 
 /// A file system of the image could not be read.
@@ -66,6 +72,14 @@ pub enum Error {
         what: &'static str,
         /// The reader's own words.
         reason: String,
+    },
+    /// It holds what imgforge does not read.
+    #[error("the {what} is {}, which imgforge does not read", found.unwrap_or("nothing that is known"))]
+    Unsupported {
+        /// Which file system.
+        what: &'static str,
+        /// What it holds, if that is known.
+        found: Option<&'static str>,
     },
     /// One path in it cannot be read.
     #[error("cannot read {path} in the {what}: {reason}")]
@@ -81,16 +95,24 @@ pub enum Error {
 
 impl Diagnose for Error {
     fn hint(&self) -> Option<String> {
-        Some(DAMAGED.into())
+        Some(match self {
+            Error::Unsupported { .. } => {
+                "take an image whose root is ext4, and its boot partition, if it has one, FAT".into()
+            }
+            Error::Unreadable { .. } | Error::Path { .. } => DAMAGED.into(),
+        })
     }
 
     fn class(&self) -> Class {
-        Class::Image
+        match self {
+            Error::Unsupported { .. } => Class::Input,
+            Error::Unreadable { .. } | Error::Path { .. } => Class::Image,
+        }
     }
 }
 
 /// A file system that can be looked at.
-pub trait Tree {
+pub trait Tree: fmt::Debug {
     /// What `path` names; a link in last place is not followed. `None` where there is nothing.
     fn entry(&self, path: &ImagePath) -> Result<Option<Entry>, Error>;
 
@@ -105,4 +127,24 @@ pub trait Tree {
 
     /// The names in the directory `path`, sorted, without `.` and `..`.
     fn names(&self, path: &ImagePath) -> Result<Vec<Vec<u8>>, Error>;
+}
+
+/// Opens one kind of file system, that fills the slice and is called so in errors.
+type Open = fn(Slice, &'static str) -> Result<Box<dyn Tree>, Error>;
+
+/// All that can be read. One more file system is one more file in this room, and one more row.
+const READERS: [(Contents, Open); 2] = [
+    (Contents::Ext, |partition, what| Ok(Box::new(ext4::Ext4Tree::open(partition, what)?))),
+    (Contents::Fat, |partition, what| Ok(Box::new(fat::FatTree::open(partition, what)?))),
+];
+
+/// Opens the file system that fills `partition`, whatever it is; `what` it is to the image, errors say.
+pub fn open(partition: Slice, what: &'static str) -> Result<Box<dyn Tree>, Error> {
+    let length = Content::len(&partition);
+    let found = probe_in(&partition, 0..length);
+    let found = found.map_err(|error| Error::Unreadable { what, reason: error.to_string() })?;
+    match READERS.iter().find(|(contents, _)| Some(*contents) == found) {
+        Some((_, open)) => open(partition, what),
+        None => Err(Error::Unsupported { what, found: found.map(Contents::name) }),
+    }
 }

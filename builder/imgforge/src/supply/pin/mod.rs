@@ -20,7 +20,7 @@ use super::{
 use crate::{
     catalogue::{Board, Catalogue, artifact::Artifact, kubernetes},
     host::clock,
-    image::read::{PackageTree, Remembered, RootTree},
+    image::read::{PackageTree, Remembered, Tree},
     yaml,
 };
 
@@ -69,7 +69,7 @@ pub struct Ground<'a> {
     /// Its base.
     pub base: &'a Base,
     /// What is in the base.
-    pub root: &'a RootTree,
+    pub root: &'a dyn Tree,
     /// When it was last written, in seconds since 1970.
     pub written: i64,
     /// Whose signatures on packages count.

@@ -1,4 +1,4 @@
-//! The root file system, read by ext4-view.
+//! ext4, read by ext4-view.
 
 use ext4_view::{Ext4, Ext4Error, Metadata, Path as Ext4Path};
 use imgforge_spec::ImagePath;
@@ -6,43 +6,43 @@ use imgforge_spec::ImagePath;
 use super::{Entry, Error, Kind, Slice, Tree};
 use crate::image::change::Access;
 
-const WHAT: &str = "root file system";
-
 /// Files are handed on in pieces of this many bytes.
 const PIECE: usize = 256 << 10;
 
-/// An ext4 root file system.
+/// An ext4 file system.
 #[derive(Debug)]
-pub struct RootTree {
+pub struct Ext4Tree {
     ext4: Ext4,
+    /// What it is called in errors.
+    what: &'static str,
 }
 
-impl RootTree {
+impl Ext4Tree {
     /// Opens the file system that fills `partition`.
-    pub fn open(partition: Slice) -> Result<Self, Error> {
+    pub fn open(partition: Slice, what: &'static str) -> Result<Self, Error> {
         let ext4 = Ext4::load(Box::new(partition));
-        let ext4 = ext4.map_err(|error| Error::Unreadable { what: WHAT, reason: error.to_string() })?;
-        Ok(Self { ext4 })
+        let ext4 = ext4.map_err(|error| Error::Unreadable { what, reason: error.to_string() })?;
+        Ok(Self { ext4, what })
     }
 
     fn metadata(&self, path: &ImagePath) -> Result<Option<Metadata>, Error> {
-        match self.ext4.symlink_metadata(at(path)?) {
+        match self.ext4.symlink_metadata(self.at(path)?) {
             Ok(metadata) => Ok(Some(metadata)),
             Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => Ok(None),
-            Err(error) => Err(failed(path, error)),
+            Err(error) => Err(self.failed(path, error)),
         }
+    }
+
+    fn at<'a>(&self, path: &'a ImagePath) -> Result<Ext4Path<'a>, Error> {
+        Ext4Path::try_from(path.as_bytes()).map_err(|error| self.failed(path, error))
+    }
+
+    fn failed(&self, path: &ImagePath, error: impl std::fmt::Display) -> Error {
+        Error::Path { what: self.what, path: path.clone(), reason: error.to_string() }
     }
 }
 
-fn at(path: &ImagePath) -> Result<Ext4Path<'_>, Error> {
-    Ext4Path::try_from(path.as_bytes()).map_err(|error| failed(path, error))
-}
-
-fn failed(path: &ImagePath, error: impl std::fmt::Display) -> Error {
-    Error::Path { what: WHAT, path: path.clone(), reason: error.to_string() }
-}
-
-impl Tree for RootTree {
+impl Tree for Ext4Tree {
     fn entry(&self, path: &ImagePath) -> Result<Option<Entry>, Error> {
         let Some(metadata) = self.metadata(path)? else { return Ok(None) };
         let kind = match metadata.file_type() {
@@ -52,18 +52,18 @@ impl Tree for RootTree {
             _ => Kind::Special,
         };
         let access = Access { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() };
-        Ok(Some(Entry { kind, access, size: metadata.len() }))
+        Ok(Some(Entry { kind, access, size: metadata.len(), mtime: Some(metadata.modified().seconds()) }))
     }
 
     fn read(&self, path: &ImagePath) -> Result<Vec<u8>, Error> {
-        self.ext4.read(at(path)?).map_err(|error| failed(path, error))
+        self.ext4.read(self.at(path)?).map_err(|error| self.failed(path, error))
     }
 
     fn read_to(&self, path: &ImagePath, sink: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
-        let mut file = self.ext4.open(at(path)?).map_err(|error| failed(path, error))?;
+        let mut file = self.ext4.open(self.at(path)?).map_err(|error| self.failed(path, error))?;
         let mut piece = vec![0; PIECE];
         loop {
-            match file.read_bytes(&mut piece).map_err(|error| failed(path, error))? {
+            match file.read_bytes(&mut piece).map_err(|error| self.failed(path, error))? {
                 0 => return Ok(()),
                 length => sink(piece.get(..length).unwrap_or_default()),
             }
@@ -71,14 +71,14 @@ impl Tree for RootTree {
     }
 
     fn target(&self, path: &ImagePath) -> Result<Vec<u8>, Error> {
-        let target = self.ext4.read_link(at(path)?).map_err(|error| failed(path, error))?;
+        let target = self.ext4.read_link(self.at(path)?).map_err(|error| self.failed(path, error))?;
         Ok(target.as_ref().to_vec())
     }
 
     fn names(&self, path: &ImagePath) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = Vec::new();
-        for entry in self.ext4.read_dir(at(path)?).map_err(|error| failed(path, error))? {
-            let entry = entry.map_err(|error| failed(path, error))?;
+        for entry in self.ext4.read_dir(self.at(path)?).map_err(|error| self.failed(path, error))? {
+            let entry = entry.map_err(|error| self.failed(path, error))?;
             let name = entry.file_name();
             if name != "." && name != ".." {
                 names.push(name.as_ref().to_vec());
