@@ -25,7 +25,7 @@ impl<D: Device> Editor<D> {
             return Ok(self.volume.device);
         }
         self.write_directories()?;
-        self.write_bitmaps();
+        self.write_bitmaps()?;
         self.zero_freed_blocks()?;
         self.write_inodes()?;
         self.write_blocks()?;
@@ -97,27 +97,25 @@ impl<D: Device> Editor<D> {
         }
         kept.extend(self.allocate_blocks(count - logical)?);
         let whole = 0..count as u32;
-        Ok(extent::normalize(spread(std::slice::from_ref(&whole), &kept)))
+        Ok(extent::normalize(spread(std::slice::from_ref(&whole), &kept)?))
     }
 
     /// Puts changed bitmaps into the blocks to be written, and their checksums into the descriptors.
-    fn write_bitmaps(&mut self) {
-        let geometry = &self.volume.geometry;
+    fn write_bitmaps(&mut self) -> Result<()> {
+        let (seed, geometry) = (self.volume.seed, &self.volume.geometry);
+        let (blocks, inodes) = (geometry.blocks_per_group, geometry.inodes_per_group);
         for ((kind, group), loaded) in self.space.bitmaps.iter().filter(|(_, loaded)| loaded.changed) {
-            let Some(descriptor) = self.volume.groups.get_mut(*group as usize) else { continue };
+            let descriptor = self.volume.group_mut(*group)?;
             let (block, per_group, sum) = match kind {
-                Kind::Block => {
-                    (descriptor.block_bitmap, geometry.blocks_per_group, &mut descriptor.block_bitmap_csum)
-                }
-                Kind::Inode => {
-                    (descriptor.inode_bitmap, geometry.inodes_per_group, &mut descriptor.inode_bitmap_csum)
-                }
+                Kind::Block => (descriptor.block_bitmap, blocks, &mut descriptor.block_bitmap_csum),
+                Kind::Inode => (descriptor.inode_bitmap, inodes, &mut descriptor.inode_bitmap_csum),
             };
-            if let Some(seed) = self.volume.seed {
+            if let Some(seed) = seed {
                 *sum = loaded.bitmap.checksum(seed, per_group);
             }
-            self.volume.blocks.insert(block, loaded.bitmap.encode().to_vec());
+            self.volume.write_block(block, loaded.bitmap.encode().to_vec());
         }
+        Ok(())
     }
 
     /// Leaves nothing behind of what was deleted.

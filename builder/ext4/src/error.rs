@@ -78,6 +78,8 @@ pub(crate) enum CorruptKind {
     DeviceTooSmall { blocks: u64, block_size: u64, device: u64 },
     #[error("group {group}: descriptor checksum does not match")]
     DescriptorChecksum { group: u32 },
+    #[error("group {group} does not exist, the file system has {groups}")]
+    GroupRange { group: u32, groups: u32 },
     #[error("group {group}: {field} is {value}")]
     Descriptor { group: u32, field: &'static str, value: u64 },
     #[error("group {group}: checksum of the {kind} bitmap does not match")]
@@ -88,10 +90,14 @@ pub(crate) enum CorruptKind {
     BlockRange { block: u64 },
     #[error("block {block} is freed but not in use")]
     BlockNotInUse { block: u64 },
+    #[error("block {block} is taken but in use already")]
+    BlockInUse { block: u64 },
     #[error("inode {inode} does not exist")]
     InodeRange { inode: u32 },
     #[error("inode {inode} is named by a directory but not in use")]
     InodeNotInUse { inode: u32 },
+    #[error("inode {inode} is taken but in use already")]
+    InodeInUse { inode: u32 },
     #[error("inode {inode}: checksum does not match")]
     InodeChecksum { inode: u32 },
     #[error("inode {inode}: {field} is {value:#x}")]
@@ -104,6 +110,8 @@ pub(crate) enum CorruptKind {
     Directory { inode: u32, block: u32, offset: usize, reason: &'static str },
     #[error("inode {inode}: extended attributes: {reason}")]
     Xattr { inode: u32, reason: &'static str },
+    #[error("journal: {field} is {value:#x}")]
+    Journal { field: &'static str, value: u64 },
     #[error("resize inode: {reason}")]
     ResizeInode { reason: &'static str },
 }

@@ -49,7 +49,7 @@ impl<D: Device> Editor<D> {
         let places = layout::place_groups(&new, old.groups)
             .ok_or_else(|| Error::Unsupported("groups too small for their inode tables".to_owned()))?;
         self.change(|editor| {
-            editor.load(Kind::Block, old.groups - 1)?;
+            editor.bitmap(Kind::Block, old.groups - 1)?;
             editor.volume.geometry = new;
             editor.lengthen_last_group(&old)?;
             editor.add_groups(old.groups, &places)?;
@@ -70,9 +70,7 @@ impl<D: Device> Editor<D> {
             return Ok(());
         }
         self.change_bitmap(Kind::Block, last, |bitmap| bitmap.extend(length))?;
-        if let Some(descriptor) = self.volume.groups.get_mut(last as usize) {
-            descriptor.free_blocks_count += gained;
-        }
+        self.volume.group_mut(last)?.free_blocks_count += gained;
         Ok(())
     }
 
@@ -91,10 +89,8 @@ impl<D: Device> Editor<D> {
         }));
         self.volume.system = self.volume.system_blocks();
         for (group, place) in (first..).zip(places) {
-            let bitmap = self.initial_block_bitmap(group);
-            if let Some(descriptor) = self.volume.groups.get_mut(group as usize) {
-                descriptor.free_blocks_count = bitmap.free_count();
-            }
+            let bitmap = self.volume.initial_block_bitmap(group);
+            self.volume.group_mut(group)?.free_blocks_count = bitmap.free_count();
             self.space.bitmaps.insert((Kind::Block, group), Loaded { bitmap, changed: true });
             if !has_uninit {
                 let bitmap = Bitmap::new(self.volume.geometry.block_size, inodes);

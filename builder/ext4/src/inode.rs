@@ -226,6 +226,10 @@ impl Inode {
         self.file_type() == Some(FileType::Directory)
     }
 
+    pub(crate) fn is_regular(&self) -> bool {
+        self.file_type() == Some(FileType::Regular)
+    }
+
     /// Whether `i_block` says where data lies. Device numbers and short link targets take its place.
     pub(crate) fn has_mapping(&self) -> bool {
         match self.file_type() {

@@ -49,6 +49,7 @@ mod grow;
 mod hash;
 mod htree;
 mod inode;
+mod journal;
 mod mapping;
 mod metadata;
 mod path;

@@ -43,6 +43,7 @@ mod fixture;
 mod fuzz;
 mod grow;
 mod hostile;
+mod journal;
 mod judges;
 mod links;
 mod model;
