@@ -53,6 +53,12 @@ pub enum Error {
     /// An earlier edit failed half-way (its error told why), so this editor changes nothing any more.
     #[error("an earlier edit failed half-way")]
     Broken,
+    /// The device holds no ext4 file system: nothing, or something else.
+    #[error("no ext4 file system (magic {magic:#06x}, ext4 has 0xef53)")]
+    NotExt4 {
+        /// What stands in the place of ext4's magic number; 0 on a device too short to have one.
+        magic: u16,
+    },
     /// The file system contradicts itself; `e2fsck` can say more.
     #[error("corrupt file system: {0}")]
     Corrupt(#[from] Corrupt),
@@ -68,8 +74,6 @@ pub struct Corrupt(CorruptKind);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CorruptKind {
-    #[error("no ext4 superblock (magic {0:#06x})")]
-    Magic(u16),
     #[error("superblock: {field} is {value}")]
     Superblock { field: &'static str, value: u64 },
     #[error("superblock: checksum does not match")]

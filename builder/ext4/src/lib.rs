@@ -17,7 +17,7 @@
 //! }
 //!
 //! // What is no ext4 file system is refused, and so is what the editor does not know in full.
-//! assert!(matches!(name_host(vec![0; 1 << 20], 1_700_000_000), Err(Error::Corrupt(_))));
+//! assert!(matches!(name_host(vec![0; 1 << 20], 1_700_000_000), Err(Error::NotExt4 { magic: 0 })));
 //! ```
 //!
 //! The layers, from the bytes up:

@@ -6,7 +6,7 @@ use crate::{
     Device, Superblock, Xattrs,
     checksum::inode_seed,
     directory::Directories,
-    error::{CorruptKind, Result},
+    error::{CorruptKind, Error, Result},
     features,
     geometry::Geometry,
     group_descriptor::{BLOCK_UNINIT, GroupDescriptor, INODE_UNINIT},
@@ -41,7 +41,7 @@ impl<D: Device> Volume<D> {
     pub(crate) fn open(device: D) -> Result<Self> {
         let mut bytes = [0; SUPERBLOCK_SIZE];
         if device.size() < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE as u64 {
-            return Err(CorruptKind::Magic(0).into());
+            return Err(Error::NotExt4 { magic: 0 });
         }
         device.read_at(SUPERBLOCK_OFFSET, &mut bytes)?;
         let superblock = Superblock::decode(&bytes)?;

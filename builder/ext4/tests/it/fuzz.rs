@@ -9,8 +9,8 @@ use std::{
 use crate::{
     disk::{Disk, PAGE},
     fixture::{
-        ARMBIAN, BLOCK_MAPS, Format, MIB, NO_CHECKSUMS, NO_JOURNAL, SMALL_GROUPS, altered_by, debugged,
-        vendor_tree,
+        ARMBIAN, BLOCK_MAPS, Format, MIB, NO_CHECKSUMS, NO_JOURNAL, SMALL_GROUPS, SMALL_INODES, altered_by,
+        debugged, vendor_tree,
     },
 };
 
@@ -98,7 +98,7 @@ fn bases(formats: &[Format]) -> Vec<Disk> {
 /// Without damage the target meets none: it would look at nothing else.
 #[test]
 fn what_is_not_damaged_is_walked_through() {
-    for base in bases(&[NO_CHECKSUMS, BLOCK_MAPS, NO_JOURNAL, SMALL_GROUPS, ARMBIAN]) {
+    for base in bases(&[NO_CHECKSUMS, BLOCK_MAPS, NO_JOURNAL, SMALL_GROUPS, SMALL_INODES, ARMBIAN]) {
         let seen = target::exercise(base);
         assert!(seen.names > 200 && seen.error.is_none(), "{seen:?}");
     }
@@ -160,5 +160,5 @@ fn damage_that_no_checksum_hides() {
 
 #[test]
 fn damage_under_checksums() {
-    fuzz(&[NO_JOURNAL, SMALL_GROUPS], 3);
+    fuzz(&[NO_JOURNAL, SMALL_GROUPS, SMALL_INODES], 3);
 }
