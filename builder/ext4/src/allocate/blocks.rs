@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Kind;
+use super::{Kind, runs::FreeRuns};
 use crate::{
     Device, Editor,
     error::{CorruptKind, Error, Result},
@@ -33,47 +33,44 @@ impl<D: Device> Editor<D> {
                 .filter(|range| !range.is_empty())
                 .collect());
         }
-        let mut runs = self.free_runs()?;
-        let grown_from = self.space.grown_from.unwrap_or(u64::MAX);
-        runs.sort_by_key(|run| (run.start < grown_from, run.start.wrapping_sub(run.end), run.start));
         let mut planned = Vec::new();
         let mut left = count;
-        for run in runs {
+        let mut next = 0..0;
+        for run in self.free_runs()?.by_rank() {
             let length = left.min(run.end - run.start);
             planned.push(run.start..run.start + length);
             left -= length;
             if left == 0 {
-                self.space.run = run;
+                next = run;
                 break;
             }
         }
         if left > 0 {
             return Err(Error::NoSpace { needed: count, free: count - left });
         }
+        self.space.run = next;
         planned.sort_by_key(|range| range.start);
         Ok(planned)
     }
 
-    /// All maximal runs of free blocks, cut where the grown end begins.
-    pub(crate) fn free_runs(&mut self) -> Result<Vec<Range<u64>>> {
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        let cut = self.space.grown_from.unwrap_or(u64::MAX);
+    /// All maximal runs of free blocks, cut where the grown end begins; read from the bitmaps when first asked for.
+    pub(crate) fn free_runs(&mut self) -> Result<&FreeRuns> {
+        let runs = match self.space.runs.take() {
+            Some(runs) => runs,
+            None => self.read_free_runs()?,
+        };
+        Ok(self.space.runs.insert(runs))
+    }
+
+    fn read_free_runs(&mut self) -> Result<FreeRuns> {
+        let mut runs = FreeRuns::new(self.space.grown_from.unwrap_or(u64::MAX));
         for group in 0..self.volume.geometry.groups {
             if self.volume.group(group)?.free_blocks_count == 0 {
                 continue;
             }
             let start = self.volume.geometry.group_blocks(group).start;
             for bits in self.bitmap(Kind::Block, group)?.free_runs(0) {
-                let run = start + u64::from(bits.start)..start + u64::from(bits.end);
-                match runs.last_mut() {
-                    Some(last) if last.end == run.start && run.start != cut => last.end = run.end,
-                    _ => runs.push(run),
-                }
-                if let Some(last) = runs.last_mut().filter(|last| last.start < cut && cut < last.end) {
-                    let rest = cut..last.end;
-                    last.end = cut;
-                    runs.push(rest);
-                }
+                runs.give(start + u64::from(bits.start)..start + u64::from(bits.end));
             }
         }
         Ok(runs)
@@ -99,7 +96,7 @@ impl<D: Device> Editor<D> {
         if self.space.run.contains(&range.start) {
             self.space.run.start = range.end.min(self.space.run.end);
         }
-        for (group, bits) in self.by_group(range) {
+        for (group, bits) in self.by_group(range.clone()) {
             let start = self.volume.geometry.group_blocks(group).start;
             let count = bits.end - bits.start;
             let used = self.change_bitmap(Kind::Block, group, |bitmap| {
@@ -112,7 +109,10 @@ impl<D: Device> Editor<D> {
             }
             self.volume.group_mut(group)?.free_blocks_count -= count;
         }
-        Ok(())
+        match self.space.runs.as_mut().is_none_or(|runs| runs.take(&range)) {
+            true => Ok(()),
+            false => Err(CorruptKind::BlockInUse { block: range.start }.into()),
+        }
     }
 
     /// Gives blocks back; they are zeroed at the end unless they are taken again.
@@ -132,6 +132,9 @@ impl<D: Device> Editor<D> {
                 return Err(CorruptKind::BlockNotInUse { block: start + u64::from(bit) }.into());
             }
             self.volume.group_mut(group)?.free_blocks_count += count;
+        }
+        if let Some(runs) = &mut self.space.runs {
+            runs.give(range.clone());
         }
         self.space.freed.push(range);
         Ok(())

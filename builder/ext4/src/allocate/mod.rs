@@ -5,9 +5,11 @@
 mod bitmaps;
 mod blocks;
 mod inodes;
+mod runs;
 
 use std::{collections::BTreeMap, ops::Range};
 
+use self::{inodes::InodeGroups, runs::FreeRuns};
 use crate::{
     Device, Editor,
     bitmap::Bitmap,
@@ -41,12 +43,16 @@ pub(crate) struct Loaded {
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     pub(crate) bitmaps: BTreeMap<(Kind, u32), Loaded>,
+    /// The runs of free blocks, once they were asked for.
+    runs: Option<FreeRuns>,
     /// Free blocks that are taken next, from the front.
     run: Range<u64>,
     /// Where the file system ended before it grew: blocks from here on are taken first.
     pub(crate) grown_from: Option<u64>,
     /// Free inodes that are taken next, from the front.
     inode_run: Range<u32>,
+    /// Groups before these have no block of free inodes, and no free inode.
+    inode_groups: InodeGroups,
     /// Blocks that were freed; those still free at the end are zeroed.
     pub(crate) freed: Vec<Range<u64>>,
     /// Free blocks set aside for directories that are written at the end.
@@ -58,6 +64,7 @@ impl Space {
     pub(crate) fn grow(&mut self, end: u64) {
         self.grown_from.get_or_insert(end);
         self.run = 0..0;
+        self.runs = None;
     }
 }
 
@@ -79,7 +86,7 @@ impl<D: Device> Editor<D> {
     pub fn free_ranges(&mut self) -> Result<Vec<Range<u64>>> {
         let block_size = u64::from(self.volume.superblock.block_size());
         let bytes = |run: Range<u64>| run.start * block_size..run.end * block_size;
-        Ok(self.free_runs()?.into_iter().map(bytes).collect())
+        Ok(self.free_runs()?.in_order().map(bytes).collect())
     }
 
     /// Refuses if fewer than `needed` blocks are free.
