@@ -23,7 +23,7 @@
 //! The layers, from the bytes up:
 //!
 //! - one module per structure on disk, pure over bytes: `superblock`, `group_descriptor`, `bitmap`, `inode`, `extent`,
-//!   `block_map`, `directory_block`, `htree` with `hash`, `xattr`, `checksum`; `features` and `geometry` for what
+//!   `block_map`, `directory_block`, `htree` with `hash`, `xattr`, `journal`, `checksum`; `features` and `geometry` for what
 //!   follows from the superblock;
 //! - `volume`, with `directory` and `path`: the file system as it reads under the edits, with every check;
 //! - `allocate`: what is free and what is taken next;

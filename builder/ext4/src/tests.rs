@@ -7,7 +7,7 @@ use crate::{Attributes, Content, Device, Editor, Error, FileType, Node, Xattrs, 
 const EPOCH: i64 = 1_700_000_000;
 
 /// An empty file system of `size` (`8M`) made with `options` of mke2fs.
-fn image(options: &str, size: &str) -> Vec<u8> {
+pub(crate) fn image(options: &str, size: &str) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new("mke2fs")
         .args(["-q", "-F", "-t", "ext4", "-U", "01234567-89ab-cdef-0123-456789abcdef"])
@@ -33,7 +33,7 @@ fn check(image: &[u8]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-fn open(image: Vec<u8>) -> Editor<Vec<u8>> {
+pub(crate) fn open(image: Vec<u8>) -> Editor<Vec<u8>> {
     Editor::open(image, EPOCH).unwrap()
 }
 

@@ -1,11 +1,39 @@
 //! Which blocks and inodes are free, which are taken next, and which were freed.
 //!
-//! Every choice is a function of the bitmaps and of the order of calls.
+//! Each group has two bitmaps, of its blocks and of its inodes; a set bit is in use. That is all the disk says. Which
+//! free ones to take is the editor's choice, and the choice is what keeps files in one piece: a file that lies in one
+//! run of blocks is one extent, 12 bytes that fit into the inode; one that lies in crumbs needs blocks of its own to
+//! say where. So the longest run is taken from until it is used up, and a file that fits into no run takes the longest
+//! ones first.
+//!
+//! ```text
+//! block     0         10        20        30
+//!           |         |         |         |
+//! in use    xxxx...xx.....xxx..xxxxx                free: 4..7, 9..14, 17..19
+//!
+//! 4 blocks  xxxx...xxAAAA.xxx..xxxxx                9..13, and 13..14 stays at hand
+//! 1 block   xxxx...xxAAAABxxx..xxxxx                13..14, the run at hand
+//! 4 blocks  xxxxCCCxxAAAABxxxC.xxxxx                no run of 4: 4..7 and 17..18, two extents
+//! grown     xxxxCCCxxAAAABxxxC.xxxxx........        free: 18..19, 24..32
+//! 2 blocks  xxxxCCCxxAAAABxxxC.xxxxxDD......        24..26
+//! ```
+//!
+//! Blocks beyond the old end come first, long or not, since what a vendor's image holds is then left as it is, and the
+//! blocks that differ from it lie together.
+//!
+//! Inodes come from a block of the inode table in which none is in use, for the same reason. With 16 inodes a block, of
+//! which 1 to 11 and 17 are taken, the next is 33: the blocks of 1..17 and 17..33 would have to be rewritten. Only
+//! where no block is free as a whole, the first free inode serves.
+//!
+//! Every choice is a function of the bitmaps and of the order of calls. What is freed can be taken again at once, and
+//! what is still free at the end is zeroed, so that nothing of a deleted file stays in the image.
 
 mod bitmaps;
 mod blocks;
 mod inodes;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, ops::Range};
 
