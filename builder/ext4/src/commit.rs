@@ -1,4 +1,30 @@
 //! Writing everything that edits left in memory.
+//!
+//! Until then the device has got data of files, in blocks that nothing points at, and everything that points at them is
+//! in memory. So an edit that fails, or an editor that is dropped, leaves the file system as it was. An example: the
+//! file `/a` of five bytes put into 64 blocks of 1 KiB, with 16 inodes of 128 bytes.
+//!
+//! ```text
+//! block                                                     written by
+//!  6   the slot of inode 12 is zeroed: it was never used    write_file
+//! 20   "hello", and zeros to the end of the block           write_file
+//!  3   block bitmap: 20 is in use                           commit, and so on in this order
+//!  4   inode bitmap: 12 is in use
+//!  5   inodes 1 to 8: the root, 2, has a new time
+//!  6   inodes 9 to 16: the file is 12, its data in 20
+//!  7   the root directory: . .. a lost+found
+//!  1   superblock: 43 blocks and 4 inodes are free
+//!  2   descriptor: the same counts, checksums of 3 and 4
+//! ```
+//!
+//! Each step needs the one before. Directories are laid out first, in memory, since that may take blocks or give some
+//! back; only then do the bitmaps say the last word, and their checksums go into the descriptors. Blocks that are still
+//! free after having been in use are zeroed. Then each block is written once, in ascending order, however many edits
+//! met in it (a block of the table holds many inodes), and last the totals, with a copy in every group that has one.
+//!
+//! The journal has no part in this. It is there for a file system whose power may fail while it is mounted; an image
+//! that was half written is thrown away instead. It only has to be empty, which is checked on opening, or the next
+//! mount would play old blocks over the new ones.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +51,7 @@ impl<D: Device> Editor<D> {
             return Ok(self.volume.device);
         }
         self.write_directories()?;
-        self.write_bitmaps();
+        self.write_bitmaps()?;
         self.zero_freed_blocks()?;
         self.write_inodes()?;
         self.write_blocks()?;
@@ -97,27 +123,25 @@ impl<D: Device> Editor<D> {
         }
         kept.extend(self.allocate_blocks(count - logical)?);
         let whole = 0..count as u32;
-        Ok(extent::normalize(spread(std::slice::from_ref(&whole), &kept)))
+        Ok(extent::normalize(spread(std::slice::from_ref(&whole), &kept)?))
     }
 
     /// Puts changed bitmaps into the blocks to be written, and their checksums into the descriptors.
-    fn write_bitmaps(&mut self) {
-        let geometry = &self.volume.geometry;
+    fn write_bitmaps(&mut self) -> Result<()> {
+        let (seed, geometry) = (self.volume.seed, &self.volume.geometry);
+        let (blocks, inodes) = (geometry.blocks_per_group, geometry.inodes_per_group);
         for ((kind, group), loaded) in self.space.bitmaps.iter().filter(|(_, loaded)| loaded.changed) {
-            let Some(descriptor) = self.volume.groups.get_mut(*group as usize) else { continue };
+            let descriptor = self.volume.group_mut(*group)?;
             let (block, per_group, sum) = match kind {
-                Kind::Block => {
-                    (descriptor.block_bitmap, geometry.blocks_per_group, &mut descriptor.block_bitmap_csum)
-                }
-                Kind::Inode => {
-                    (descriptor.inode_bitmap, geometry.inodes_per_group, &mut descriptor.inode_bitmap_csum)
-                }
+                Kind::Block => (descriptor.block_bitmap, blocks, &mut descriptor.block_bitmap_csum),
+                Kind::Inode => (descriptor.inode_bitmap, inodes, &mut descriptor.inode_bitmap_csum),
             };
-            if let Some(seed) = self.volume.seed {
+            if let Some(seed) = seed {
                 *sum = loaded.bitmap.checksum(seed, per_group);
             }
-            self.volume.blocks.insert(block, loaded.bitmap.encode().to_vec());
+            self.volume.write_block(block, loaded.bitmap.encode().to_vec());
         }
+        Ok(())
     }
 
     /// Leaves nothing behind of what was deleted.
@@ -189,5 +213,50 @@ impl<D: Device> Editor<D> {
             descriptor.encode(slot, group, seal);
         }
         Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, ops::Range, sync::Arc};
+
+    use super::*;
+    use crate::{Attributes, Content, tests::image};
+
+    /// Notes the blocks of 1 KiB that are written, in their order.
+    #[derive(Debug)]
+    struct Witness(Vec<u8>, Vec<Range<u64>>);
+
+    impl Device for Witness {
+        fn size(&self) -> u64 {
+            Device::size(&self.0)
+        }
+
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            Device::read_at(&self.0, offset, buf)
+        }
+
+        fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.1.push(offset / 1024..(offset + data.len() as u64).div_ceil(1024));
+            self.0.write_at(offset, data)
+        }
+    }
+
+    /// The example of the module's documentation.
+    #[test]
+    fn data_first_then_what_points_at_it_then_what_counts() {
+        let mut bytes = image("-b 1024 -I 128 -N 16 -O ^has_journal,^resize_inode,^flex_bg", "64K");
+        bytes.resize(64 << 10, 0);
+        let mut editor = Editor::open(Witness(bytes, Vec::new()), 1_700_000_000).unwrap();
+        let content: Arc<dyn Content> = Arc::new(b"hello".to_vec());
+        editor.write_file(b"/a", &content, &Attributes::default()).unwrap();
+        let by_edit = [6..7, 20..21, 20..21];
+        assert_eq!(editor.device().1, by_edit);
+        let device = editor.commit().unwrap();
+        assert_eq!(device.1[by_edit.len()..], [3..4, 4..5, 5..6, 6..7, 7..8, 1..2, 2..3]);
+        assert_eq!(&device.0[20 * 1024..][..6], b"hello\0");
+        let editor = Editor::open(device.0, 0).unwrap();
+        assert_eq!((editor.free_blocks(), editor.free_inodes()), (43, 4));
+        assert_eq!(editor.metadata(b"/a").unwrap().map(|file| file.inode), Some(12));
     }
 }

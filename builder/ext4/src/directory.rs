@@ -66,18 +66,18 @@ impl Directory {
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     pub(crate) map: BTreeMap<u32, Directory>,
+    /// Names of those that were only read.
     names: usize,
 }
 
 impl Directories {
     /// Keeps a directory that was read; forgets others that can be read again, if there are too many names.
     fn keep(&mut self, number: u32, directory: Directory) {
-        self.names += directory.entries.len();
-        if self.names > NAMES_KEPT {
+        if self.names + directory.entries.len() > NAMES_KEPT {
             self.map.retain(|_, directory| directory.changed);
-            self.names = self.map.values().map(|directory| directory.entries.len()).sum();
-            self.names += directory.entries.len();
+            self.names = 0;
         }
+        self.names += directory.entries.len();
         self.map.insert(number, directory);
     }
 }
@@ -97,9 +97,12 @@ impl<D: Device> Volume<D> {
     /// The directory `number`, to be changed.
     pub(crate) fn directory_mut(&mut self, number: u32) -> Result<&mut Directory> {
         self.with_directory(number, |_| ())?;
-        let directory = self.directories.get_mut().map.get_mut(&number);
-        let directory = directory.ok_or(CorruptKind::InodeNotInUse { inode: number })?;
-        directory.changed = true;
+        let Directories { map, names } = self.directories.get_mut();
+        let directory = map.get_mut(&number).ok_or(CorruptKind::InodeNotInUse { inode: number })?;
+        if !directory.changed {
+            *names = names.saturating_sub(directory.entries.len());
+            directory.changed = true;
+        }
         Ok(directory)
     }
 

@@ -27,8 +27,9 @@ pub struct Editor<D> {
 impl<D: Device> Editor<D> {
     /// Opens the file system on `device`. All times that edits leave behind are `epoch`, seconds since 1970.
     ///
-    /// Superblock, descriptors, features, state and journal are checked. [`Error::Unsupported`] names what the editor
-    /// does not edit, [`Error::Corrupt`] what is damaged.
+    /// Superblock, descriptors, features, state and journal are checked. [`Error::NotExt4`] says that this is another
+    /// file system or none, [`Error::Unsupported`] names what the editor does not edit, [`Error::Corrupt`] what is
+    /// damaged.
     pub fn open(device: D, epoch: i64) -> Result<Self> {
         Ok(Self { volume: Volume::open(device)?, space: Space::default(), epoch, broken: false })
     }

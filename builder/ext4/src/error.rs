@@ -53,6 +53,12 @@ pub enum Error {
     /// An earlier edit failed half-way (its error told why), so this editor changes nothing any more.
     #[error("an earlier edit failed half-way")]
     Broken,
+    /// The device holds no ext4 file system: nothing, or something else.
+    #[error("no ext4 file system (magic {magic:#06x}, ext4 has 0xef53)")]
+    NotExt4 {
+        /// What stands in the place of ext4's magic number; 0 on a device too short to have one.
+        magic: u16,
+    },
     /// The file system contradicts itself; `e2fsck` can say more.
     #[error("corrupt file system: {0}")]
     Corrupt(#[from] Corrupt),
@@ -68,8 +74,6 @@ pub struct Corrupt(CorruptKind);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CorruptKind {
-    #[error("no ext4 superblock (magic {0:#06x})")]
-    Magic(u16),
     #[error("superblock: {field} is {value}")]
     Superblock { field: &'static str, value: u64 },
     #[error("superblock: checksum does not match")]
@@ -78,6 +82,8 @@ pub(crate) enum CorruptKind {
     DeviceTooSmall { blocks: u64, block_size: u64, device: u64 },
     #[error("group {group}: descriptor checksum does not match")]
     DescriptorChecksum { group: u32 },
+    #[error("group {group} does not exist, the file system has {groups}")]
+    GroupRange { group: u32, groups: u32 },
     #[error("group {group}: {field} is {value}")]
     Descriptor { group: u32, field: &'static str, value: u64 },
     #[error("group {group}: checksum of the {kind} bitmap does not match")]
@@ -88,10 +94,14 @@ pub(crate) enum CorruptKind {
     BlockRange { block: u64 },
     #[error("block {block} is freed but not in use")]
     BlockNotInUse { block: u64 },
+    #[error("block {block} is taken but in use already")]
+    BlockInUse { block: u64 },
     #[error("inode {inode} does not exist")]
     InodeRange { inode: u32 },
     #[error("inode {inode} is named by a directory but not in use")]
     InodeNotInUse { inode: u32 },
+    #[error("inode {inode} is taken but in use already")]
+    InodeInUse { inode: u32 },
     #[error("inode {inode}: checksum does not match")]
     InodeChecksum { inode: u32 },
     #[error("inode {inode}: {field} is {value:#x}")]
@@ -104,6 +114,8 @@ pub(crate) enum CorruptKind {
     Directory { inode: u32, block: u32, offset: usize, reason: &'static str },
     #[error("inode {inode}: extended attributes: {reason}")]
     Xattr { inode: u32, reason: &'static str },
+    #[error("journal: {field} is {value:#x}")]
+    Journal { field: &'static str, value: u64 },
     #[error("resize inode: {reason}")]
     ResizeInode { reason: &'static str },
 }

@@ -2,9 +2,31 @@
 //!
 //! <https://docs.kernel.org/filesystems/ext4/blockgroup.html>
 //!
-//! New groups follow the last one, which is filled up first. With `flex_bg` the bitmaps and inode tables of the new
-//! groups of each flexible group lie together at the head of its first new group. More descriptors take the place of
-//! reserved descriptor blocks, so no block of a file ever moves.
+//! A file system is a row of groups of one size, each with its bitmaps and its inode table, so it grows by appending
+//! groups; the last one, if it was short, is filled up first. No block of a file moves, because two things were left
+//! ready for it. Descriptors of groups lie in one piece behind the superblock, and mke2fs *reserves* blocks behind them
+//! (which the resize inode owns, so that no file takes them): more descriptors take the place of reserved blocks. And
+//! with `flex_bg` a group's bitmaps and table need not lie in the group: those of all new groups of a flexible group go
+//! together at the head of its first new one, which leaves the others whole for data.
+//!
+//! An example: groups of 64 blocks of 1 KiB with 16 inodes of 128 bytes, flexible groups of two, 129 blocks that shall
+//! become 300.
+//!
+//! ```text
+//! group 0     1..65    superblock 1, descriptors 2, reserved 3, and the rest as it was
+//! group 1    65..129   backup 65..68 of these three, and the rest as it was
+//! group 2   129..193   block bitmaps 129 130, inode bitmaps 131 132, inode tables 133..135 135..137, data 137..193
+//! group 3   193..257   backup 193..196, data 196..257
+//!           257..300   left off
+//! ```
+//!
+//! Group 3 has a backup because with `sparse_super` the groups 0, 1 and the powers of 3, 5 and 7 do. A group 4 would
+//! have 43 blocks, 4 of them for itself; below 50 for data resize2fs does without, and so do we: the file system ends
+//! at 257. A descriptor takes 32 bytes here, so block 2 has room for 32 groups. The 33rd makes block 3 a descriptor
+//! block, here and in every backup, and then nothing is reserved: a 65th group is refused.
+//!
+//! With `metadata_csum` or `uninit_bg` the inode bitmap of a new group is not written but marked as never used. The
+//! share of blocks that only root may use stays the same.
 
 mod layout;
 mod resize_inode;
@@ -49,7 +71,7 @@ impl<D: Device> Editor<D> {
         let places = layout::place_groups(&new, old.groups)
             .ok_or_else(|| Error::Unsupported("groups too small for their inode tables".to_owned()))?;
         self.change(|editor| {
-            editor.load(Kind::Block, old.groups - 1)?;
+            editor.bitmap(Kind::Block, old.groups - 1)?;
             editor.volume.geometry = new;
             editor.lengthen_last_group(&old)?;
             editor.add_groups(old.groups, &places)?;
@@ -70,9 +92,7 @@ impl<D: Device> Editor<D> {
             return Ok(());
         }
         self.change_bitmap(Kind::Block, last, |bitmap| bitmap.extend(length))?;
-        if let Some(descriptor) = self.volume.groups.get_mut(last as usize) {
-            descriptor.free_blocks_count += gained;
-        }
+        self.volume.group_mut(last)?.free_blocks_count += gained;
         Ok(())
     }
 
@@ -91,10 +111,8 @@ impl<D: Device> Editor<D> {
         }));
         self.volume.system = self.volume.system_blocks();
         for (group, place) in (first..).zip(places) {
-            let bitmap = self.initial_block_bitmap(group);
-            if let Some(descriptor) = self.volume.groups.get_mut(group as usize) {
-                descriptor.free_blocks_count = bitmap.free_count();
-            }
+            let bitmap = self.volume.initial_block_bitmap(group);
+            self.volume.group_mut(group)?.free_blocks_count = bitmap.free_count();
             self.space.bitmaps.insert((Kind::Block, group), Loaded { bitmap, changed: true });
             if !has_uninit {
                 let bitmap = Bitmap::new(self.volume.geometry.block_size, inodes);
@@ -178,4 +196,41 @@ fn with_blocks(old: &Geometry, blocks: u64) -> Result<Geometry> {
 /// The resize inode contradicts the geometry.
 fn resize_inode_error(reason: &'static str) -> Error {
     CorruptKind::ResizeInode { reason }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the module's documentation.
+    #[test]
+    fn two_groups_become_four() {
+        let old = Geometry {
+            block_size: 1024,
+            blocks_count: 129,
+            first_data_block: 1,
+            blocks_per_group: 64,
+            inodes_per_group: 16,
+            inode_size: 128,
+            descriptor_size: 32,
+            groups: 2,
+            reserved_gdt_blocks: 1,
+            groups_per_flex: 2,
+            sparse_super: true,
+        };
+        let new = grown(&old, 300).unwrap();
+        assert_eq!((new.blocks_count, new.groups), (257, 4));
+        let heads: Vec<_> = (0..4).map(|group| new.superblock_blocks(group)).collect();
+        assert_eq!(heads, [1..4, 65..68, 129..129, 193..196]);
+        let places = layout::place_groups(&new, 2).unwrap();
+        let place = |at: usize| (places[at].block_bitmap, places[at].inode_bitmap, places[at].inode_table);
+        assert_eq!((place(0), place(1), places.len()), ((129, 131, 133), (130, 132, 135), 2));
+        assert_eq!(new.inode_table_blocks(), 2);
+
+        let groups = |count: u64| grown(&old, 1 + 64 * count);
+        let of_33 = groups(33).unwrap();
+        assert_eq!((of_33.descriptor_blocks(), of_33.reserved_gdt_blocks), (2, 0));
+        assert_eq!((groups(32).unwrap().descriptor_blocks(), groups(64).unwrap().groups), (1, 64));
+        assert!(matches!(groups(65), Err(Error::Unsupported(_))));
+    }
 }

@@ -2,10 +2,37 @@
 //!
 //! <https://docs.kernel.org/filesystems/ext4/directory.html#hash-tree-directories>
 //!
-//! Block 0 of an indexed directory is its root: `.` and `..` as ordinary entries, of which the second claims the rest
-//! of the block; in that rest `root_info` (8 bytes) and the index entries. A block between root and leaves looks like
-//! one unused entry with index entries behind it. An index entry is a hash and a block of the directory; in place of
-//! the first hash stand limit and count. With `metadata_csum` the last 8 bytes are a tail: reserved, checksum.
+//! A linear directory is read from its beginning to find one name. An index makes that two or three blocks, however
+//! many names there are. It sorts by a hash of the name and not by the name itself, because hashes are all of one
+//! size: an index entry is always 8 bytes, a hash and the number of a block *within the directory*. The first entry's
+//! hash would be 0 in any case, so limit and count (two bytes each) stand in its place.
+//!
+//! An example with blocks of 64 bytes and names of up to four letters, of which a leaf holds five (12 bytes each), and
+//! the legacy hash:
+//!
+//! ```text
+//! block 0, the root              limit 4, count 2
+//!   .  ..  root_info │ below a1fae759: block 1 │ from a1fae759: block 2
+//!                               │                        │
+//!            block 1 ───────────┘                        └─────── block 2
+//!              0548526e yak                                         a1fae758 cwsp
+//!              5d4875da seal                                        a47a4fa4 ant
+//!              66a3b394 cow                                         cfef75b0 dog
+//!              9623e036 cat
+//!              a1fae758 casp
+//! ```
+//!
+//! `dog` is looked up by its hash, cfef75b0: the last entry that is not above it leads to block 2. `cwsp` and `casp`
+//! have the same hash, and the leaf was full between them. Hashes are even, so the odd one in the index says that names
+//! of the hash before it continue here: whoever looks for `cwsp` is led to block 1, does not find it, and goes on.
+//!
+//! Old software sees a linear directory all the same. In the root `..` claims the rest of its block, and with it
+//! `root_info` (8 bytes) and the entries; a block between root and leaves looks like one unused name. When the root's
+//! entries do not suffice, such blocks come between: root, all inner nodes, all leaves, in this order. With
+//! `metadata_csum` the last 8 bytes of root and nodes are a tail: reserved, checksum.
+//!
+//! A directory is never changed in place. It is laid out anew, its leaves filled in the order of hashes, so that the
+//! same names give the same bytes, however they came.
 
 use crate::{
     FileType,
@@ -225,6 +252,40 @@ mod tests {
         let mut names: Vec<_> = entries.map(|entry| entry.name.to_vec()).collect();
         names.sort();
         names
+    }
+
+    /// The example of the module's documentation.
+    #[test]
+    fn a_root_over_two_leaves_that_share_a_hash() {
+        let hasher = Hasher { algorithm: Algorithm::Legacy, unsigned: false, seed: [0; 4] };
+        let format = Format { block_size: 64, hasher: Some(hasher), seed: None };
+        let sorted = [
+            (0x0548_526e, "yak"),
+            (0x5d48_75da, "seal"),
+            (0x66a3_b394, "cow"),
+            (0x9623_e036, "cat"),
+            (0xa1fa_e758, "casp"),
+            (0xa1fa_e758, "cwsp"),
+            (0xa47a_4fa4, "ant"),
+            (0xcfef_75b0, "dog"),
+        ];
+        for (hash, name) in sorted {
+            assert_eq!(hasher.hash(name.as_bytes()).0, hash, "{name}");
+        }
+        let mut names = sorted.map(|(_, name)| name.as_bytes().to_vec());
+        names.sort();
+        let layout = lay_out(&format, &names);
+
+        let words: Vec<u32> =
+            layout.blocks[0].chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert_eq!(words[8..12], [4 | 2 << 16, 1, 0xa1fa_e759, 2]);
+        for (block, leaf) in layout.blocks[1..].iter().zip([&sorted[..5], &sorted[5..]]) {
+            let names: Vec<_> = directory_block::decode(block).unwrap().iter().map(|e| e.name).collect();
+            assert_eq!(names, leaf.iter().map(|(_, name)| name.as_bytes()).collect::<Vec<_>>());
+        }
+        let seen_by_old_software: Vec<_> =
+            directory_block::decode(&layout.blocks[0]).unwrap().iter().map(|e| e.name).collect();
+        assert_eq!(seen_by_old_software, [&b"."[..], b".."]);
     }
 
     #[test]

@@ -17,13 +17,13 @@
 //! }
 //!
 //! // What is no ext4 file system is refused, and so is what the editor does not know in full.
-//! assert!(matches!(name_host(vec![0; 1 << 20], 1_700_000_000), Err(Error::Corrupt(_))));
+//! assert!(matches!(name_host(vec![0; 1 << 20], 1_700_000_000), Err(Error::NotExt4 { magic: 0 })));
 //! ```
 //!
 //! The layers, from the bytes up:
 //!
 //! - one module per structure on disk, pure over bytes: `superblock`, `group_descriptor`, `bitmap`, `inode`, `extent`,
-//!   `block_map`, `directory_block`, `htree` with `hash`, `xattr`, `checksum`; `features` and `geometry` for what
+//!   `block_map`, `directory_block`, `htree` with `hash`, `xattr`, `journal`, `checksum`; `features` and `geometry` for what
 //!   follows from the superblock;
 //! - `volume`, with `directory` and `path`: the file system as it reads under the edits, with every check;
 //! - `allocate`: what is free and what is taken next;
@@ -49,6 +49,7 @@ mod grow;
 mod hash;
 mod htree;
 mod inode;
+mod journal;
 mod mapping;
 mod metadata;
 mod path;

@@ -26,6 +26,8 @@ const FLAG_UNSIGNED_HASH: u32 = 2;
 /// Dynamic revision: inode size, first inode and features are fields.
 const REVISION_DYNAMIC: u32 = 1;
 const CHECKSUM_CRC32C: u8 = 1;
+/// `s_creator_os`: the one whose inodes have other fields than Linux's.
+const CREATOR_HURD: u32 = 1;
 
 /// The superblock. Every field keeps its name, order and width of the kernel's documentation; fields of no concern to
 /// the editor travel along in byte arrays.
@@ -140,13 +142,16 @@ impl Superblock {
     pub(crate) fn decode(bytes: &[u8; SUPERBLOCK_SIZE]) -> Result<Self> {
         let superblock: Self = zerocopy::transmute!(*bytes);
         if superblock.s_magic != MAGIC {
-            return Err(CorruptKind::Magic(superblock.s_magic.get()).into());
+            return Err(Error::NotExt4 { magic: superblock.s_magic.get() });
         }
         if superblock.s_rev_level.get() != REVISION_DYNAMIC {
             return Err(Error::Unsupported(format!("revision {}", superblock.s_rev_level)));
         }
         if superblock.has(features::METADATA_CSUM) {
             superblock.check_checksum()?;
+        }
+        if superblock.s_creator_os == CREATOR_HURD {
+            return Err(Error::Unsupported("a file system of the Hurd, whose inodes differ".to_owned()));
         }
         if superblock.has(features::NEEDS_RECOVERY) {
             let objection = "a journal that was not replayed (needs_recovery): run e2fsck first";
@@ -234,7 +239,7 @@ impl Superblock {
             return corrupt("s_inodes_count", self.s_inodes_count.get().into());
         }
         let first_inode = self.s_first_ino.get();
-        if first_inode < 11 || first_inode > inodes_per_group {
+        if first_inode < 11 || first_inode > self.s_inodes_count.get() {
             return corrupt("s_first_ino", first_inode.into());
         }
         if self.s_def_hash_version > 5 {

@@ -2,12 +2,12 @@
 
 use std::{fs, os::unix::fs::FileExt, process::Command, sync::Arc};
 
-use crate::{Attributes, Content, Device, Editor, Error, FileType, Node, Xattrs};
+use crate::{Attributes, Content, Device, Editor, Error, FileType, Node, Xattrs, allocate::Kind};
 
 const EPOCH: i64 = 1_700_000_000;
 
 /// An empty file system of `size` (`8M`) made with `options` of mke2fs.
-fn image(options: &str, size: &str) -> Vec<u8> {
+pub(crate) fn image(options: &str, size: &str) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new("mke2fs")
         .args(["-q", "-F", "-t", "ext4", "-U", "01234567-89ab-cdef-0123-456789abcdef"])
@@ -33,7 +33,7 @@ fn check(image: &[u8]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-fn open(image: Vec<u8>) -> Editor<Vec<u8>> {
+pub(crate) fn open(image: Vec<u8>) -> Editor<Vec<u8>> {
     Editor::open(image, EPOCH).unwrap()
 }
 
@@ -296,4 +296,28 @@ fn growth_past_descriptor_blocks_leaves_room_for_resize2fs() {
         run("resize2fs", &["-f"], &file);
         run("e2fsck", &["-fn"], &file);
     }
+}
+
+#[test]
+fn what_cannot_be_is_an_error_with_its_number() {
+    let mut editor = open(image("-b 1024 -N 64", "8M"));
+    let said = |error: Error| {
+        assert!(matches!(error, Error::Corrupt(_)), "{error:?}");
+        error.to_string()
+    };
+    let missing = "corrupt file system: group 9 does not exist, the file system has 1";
+    assert_eq!(said(editor.volume.group(9).unwrap_err()), missing);
+    assert_eq!(said(editor.volume.group_mut(9).unwrap_err()), missing);
+    assert_eq!(said(editor.bitmap(Kind::Inode, 9).unwrap_err()), missing);
+    assert_eq!(said(editor.change_bitmap(Kind::Block, 9, |_| ()).unwrap_err()), missing);
+
+    let free = editor.allocate_block().unwrap();
+    let taken = format!("corrupt file system: block {free} is taken but in use already");
+    assert_eq!(said(editor.take_blocks(free..free + 1).unwrap_err()), taken);
+
+    editor.make_directory(b"/a", &NONE).unwrap();
+    editor.volume.group_mut(0).unwrap().used_dirs_count = 0;
+    let uncounted = "corrupt file system: group 0: bg_used_dirs_count is 0";
+    assert_eq!(said(editor.remove(b"/a").unwrap_err()), uncounted);
+    assert!(matches!(editor.commit(), Err(Error::Broken)));
 }

@@ -17,9 +17,6 @@ use crate::{
     xattr,
 };
 
-/// Where `s_start` lies in the journal's superblock: the first block of its log, zero when it is empty. Big-endian.
-const JOURNAL_START: usize = 0x1c;
-
 /// A file system on a device, under the edits that are not written yet.
 #[derive(Debug)]
 pub(crate) struct Volume<D> {
@@ -44,7 +41,7 @@ impl<D: Device> Volume<D> {
     pub(crate) fn open(device: D) -> Result<Self> {
         let mut bytes = [0; SUPERBLOCK_SIZE];
         if device.size() < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE as u64 {
-            return Err(CorruptKind::Magic(0).into());
+            return Err(Error::NotExt4 { magic: 0 });
         }
         device.read_at(SUPERBLOCK_OFFSET, &mut bytes)?;
         let superblock = Superblock::decode(&bytes)?;
@@ -160,23 +157,6 @@ impl<D: Device> Volume<D> {
             .map(move |each| each.start.max(start)..each.end.min(end))
     }
 
-    /// Refuses a journal that still holds transactions.
-    fn check_journal(&self) -> Result<()> {
-        if !self.superblock.has(features::HAS_JOURNAL) {
-            return Ok(());
-        }
-        let number = self.superblock.s_journal_inum.get();
-        if number == 0 {
-            return Err(Error::Unsupported("a journal on another device".to_owned()));
-        }
-        let mut head = [0; JOURNAL_START + 4];
-        self.read_data(number, &self.inode(number)?, 0, &mut head)?;
-        if head[JOURNAL_START..] != [0; 4] {
-            return Err(Error::Unsupported("a journal that is not empty: run e2fsck first".to_owned()));
-        }
-        Ok(())
-    }
-
     /// Refuses a block number outside the file system.
     fn check_block(&self, block: u64) -> Result<()> {
         if (self.geometry.first_data_block..self.geometry.blocks_count).contains(&block) {
@@ -200,6 +180,18 @@ impl<D: Device> Volume<D> {
     /// Keeps the bytes of a block of metadata until they are written.
     pub(crate) fn write_block(&mut self, block: u64, bytes: Vec<u8>) {
         self.blocks.insert(block, bytes);
+    }
+
+    /// The descriptor of `group`.
+    pub(crate) fn group(&self, group: u32) -> Result<&GroupDescriptor> {
+        let missing = CorruptKind::GroupRange { group, groups: self.groups.len() as u32 };
+        Ok(self.groups.get(group as usize).ok_or(missing)?)
+    }
+
+    /// The descriptor of `group`, to be changed.
+    pub(crate) fn group_mut(&mut self, group: u32) -> Result<&mut GroupDescriptor> {
+        let missing = CorruptKind::GroupRange { group, groups: self.groups.len() as u32 };
+        Ok(self.groups.get_mut(group as usize).ok_or(missing)?)
     }
 
     /// The byte on the device at which the slot of an inode begins.

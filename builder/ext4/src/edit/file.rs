@@ -132,7 +132,7 @@ impl<D: Device> Editor<D> {
     fn content_blocks(&mut self, ranges: &[Range<u32>]) -> Result<u64> {
         let data = count(ranges);
         self.require(data)?;
-        let extents = spread(ranges, &self.plan_blocks(data)?).len();
+        let extents = spread(ranges, &self.plan_blocks(data)?)?.len();
         Ok(data + tree_blocks(extents, self.volume.geometry.block_size) as u64)
     }
 
@@ -153,7 +153,7 @@ impl<D: Device> Editor<D> {
         content: &Arc<dyn Content>,
         ranges: &[Range<u32>],
     ) -> Result<()> {
-        let extents = spread(ranges, &self.allocate_blocks(count(ranges))?);
+        let extents = spread(ranges, &self.allocate_blocks(count(ranges))?)?;
         for extent in &extents {
             self.store_extent(content, extent)?;
         }

@@ -149,7 +149,9 @@ impl<D: Device> Editor<D> {
 }
 
 /// Spreads the blocks of a file over as many blocks of the device, both in order.
-pub(crate) fn spread(file: &[Range<u32>], device: &[Range<u64>]) -> Vec<Extent> {
+pub(crate) fn spread(file: &[Range<u32>], device: &[Range<u64>]) -> Result<Vec<Extent>> {
+    let needed = file.iter().map(|range| u64::from(range.end - range.start)).sum();
+    let free = device.iter().map(|range| range.end - range.start).sum();
     let mut extents = Vec::new();
     let mut runs = device.iter().cloned();
     let mut run = 0..0;
@@ -157,8 +159,7 @@ pub(crate) fn spread(file: &[Range<u32>], device: &[Range<u64>]) -> Vec<Extent> 
         let mut logical = range.start;
         while logical < range.end {
             if run.is_empty() {
-                let Some(next) = runs.next() else { return extents };
-                run = next;
+                run = runs.next().ok_or(Error::NoSpace { needed, free })?;
             }
             let length = u64::from(range.end - logical).min(run.end - run.start) as u32;
             extents.push(Extent { logical, physical: run.start, length, written: true });
@@ -166,7 +167,7 @@ pub(crate) fn spread(file: &[Range<u32>], device: &[Range<u64>]) -> Vec<Extent> 
             run.start += u64::from(length);
         }
     }
-    extent::normalize(extents)
+    Ok(extent::normalize(extents))
 }
 
 #[cfg(test)]
@@ -175,8 +176,9 @@ mod tests {
 
     #[test]
     fn files_are_spread_over_runs_in_order() {
-        let extents = spread(&[0..3, 10..14], &[100..102, 200..205]);
+        let extents = spread(&[0..3, 10..14], &[100..102, 200..205]).unwrap();
         let found: Vec<_> = extents.iter().map(|e| (e.logical, e.physical, e.length)).collect();
         assert_eq!(found, [(0, 100, 2), (2, 200, 1), (10, 201, 4)]);
+        assert!(matches!(spread(&[0..2, 3..4], &[7..8, 9..10]), Err(Error::NoSpace { needed: 3, free: 2 })));
     }
 }

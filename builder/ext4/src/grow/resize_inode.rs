@@ -22,16 +22,13 @@ impl<D: Device> Editor<D> {
         let descriptors = geometry.descriptor_blocks();
         let table = geometry.superblock_blocks(0).start + 1;
         let backups: Vec<u64> = geometry.backup_groups().map(u64::from).collect();
-        if backups.len() as u64 > pointers {
-            return Err(resize_inode_error("more backups than one block can point at"));
-        }
         let mut double_indirect = vec![0; geometry.block_size as usize];
         for number in descriptors..descriptors + u64::from(geometry.reserved_gdt_blocks) {
             let primary = table + number;
-            put_pointer(&mut double_indirect, (number % pointers) as usize, primary);
+            put_pointer(&mut double_indirect, number % pointers, primary)?;
             let mut indirect = vec![0; geometry.block_size as usize];
-            for (i, group) in backups.iter().enumerate() {
-                put_pointer(&mut indirect, i, primary + group * u64::from(geometry.blocks_per_group));
+            for (i, group) in (0..).zip(&backups) {
+                put_pointer(&mut indirect, i, primary + group * u64::from(geometry.blocks_per_group))?;
             }
             self.volume.write_block(primary, indirect);
         }
@@ -58,8 +55,9 @@ impl<D: Device> Editor<D> {
     }
 }
 
-fn put_pointer(block: &mut [u8], index: usize, pointer: u64) {
-    if let Some(slot) = block.get_mut(4 * index..4 * index + 4) {
-        slot.copy_from_slice(&(pointer as u32).to_le_bytes());
-    }
+fn put_pointer(block: &mut [u8], index: u64, pointer: u64) -> Result<()> {
+    let slot = block.chunks_exact_mut(4).nth(index as usize);
+    let slot = slot.ok_or_else(|| resize_inode_error("more backups than one block can point at"))?;
+    slot.copy_from_slice(&(pointer as u32).to_le_bytes());
+    Ok(())
 }

@@ -21,6 +21,7 @@ macro_rules! for_each_format {
             few_features: FEW_FEATURES,
             no_journal: NO_JOURNAL,
             small_inodes: SMALL_INODES,
+            small_inodes_without_checksums: SMALL_INODES_UNSEALED,
             block_maps: BLOCK_MAPS,
             all_superblock_backups: NO_SPARSE_SUPER,
             many_small_groups: SMALL_GROUPS,
@@ -43,11 +44,13 @@ mod fixture;
 mod fuzz;
 mod grow;
 mod hostile;
+mod journal;
 mod judges;
 mod links;
 mod model;
 mod oracle;
 mod properties;
 mod refusals;
+mod small_inodes;
 mod space;
 mod tree;

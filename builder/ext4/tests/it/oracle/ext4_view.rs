@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// The tree as ext4-view reads it; files are opened by path, so that indexed directories are searched by hash.
-/// `None` for inodes of 128 bytes, which it does not read.
-pub fn tree(disk: &Disk) -> Option<Tree> {
-    // s_inode_size
+pub fn tree(disk: &Disk) -> Tree {
+    let mut disk = disk.clone();
+    // s_inode_size: of inodes of 128 bytes it knows no checksums, so it is not told of any (metadata_csum).
     if disk.bytes(1024 + 0x58, 2) == 128_u16.to_le_bytes() {
-        return None;
+        disk.alter(1024 + 0x65, |byte| byte & !4);
     }
-    let fs = Ext4::load(Box::new(disk.clone())).unwrap();
+    let fs = Ext4::load(Box::new(disk)).unwrap();
     let mut tree = Tree::from([(Vec::new(), entry(&fs, b""))]);
     let mut directories = vec![Vec::new()];
     while let Some(directory) = directories.pop() {
@@ -38,7 +38,7 @@ pub fn tree(disk: &Disk) -> Option<Tree> {
             assert!(tree.insert(path, entry).is_none(), "a name stands twice in a directory");
         }
     }
-    Some(tree)
+    tree
 }
 
 /// What of a tree ext4-view can see: it shows neither extended attributes nor links nor device numbers.

@@ -47,9 +47,7 @@ pub fn assert_holds(disk: &Disk, expected: &Tree) {
     let stored = Stored::new(disk);
     e2fsck::assert_clean(stored.path());
     mkext4::assert_valid(disk);
-    if let Some(found) = ext4_view::tree(disk) {
-        assert_same("ext4-view", &found, &ext4_view::visible(expected));
-    }
+    assert_same("ext4-view", &ext4_view::tree(disk), &ext4_view::visible(expected));
     if let Some(found) = kernel::tree(stored.path()) {
         assert_same("the kernel", &found, &kernel::visible(expected));
     }
