@@ -109,8 +109,11 @@ pub enum Error {
     #[error("there is no folder for the profile: neither --profiles, IMGFORGE_PROFILES nor a home folder")]
     NoProfileFolder,
     /// An image without anything to patch.
-    #[error("no partition of the image has an ext4 file system")]
-    NoRoot,
+    #[error("no partition of the image has an ext4 file system; {found}")]
+    NoRoot {
+        /// What they have.
+        found: String,
+    },
     /// There is nowhere to keep the store.
     #[error("there is no folder for the store: neither --store, IMGFORGE_STORE nor a home folder")]
     NoStore,
@@ -176,7 +179,7 @@ impl Diagnose for Error {
             | Error::Differ
             | Error::Manifest { .. }
             | Error::NoProfileFolder
-            | Error::NoRoot
+            | Error::NoRoot { .. }
             | Error::NoStore
             | Error::Io { .. } => return None,
         })

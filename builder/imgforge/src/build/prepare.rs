@@ -210,7 +210,8 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
 /// The time of the base in `image`, in seconds since 1970, and its file systems.
 fn look_into(image: &Arc<dyn Content>, layout: &Layout) -> Result<(i64, Trees), Error> {
     let partitions = Partitions::find(&partitions::table_of(image)?, layout)?;
-    // The editor looks first: what it refuses, it names best.
+    Trees::check_root(image, &partitions)?;
+    // The editor looks before the reader: what it refuses, it names best.
     let written = time_of(image, &partitions)?;
     Ok((written, Trees::open(image, &partitions)?))
 }

@@ -79,6 +79,7 @@ impl Diagnose for Error {
                     "imgforge refuses what it does not fully understand, so that nothing is damaged"
                 }
                 imgforge_ext4::Error::Corrupt(_) => DAMAGED,
+                imgforge_ext4::Error::NotExt4 { .. } => "take an image whose root is ext4",
                 _ => return None,
             },
             Error::Boot { source, .. } | Error::Disk { source, .. } => match source {

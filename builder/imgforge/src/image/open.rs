@@ -105,6 +105,16 @@ impl OpenImage {
         probe_in(&*self.content, partition.range()).ok().flatten()
     }
 
+    /// What lies in the partitions, in words.
+    pub fn listing(&self) -> String {
+        let name = |partition: &Partition| {
+            let contents = self.contents(partition).map_or("nothing that is known", Contents::name);
+            format!("partition {} has {contents}", partition.number)
+        };
+        let all: Vec<_> = self.table.partitions().iter().map(name).collect();
+        if all.is_empty() { "it has no partitions".into() } else { all.join(", ") }
+    }
+
     /// The root file system (the last ext4) and the boot partition (the first FAT), where nothing says which they are.
     pub fn guess_partitions(&self) -> Option<Partitions> {
         let of = |kind| {

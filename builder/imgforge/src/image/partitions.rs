@@ -128,6 +128,11 @@ impl Trees {
         Ok(Self { root, boot, image: Arc::clone(image), root_range })
     }
 
+    /// Whether the root file system is of a kind that can be read; whether it is sound, opening it tells.
+    pub fn check_root(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<(), Error> {
+        Ok(read::check(&slice(image, partitions.root.range(), ROOT)?, ROOT)?)
+    }
+
     /// The boot partition as a tree.
     pub fn boot(&self) -> Option<&dyn Tree> {
         self.boot.as_deref()

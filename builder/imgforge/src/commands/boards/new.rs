@@ -36,7 +36,7 @@ pub fn run(
     let opened = OpenImage::open(&image, console)?;
     let vendors = catalogue.vendors()?;
     let survey = survey(&opened, &vendors).map_err(|error| Error::from(error).of_image(image.display()))?;
-    let survey = survey.ok_or_else(|| Error::NoRoot.of_image(image.display()))?;
+    let survey = survey.ok_or_else(|| Error::NoRoot { found: opened.listing() }.of_image(image.display()))?;
     let draft = Draft {
         board: &args.name,
         survey: &survey,

@@ -1,6 +1,9 @@
 //! ext4, read by ext4-view.
 
+use std::io;
+
 use ext4_view::{Ext4, Ext4Error, Metadata, Path as Ext4Path};
+use imgforge_disk::Content;
 use imgforge_spec::ImagePath;
 
 use super::{Entry, Error, Kind, Slice, Tree};
@@ -20,7 +23,9 @@ pub struct Ext4Tree {
 impl Ext4Tree {
     /// Opens the file system that fills `partition`.
     pub fn open(partition: Slice, what: &'static str) -> Result<Self, Error> {
-        let ext4 = Ext4::load(Box::new(partition));
+        let unreadable = |error: io::Error| Error::Unreadable { what, reason: error.to_string() };
+        let has_small_inodes = has_small_inodes(&partition).map_err(unreadable)?;
+        let ext4 = Ext4::load(Box::new(Bytes { partition, has_small_inodes }));
         let ext4 = ext4.map_err(|error| Error::Unreadable { what, reason: error.to_string() })?;
         Ok(Self { ext4, what })
     }
@@ -39,6 +44,44 @@ impl Ext4Tree {
 
     fn failed(&self, path: &ImagePath, error: impl std::fmt::Display) -> Error {
         Error::Path { what: self.what, path: path.clone(), reason: error.to_string() }
+    }
+}
+
+/// Where the superblock lies in a file system, and two of its fields
+/// (<https://docs.kernel.org/filesystems/ext4/super.html>): `s_inode_size`, le16, and the byte of `s_feature_ro_compat` (le32)
+/// that has `metadata_csum`.
+const SUPERBLOCK: u64 = 1024;
+const S_INODE_SIZE: u64 = SUPERBLOCK + 0x58;
+const S_FEATURE_RO_COMPAT_1: u64 = SUPERBLOCK + 0x65;
+const METADATA_CSUM: u8 = 0x04;
+
+fn has_small_inodes(partition: &Slice) -> io::Result<bool> {
+    let mut size = [0; 2];
+    partition.read_at(S_INODE_SIZE, &mut size)?;
+    Ok(u16::from_le_bytes(size) == 128)
+}
+
+/// The bytes of a file system as ext4-view can read them.
+///
+/// ext4-view 1.0 looks for the upper half of checksums where inodes of 128 bytes have nothing, and calls them cut off. Of such
+/// a file system it is told that there are no checksums; the editor, which knows both sizes, has checked them.
+struct Bytes {
+    partition: Slice,
+    has_small_inodes: bool,
+}
+
+impl ext4_view::Ext4Read for Bytes {
+    fn read(
+        &mut self,
+        start: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync + 'static>> {
+        self.partition.read_at(start, bytes)?;
+        let at = S_FEATURE_RO_COMPAT_1.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+        if let Some(byte) = at.filter(|_| self.has_small_inodes).and_then(|at| bytes.get_mut(at)) {
+            *byte &= !METADATA_CSUM;
+        }
+        Ok(())
     }
 }
 

@@ -74,7 +74,7 @@ pub enum Error {
         reason: String,
     },
     /// It holds what imgforge does not read.
-    #[error("the {what} is {}, which imgforge does not read", found.unwrap_or("nothing that is known"))]
+    #[error("the {what} is unsupported: it holds {}", found.unwrap_or("nothing that is known"))]
     Unsupported {
         /// Which file system.
         what: &'static str,
@@ -140,11 +140,19 @@ const READERS: [(Contents, Open); 2] = [
 
 /// Opens the file system that fills `partition`, whatever it is; `what` it is to the image, errors say.
 pub fn open(partition: Slice, what: &'static str) -> Result<Box<dyn Tree>, Error> {
-    let length = Content::len(&partition);
-    let found = probe_in(&partition, 0..length);
+    let reader = reader_of(&partition, what)?;
+    reader(partition, what)
+}
+
+/// Whether the file system that fills `partition` is one that can be read.
+pub fn check(partition: &Slice, what: &'static str) -> Result<(), Error> {
+    reader_of(partition, what).map(drop)
+}
+
+fn reader_of(partition: &Slice, what: &'static str) -> Result<Open, Error> {
+    let found = probe_in(partition, 0..partition.len());
     let found = found.map_err(|error| Error::Unreadable { what, reason: error.to_string() })?;
-    match READERS.iter().find(|(contents, _)| Some(*contents) == found) {
-        Some((_, open)) => open(partition, what),
-        None => Err(Error::Unsupported { what, found: found.map(Contents::name) }),
-    }
+    let reader = READERS.iter().find(|(contents, _)| Some(*contents) == found);
+    let unsupported = || Error::Unsupported { what, found: found.map(Contents::name) };
+    reader.map(|(_, open)| *open).ok_or_else(unsupported)
 }

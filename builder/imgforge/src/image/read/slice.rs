@@ -43,16 +43,6 @@ impl Content for Slice {
     }
 }
 
-impl ext4_view::Ext4Read for Slice {
-    fn read(
-        &mut self,
-        start_byte: u64,
-        dst: &mut [u8],
-    ) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
-        Ok(self.read_at(start_byte, dst)?)
-    }
-}
-
 impl Read for Slice {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.length().saturating_sub(self.position);
