@@ -12,6 +12,8 @@ pub use components::*;
 pub use compose::{arguments, init, join};
 pub use duration::GoDuration;
 
+use crate::yaml;
+
 /// Where kubeadm finds its patches on the node.
 pub const PATCHES: &str = "/etc/kubernetes/patches";
 
@@ -33,7 +35,7 @@ pub enum Document {
 
 /// Writes `documents` as one YAML file. The order of fields is that of the types.
 pub fn render(documents: &[Document]) -> Result<String, serde_yaml::Error> {
-    let texts = documents.iter().map(serde_yaml::to_string).collect::<Result<Vec<_>, _>>()?;
+    let texts = documents.iter().map(yaml::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(texts.join("---\n"))
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::Cluster,
     pki::{CertifiedKey, Secret, Secrets},
+    yaml,
 };
 
 /// A kubeconfig.
@@ -140,7 +141,7 @@ impl Kubeconfig {
 
     /// The file's text: a secret, because of the user's key.
     pub fn to_yaml(&self) -> Result<Secret, serde_yaml::Error> {
-        serde_yaml::to_string(self).map(Secret::new)
+        yaml::to_string(self).map(Secret::new)
     }
 }
 

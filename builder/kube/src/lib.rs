@@ -7,6 +7,7 @@
 //! - [`kubeadm`], [`patches`], [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: the documents themselves.
 //! - [`images`]: the container images a card has to carry.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
+//! - [`yaml`]: how documents are written that Kubernetes reads.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
 //!
 //! ```
@@ -52,3 +53,4 @@ pub mod performance;
 pub mod pki;
 mod text;
 pub mod version;
+pub mod yaml;

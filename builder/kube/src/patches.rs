@@ -12,6 +12,7 @@ use crate::{
     kubelet,
     member::Member,
     performance::{EtcdTiming, Patience, Performance},
+    yaml,
 };
 
 /// A patch file.
@@ -128,13 +129,13 @@ pub fn patches(member: &Member<'_>) -> Result<Vec<Patch>, serde_yaml::Error> {
         for container in static_pods(member) {
             let name = format!("{}0+strategic.yaml", container.name);
             let patch = PodPatch { spec: PodSpec { containers: vec![container] } };
-            patches.push(Patch { name, content: serde_yaml::to_string(&patch)? });
+            patches.push(Patch { name, content: yaml::to_string(&patch)? });
         }
     }
     if member.version().patches_kubelet_configuration() {
         patches.push(Patch {
             name: "kubeletconfiguration0+strategic.yaml".into(),
-            content: serde_yaml::to_string(&kubelet::configuration(member))?,
+            content: yaml::to_string(&kubelet::configuration(member))?,
         });
     }
     Ok(patches)

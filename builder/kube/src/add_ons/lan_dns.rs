@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::Error;
 use crate::{
     cluster::{Cluster, LanDns},
-    images,
+    images, yaml,
 };
 
 /// Applied after the addresses.
@@ -16,7 +16,7 @@ pub const FILE: &str = "91-lan-dns.yaml";
 /// The manifest.
 pub fn manifest(cluster: &Cluster, settings: &LanDns) -> Result<String, Error> {
     let tag = cluster.coredns_tag().ok_or(Error::UnknownImage { version: cluster.kubernetes })?;
-    let image = images::coredns(cluster.kubernetes, tag);
+    let image = yaml::word(&images::coredns(cluster.kubernetes, tag));
     let upstream = if settings.upstream.is_empty() { &cluster.lan.dns } else { &settings.upstream };
     let upstream = upstream.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ");
     let LanDns { address, domain, .. } = settings;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Error;
-use crate::cluster::AddressRange;
+use crate::{cluster::AddressRange, yaml};
 
 /// Applied after MetalLB itself.
 pub const FILE: &str = "90-addresses.yaml";
@@ -52,8 +52,7 @@ pub fn address_pool(addresses: &[AddressRange]) -> Result<String, Error> {
         metadata: metadata(),
         spec: AdvertisementSpec { ip_address_pools: [POOL] },
     };
-    let texts =
-        serde_yaml::to_string(&pool).and_then(|pool| Ok((pool, serde_yaml::to_string(&advertisement)?)));
+    let texts = yaml::to_string(&pool).and_then(|pool| Ok((pool, yaml::to_string(&advertisement)?)));
     let (pool, advertisement) =
         texts.map_err(|error| Error::Write { name: FILE, reason: error.to_string() })?;
     Ok(format!("{pool}---\n{advertisement}"))
