@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cluster::{Cluster, NetworkPlugin},
+    cluster::{Cluster, Family, NetworkPlugin, Subnets},
     text::hex,
     version::Version,
 };
@@ -172,18 +172,33 @@ pub fn add_ons(
     Ok(add_ons)
 }
 
-/// Flannel has the pods' network in its own configuration.
+/// Flannel has the pods' networks in its own configuration, each family's by itself:
+/// <https://github.com/flannel-io/flannel/blob/master/Documentation/configuration.md>.
 fn with_pod_network(manifest: &Manifest, text: &str, cluster: &Cluster) -> Result<String, Error> {
     const SETTING: &str = r#""Network": "10.244.0.0/16""#;
     match text.split_once(SETTING) {
         Some((before, after)) if !after.contains(SETTING) => {
-            Ok(format!(r#"{before}"Network": "{}"{after}"#, cluster.networking.pod_subnet))
+            // A line for each setting, indented as the one in whose place they come.
+            let indent = before.rsplit('\n').next().unwrap_or_default();
+            let lines = flannel_networks(&cluster.networking.pod_subnet).join(&format!(",\n{indent}"));
+            Ok(format!("{before}{lines}{after}"))
         }
         _ => {
             let (name, version) = (manifest.name.clone(), manifest.version.clone());
             Err(Error::Unfamiliar { name, version, setting: SETTING })
         }
     }
+}
+
+/// IPv4 is on without being asked for.
+fn flannel_networks(pods: &Subnets) -> Vec<String> {
+    let v4 = match pods.of(Family::V4) {
+        Some(v4) => format!(r#""Network": "{v4}""#),
+        None => r#""EnableIPv4": false"#.to_owned(),
+    };
+    let v6 =
+        pods.of(Family::V6).map(|v6| [r#""EnableIPv6": true"#.into(), format!(r#""IPv6Network": "{v6}""#)]);
+    std::iter::once(v4).chain(v6.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -205,6 +220,20 @@ mod tests {
         let text = "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n";
         let adapted = with_pod_network(&flannel(), text, &cluster).unwrap();
         assert_eq!(adapted, "  net-conf.json: |\n    {\n      \"Network\": \"172.20.0.0/16\",\n");
+        let with = |subnets: &str| {
+            let cluster = self::cluster(&format!("networking: {{ pod-subnet: {subnets} }}"));
+            with_pod_network(&flannel(), text, &cluster).unwrap()
+        };
+        assert_eq!(
+            with("[10.244.0.0/16, 'fd00:10:244::/56']"),
+            "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n      \"EnableIPv6\": true,\n      \
+             \"IPv6Network\": \"fd00:10:244::/56\",\n"
+        );
+        assert_eq!(
+            with("'fd00:10:244::/56'"),
+            "  net-conf.json: |\n    {\n      \"EnableIPv4\": false,\n      \"EnableIPv6\": true,\n      \
+             \"IPv6Network\": \"fd00:10:244::/56\",\n"
+        );
         let twice = [text, text].concat();
         for strange in ["", &twice] {
             let error = with_pod_network(&flannel(), strange, &cluster).unwrap_err();

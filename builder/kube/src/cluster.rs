@@ -3,6 +3,7 @@
 mod interface;
 mod network;
 mod node;
+mod subnets;
 
 use std::net::IpAddr;
 
@@ -10,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use interface::{Interface, InvalidInterface};
-pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
+pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
+pub use subnets::Subnets;
 
 use crate::{containerd, docker, kubeadm::GoDuration, version::Version};
 
@@ -48,6 +50,8 @@ pub struct Cluster {
     pub users: Vec<User>,
     /// NTP servers, instead of the vendor's.
     pub time_servers: Vec<String>,
+    /// Rules of `imgforge cluster check` that are overruled for the whole file, by their names. It is still said.
+    pub allow: Vec<String>,
     /// The nodes. The first master makes the cluster, all others join it.
     pub nodes: Vec<Node>,
 }
@@ -68,6 +72,7 @@ impl Default for Cluster {
             ssh_keys: Vec::new(),
             users: Vec::new(),
             time_servers: Vec::new(),
+            allow: Vec::new(),
             nodes: Vec::new(),
         }
     }
@@ -242,6 +247,11 @@ impl Cluster {
         }
         let owned = |tag: Option<&str>| tag.map(str::to_owned);
         ImageTags { etcd: owned(self.etcd_tag()), coredns: owned(self.coredns_tag()) }
+    }
+
+    /// The family of addresses that the cluster prefers: that of the first network of pods.
+    pub fn family(&self) -> Family {
+        Family::of(self.networking.pod_subnet.first.address)
     }
 
     /// The release of Kubernetes on `node`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    cluster::Family,
     kubeadm::{GoDuration, KubeletConfiguration, MemorySwap},
     member::Member,
     performance::{Performance, Reservation},
@@ -44,13 +45,21 @@ pub fn options(member: &Member<'_>) -> BTreeMap<String, String> {
         let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
         options.insert("node-labels".into(), labels.join(","));
     }
-    if let Some(own) = member.node.address {
-        options.insert("node-ip".into(), own.address.to_string());
-    }
+    options.extend(node_ip(member).map(|addresses| ("node-ip".into(), addresses)));
     if !member.version().patches_kubelet_configuration() {
         options.extend(as_options(configuration(member)));
     }
     options
+}
+
+/// The addresses the node is known by. Left alone, a kubelet takes an IPv4 address where there is any.
+fn node_ip(member: &Member<'_>) -> Option<String> {
+    let own: Vec<_> = member.node.addresses().map(|own| own.address.to_string()).collect();
+    match member.cluster.family() {
+        _ if !own.is_empty() => Some(own.join(",")),
+        Family::V4 => None,
+        Family::V6 => Some("::".into()),
+    }
 }
 
 fn as_options(configuration: KubeletConfiguration) -> BTreeMap<String, String> {

@@ -21,7 +21,8 @@
 //!       - { hostname: k8s-worker-1, board: rpi4 }")?;
 //! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 });
 //! let manifests = Default::default();
-//! let notice = &check(&cluster, &boards, &manifests)[0];
+//! let findings = check(&cluster, &boards, &manifests);
+//! let notice = findings.iter().find(|finding| finding.name == "named-master").unwrap();
 //! assert!(notice.to_string().starts_with("endpoint: the nodes will look for the master by its name, k8s-master-1"));
 //!
 //! # let mut counter = 0u8;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     add_ons::{self, Manifest, Manifests},
-    cluster::{Role, Runtime},
+    cluster::{Family, Role, Runtime},
     containerd, docker, kube_vip, kubeadm,
     member::Member,
     patches,
@@ -98,6 +98,7 @@ pub enum Error {
 pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<NodeFile>, Error> {
     let mut files = extra_files(member);
     if member.node.role != Role::Base {
+        files.extend(forwarding(member));
         files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
         if let Some(secrets) = sources.secrets {
@@ -124,6 +125,14 @@ fn extra_files(member: &Member<'_>) -> Vec<NodeFile> {
         ..NodeFile::public(&file.path, &file.content)
     };
     member.node.files.iter().map(file).collect()
+}
+
+/// The node routes between pods of IPv6, too; kubeadm looks whether it does. Only where it has to: a node that forwards
+/// listens to routers in another way.
+fn forwarding(member: &Member<'_>) -> Option<NodeFile> {
+    let setting = "# Made by imgforge: pods have addresses of IPv6.\nnet.ipv6.conf.all.forwarding = 1\n";
+    let pods = &member.cluster.networking.pod_subnet;
+    pods.of(Family::V6).map(|_| NodeFile::public("/etc/sysctl.d/90-imgforge-ipv6.conf", setting))
 }
 
 /// What the runtime and its client for people are told. Docker's containerd is out of the kubelet's sight.

@@ -30,7 +30,7 @@ const DEBIAN: Runtime<'_> = Runtime { series: Series::One, plugins: containerd::
 
 /// Home without what has to be fetched.
 fn home() -> Cluster {
-    let mut home = cluster(HOME);
+    let mut home = cluster(&HOME);
     home.add_ons = cluster("add-ons: { network: none }").add_ons;
     home
 }
@@ -220,6 +220,22 @@ fn with_docker_the_kubelets_side_of_it_is_told_of_socket_and_pause_image() {
 }
 
 #[test]
+fn a_node_routes_ipv6_where_pods_have_such_addresses() {
+    let with = |pods: &str, services: &str| {
+        cluster(&format!(
+            "networking: {{ pod-subnet: {pods}, service-subnet: {services} }}\nadd-ons: {{ network: none }}\n\
+             nodes: [{{ hostname: m, board: rpi4, role: master }}, {{ hostname: nas, board: rpi1, role: base }}]"
+        ))
+    };
+    let path = "/etc/sysctl.d/90-imgforge-ipv6.conf";
+    let both = with("[10.244.0.0/16, 'fd00:10:244::/56']", "[10.96.0.0/12, 'fd00:10:96::/112']");
+    assert!(content(&files(&both, "m", None), path).contains("net.ipv6.conf.all.forwarding = 1\n"));
+    assert!(files(&both, "nas", None).is_empty());
+    let v4 = files(&with("10.244.0.0/16", "10.96.0.0/12"), "m", None);
+    assert!(v4.iter().all(|file| file.path != path));
+}
+
+#[test]
 fn nodes_of_other_roles_and_extra_files() {
     let text = "
 add-ons: { network: none }
@@ -252,7 +268,7 @@ fn an_old_kubelet_does_not_get_a_new_containerd() {
 
 #[test]
 fn what_cannot_be_made_is_told() {
-    let home = cluster(HOME);
+    let home = cluster(&HOME);
     let error = |hostname| Member::new(&home, hostname, &boards).unwrap_err().to_string();
     assert_eq!(error("nobody"), "the cluster home has no node `nobody`; add it to the cluster file");
     let member = Member::new(&home, "k8s-master-1", &boards).unwrap();

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const NOW: i64 = 1_767_225_600;
 
 fn secrets() -> Secrets {
-    Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(1)).unwrap()
+    Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(1)).unwrap()
 }
 
 fn openssl(arguments: &[&str]) -> Output {
@@ -74,7 +74,7 @@ fn openssl_accepts_what_the_authority_signed_in_1970_and_in_2055() {
 #[test]
 fn another_clusters_authority_is_not_accepted() {
     let (ours, theirs) =
-        (secrets(), Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(2)).unwrap());
+        (secrets(), Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(2)).unwrap());
     assert!(!verify(&theirs, &ours.admin, NOW).status.success());
 }
 
@@ -146,9 +146,9 @@ fn the_service_account_key_is_a_pair() {
 #[test]
 fn the_file_is_read_back_and_depends_on_the_random_bytes_only() {
     let text = secrets().to_yaml().unwrap();
-    assert_eq!(Secrets::from_yaml(text.reveal(), &cluster(HOME)).unwrap(), secrets());
+    assert_eq!(Secrets::from_yaml(text.reveal(), &cluster(&HOME)).unwrap(), secrets());
     assert_eq!(secrets().to_yaml().unwrap(), text);
-    let other = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(2)).unwrap();
+    let other = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(2)).unwrap();
     for (ours, theirs) in [
         (&secrets().bootstrap_token, &other.bootstrap_token),
         (&secrets().certificate_key, &other.certificate_key),
@@ -177,7 +177,7 @@ fn no_two_keys_of_a_cluster_are_the_same() {
 #[test]
 fn tokens_have_the_form_kubernetes_wants() {
     for seed in 0..12 {
-        let secrets = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(seed)).unwrap();
+        let secrets = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(seed)).unwrap();
         let token = secrets.bootstrap_token.reveal();
         let (id, secret) = token.split_once('.').unwrap();
         assert_eq!((id.len(), secret.len()), (6, 16));
@@ -188,7 +188,7 @@ fn tokens_have_the_form_kubernetes_wants() {
 #[test]
 fn files_of_others_and_damaged_ones_are_refused() {
     let text = secrets().to_yaml().unwrap();
-    let read = |text: &str| Secrets::from_yaml(text, &cluster(HOME)).unwrap_err();
+    let read = |text: &str| Secrets::from_yaml(text, &cluster(&HOME)).unwrap_err();
     let other = Secrets::from_yaml(text.reveal(), &cluster("name: office")).unwrap_err();
     assert_eq!(other, Error::OtherCluster { wanted: "office".into(), found: "home".into() });
 
@@ -214,7 +214,7 @@ fn errors_and_debug_output_show_no_secret() {
     let secrets = secrets();
     let shown = format!("{secrets:?}");
     assert!(!shown.contains("PRIVATE KEY") && !shown.contains(secrets.bootstrap_token.reveal()));
-    let error = Secrets::from_yaml("bootstrap-token: [hunter2]", &cluster(HOME)).unwrap_err();
+    let error = Secrets::from_yaml("bootstrap-token: [hunter2]", &cluster(&HOME)).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
 
@@ -222,7 +222,7 @@ fn errors_and_debug_output_show_no_secret() {
 fn randomness_that_is_none_is_an_error_and_no_endless_loop() {
     for byte in [0x00, 0xff] {
         let mut stuck = |buffer: &mut [u8]| buffer.fill(byte);
-        let result = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut stuck);
+        let result = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut stuck);
         assert_eq!(result.unwrap_err(), Error::Random);
     }
 }

@@ -21,9 +21,9 @@ impl Located {
         self.finding.severity == Severity::Error
     }
 
-    /// The line that says it, with how bad it is.
+    /// The line that says it, with how bad it is and the name that `allow` takes.
     pub fn labelled(&self) -> String {
-        format!("{}: {self}", self.finding.severity)
+        format!("{}: {self} [{}]", self.finding.severity, self.finding.name)
     }
 }
 

@@ -45,6 +45,7 @@ fn runtime(
     let release = Release::find(&file_of(cluster.version_of(node)), folders).ok()?;
     let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
     Some(Finding {
+        name: "runtime-of-release",
         severity: Severity::Error,
         path: format!("nodes[{index}].runtime"),
         message: error.to_string(),
@@ -91,5 +92,5 @@ fn finding(
             }
         }
     };
-    Some(Finding { severity, path, message, suggestion })
+    Some(Finding { name: "release-file", severity, path, message, suggestion })
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::Error;
 use crate::{
-    cluster::{Cluster, LanDns},
+    cluster::{Cluster, Family, LanDns},
     images, yaml,
 };
 
@@ -20,6 +20,10 @@ pub fn manifest(cluster: &Cluster, settings: &LanDns) -> Result<String, Error> {
     let upstream = if settings.upstream.is_empty() { &cluster.lan.dns } else { &settings.upstream };
     let upstream = upstream.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ");
     let LanDns { address, domain, .. } = settings;
+    // A Service has an address of the cluster's first family unless it asks for another.
+    let family = Family::of(*address);
+    let families =
+        if family == cluster.family() { String::new() } else { format!("\n  ipFamilies: [{family}]") };
     let cluster_domain = &cluster.networking.dns_domain;
     Ok(format!(
         r#"# Made by imgforge: names of Services below {domain}, everything else asked of {upstream}.
@@ -102,7 +106,7 @@ metadata:
   namespace: lan-dns
   annotations: {{ metallb.io/loadBalancerIPs: "{address}" }}
 spec:
-  type: LoadBalancer
+  type: LoadBalancer{families}
   selector: {{ app: lan-dns }}
   ports:
     - {{ name: dns, port: 53, protocol: UDP }}
@@ -139,6 +143,15 @@ mod tests {
         assert!(corefile.contains("k8s_external home.example\n"), "{corefile}");
         let service = object(&objects, "Service");
         assert_eq!(service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"], "192.168.1.240");
+    }
+
+    #[test]
+    fn its_address_may_be_of_the_clusters_second_family() {
+        let both = "networking: { pod-subnet: [10.244.0.0/16, 'fd00:10:244::/56'] }";
+        let settings = SETTINGS.replace("192.168.1.240", "'fd00:1::f0'");
+        let upstream = "lan: { dns: [192.168.1.1] }";
+        let objects = objects(&format!("{both}\n{upstream}\n{settings}"));
+        assert_eq!(object(&objects, "Service")["spec"]["ipFamilies"][0], "IPv6");
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub struct Node {
     /// Static address with its network's prefix: `192.168.1.10/24`; unset: DHCP.
     #[serde(default)]
     pub address: Option<Cidr>,
+    /// A second static address, of the other family, in a cluster with both: `fd00:1::10/64`.
+    #[serde(default)]
+    pub second_address: Option<Cidr>,
     /// The network card that has the address, by its name or hardware address; unset: the wired one, of which the board
     /// then must have no other.
     #[serde(default)]
@@ -78,9 +81,17 @@ pub struct Node {
     /// Files to put in.
     #[serde(default)]
     pub files: Vec<ExtraFile>,
+    /// Rules of `imgforge cluster check` that are overruled for this node, by their names. It is still said.
+    #[serde(default)]
+    pub allow: Vec<String>,
 }
 
 impl Node {
+    /// Its static addresses, that of the cluster's first family before the other.
+    pub fn addresses(&self) -> impl Iterator<Item = Cidr> {
+        self.address.into_iter().chain(self.second_address)
+    }
+
     /// Whether what is written below `path` lands on a disk of its own rather than on the card.
     pub fn has_disk_for(&self, path: &str) -> bool {
         let holds = |target: &str| {

@@ -125,7 +125,7 @@ fn names(member: &Member<'_>) -> Vec<String> {
     let mut names = vec![member.endpoint.host.clone()];
     for master in member.cluster.masters() {
         names.push(master.hostname.clone());
-        names.extend(master.address.map(|own| own.address.to_string()));
+        names.extend(master.addresses().map(|own| own.address.to_string()));
     }
     names.extend(["localhost".into(), "127.0.0.1".into()]);
     let mut unique: Vec<String> = Vec::new();
