@@ -1,5 +1,6 @@
 //! What runs in the cluster from the start: manifests of others, pinned by their hash, and small ones of our own.
 
+mod flannel;
 mod lan_dns;
 mod metallb;
 pub mod monitoring;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cluster::{Cluster, Family, NetworkPlugin, Subnets},
+    cluster::{Cluster, NetworkPlugin},
     text::hex,
     version::Version,
 };
@@ -154,8 +155,11 @@ pub fn add_ons(
         let Manifest { name, version, url, .. } = manifest.clone();
         let bytes = fetched(manifest).ok_or(Error::Missing { name, version, url })?;
         let text = manifest.checked(&bytes)?;
-        let content =
-            if manifest.name == FLANNEL { with_pod_network(manifest, &text, cluster)? } else { text };
+        let content = match manifest.name.as_str() {
+            FLANNEL => flannel::adapted(manifest, &text, cluster)?,
+            METALLB => metallb::adapted(manifest, &text, cluster)?,
+            _ => text,
+        };
         add_ons.push(AddOn { name: file_name(index, &manifest.name), content });
     }
     if let Some(balancer) = &cluster.add_ons.load_balancer {
@@ -172,33 +176,15 @@ pub fn add_ons(
     Ok(add_ons)
 }
 
-/// Flannel has the pods' networks in its own configuration, each family's by itself:
-/// <https://github.com/flannel-io/flannel/blob/master/Documentation/configuration.md>.
-fn with_pod_network(manifest: &Manifest, text: &str, cluster: &Cluster) -> Result<String, Error> {
-    const SETTING: &str = r#""Network": "10.244.0.0/16""#;
-    match text.split_once(SETTING) {
-        Some((before, after)) if !after.contains(SETTING) => {
-            // A line for each setting, indented as the one in whose place they come.
-            let indent = before.rsplit('\n').next().unwrap_or_default();
-            let lines = flannel_networks(&cluster.networking.pod_subnet).join(&format!(",\n{indent}"));
-            Ok(format!("{before}{lines}{after}"))
-        }
+/// The one place of `setting` in `text`, as what stands before and after it.
+fn once<'a>(manifest: &Manifest, text: &'a str, setting: &'static str) -> Result<(&'a str, &'a str), Error> {
+    match text.split_once(setting) {
+        Some((before, after)) if !after.contains(setting) => Ok((before, after)),
         _ => {
             let (name, version) = (manifest.name.clone(), manifest.version.clone());
-            Err(Error::Unfamiliar { name, version, setting: SETTING })
+            Err(Error::Unfamiliar { name, version, setting })
         }
     }
-}
-
-/// IPv4 is on without being asked for.
-fn flannel_networks(pods: &Subnets) -> Vec<String> {
-    let v4 = match pods.of(Family::V4) {
-        Some(v4) => format!(r#""Network": "{v4}""#),
-        None => r#""EnableIPv4": false"#.to_owned(),
-    };
-    let v6 =
-        pods.of(Family::V6).map(|v6| [r#""EnableIPv6": true"#.into(), format!(r#""IPv6Network": "{v6}""#)]);
-    std::iter::once(v4).chain(v6.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -212,33 +198,6 @@ mod tests {
     fn flannel() -> Manifest {
         let text = "{ name: flannel, version: v1, url: https://flannel.example/v1.yml, sha256: '00' }";
         serde_yaml::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn flannel_gets_the_clusters_pod_network() {
-        let cluster = cluster("networking: { pod-subnet: 172.20.0.0/16 }");
-        let text = "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n";
-        let adapted = with_pod_network(&flannel(), text, &cluster).unwrap();
-        assert_eq!(adapted, "  net-conf.json: |\n    {\n      \"Network\": \"172.20.0.0/16\",\n");
-        let with = |subnets: &str| {
-            let cluster = self::cluster(&format!("networking: {{ pod-subnet: {subnets} }}"));
-            with_pod_network(&flannel(), text, &cluster).unwrap()
-        };
-        assert_eq!(
-            with("[10.244.0.0/16, 'fd00:10:244::/56']"),
-            "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n      \"EnableIPv6\": true,\n      \
-             \"IPv6Network\": \"fd00:10:244::/56\",\n"
-        );
-        assert_eq!(
-            with("'fd00:10:244::/56'"),
-            "  net-conf.json: |\n    {\n      \"EnableIPv4\": false,\n      \"EnableIPv6\": true,\n      \
-             \"IPv6Network\": \"fd00:10:244::/56\",\n"
-        );
-        let twice = [text, text].concat();
-        for strange in ["", &twice] {
-            let error = with_pod_network(&flannel(), strange, &cluster).unwrap_err();
-            assert!(matches!(error, Error::Unfamiliar { .. }), "{error}");
-        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ SystemdCgroup = true
 sandbox = "{pause}"
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dir = "{plugins}"
+bin_dirs = ["{plugins}"]
 conf_dir = "/etc/cni/net.d"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]

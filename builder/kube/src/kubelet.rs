@@ -30,6 +30,7 @@ pub fn configuration(member: &Member<'_>) -> KubeletConfiguration {
 fn eviction_thresholds(memory: u32) -> BTreeMap<String, String> {
     let thresholds = [
         ("imagefs.available", "15%".to_owned()),
+        ("imagefs.inodesFree", "5%".to_owned()),
         ("memory.available", format!("{memory}Mi")),
         ("nodefs.available", "10%".to_owned()),
         ("nodefs.inodesFree", "5%".to_owned()),

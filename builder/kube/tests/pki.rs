@@ -13,6 +13,7 @@ use common::{HOME, cluster, random};
 use imgforge_kube::{
     kubeconfig::Kubeconfig,
     pki::{CertifiedKey, Error, Lifetime, Secrets},
+    version::Version,
 };
 use tempfile::TempDir;
 
@@ -122,6 +123,21 @@ fn clients_are_named_as_kubernetes_expects() {
     let current = cluster("kubernetes: 1.36.4");
     let current = Secrets::generate(&current, Lifetime::generous(NOW), &mut random(1)).unwrap();
     assert!(subject(&current.admin).contains("O = kubeadm:cluster-admins, CN = kubernetes-admin"));
+    assert_eq!(current.admin_of(Version::new(36, 4)).unwrap(), current.admin);
+
+    // The cluster file went back to a release that knows no such group.
+    let older = current.admin_of(Version::new(26, 15)).unwrap();
+    assert!(subject(&older).contains("O = system:masters, CN = kubernetes-admin"));
+    assert_eq!((&older.key, &older), (&current.admin.key, &current.admin_of(Version::new(26, 15)).unwrap()));
+    let files = Files::new(&[("ca.crt", &current.ca.certificate), ("client.crt", &older.certificate)]);
+    let verified = says(&["verify", "-CAfile", &files.path("ca.crt"), &files.path("client.crt")]);
+    assert!(verified.ends_with("OK\n"), "{verified}");
+}
+
+#[test]
+fn a_file_with_the_key_that_nothing_uses_is_read() {
+    let text = secrets().to_yaml().unwrap().reveal().to_owned() + "certificate-key: '00'\n";
+    assert_eq!(Secrets::from_yaml(&text, &cluster(&HOME)).unwrap().ca, secrets().ca);
 }
 
 #[test]
@@ -149,11 +165,9 @@ fn the_file_is_read_back_and_depends_on_the_random_bytes_only() {
     assert_eq!(Secrets::from_yaml(text.reveal(), &cluster(&HOME)).unwrap(), secrets());
     assert_eq!(secrets().to_yaml().unwrap(), text);
     let other = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(2)).unwrap();
-    for (ours, theirs) in [
-        (&secrets().bootstrap_token, &other.bootstrap_token),
-        (&secrets().certificate_key, &other.certificate_key),
-        (&secrets().ca.key, &other.ca.key),
-    ] {
+    for (ours, theirs) in
+        [(&secrets().bootstrap_token, &other.bootstrap_token), (&secrets().ca.key, &other.ca.key)]
+    {
         assert_ne!(ours, theirs);
     }
 }

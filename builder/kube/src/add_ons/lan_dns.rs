@@ -25,6 +25,8 @@ pub fn manifest(cluster: &Cluster, settings: &LanDns) -> Result<String, Error> {
     let families =
         if family == cluster.family() { String::new() } else { format!("\n  ipFamilies: [{family}]") };
     let cluster_domain = &cluster.networking.dns_domain;
+    // Other names below the domain are the network's own, from the release on that can pass them on.
+    let fallthrough = if passes_on(tag) { " {\n            fallthrough\n        }" } else { "" };
     Ok(format!(
         r#"# Made by imgforge: names of Services below {domain}, everything else asked of {upstream}.
 apiVersion: v1
@@ -63,7 +65,7 @@ data:
         health
         ready
         kubernetes {cluster_domain}
-        k8s_external {domain}
+        k8s_external {domain}{fallthrough}
         forward . {upstream}
         cache 30
         loop
@@ -115,6 +117,15 @@ spec:
     ))
 }
 
+/// Whether the CoreDNS of `tag` (`v1.14.2`) has `fallthrough` for names of Services: since 1.11.
+fn passes_on(tag: &str) -> bool {
+    let mut numbers = tag.trim_start_matches('v').split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 11),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -140,7 +151,7 @@ mod tests {
         let objects = objects(&format!("lan: {{ dns: [192.168.1.1, 192.168.1.2] }}\n{SETTINGS}"));
         let corefile = object(&objects, "ConfigMap")["data"]["Corefile"].as_str().unwrap();
         assert!(corefile.contains("forward . 192.168.1.1 192.168.1.2\n"), "{corefile}");
-        assert!(corefile.contains("k8s_external home.example\n"), "{corefile}");
+        assert!(corefile.contains("    k8s_external home.example {\n        fallthrough\n    }\n"), "{corefile}");
         let service = object(&objects, "Service");
         assert_eq!(service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"], "192.168.1.240");
     }
@@ -159,5 +170,7 @@ mod tests {
         let objects = objects(&format!("kubernetes: 1.26.15\nimages: {{ coredns: v1.9.3 }}\n{SETTINGS}"));
         let container = &object(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["image"], "registry.k8s.io/coredns/coredns:v1.9.3");
+        let corefile = object(&objects, "ConfigMap")["data"]["Corefile"].as_str().unwrap();
+        assert!(!corefile.contains("fallthrough"), "1.9.3 does not know it: {corefile}");
     }
 }

@@ -92,6 +92,16 @@ impl Node {
         self.address.into_iter().chain(self.second_address)
     }
 
+    /// Whether any pod may run there: a master does not let it unless its taints are given.
+    pub fn is_schedulable(&self) -> bool {
+        let lets = |taint: &Taint| taint.effect == TaintEffect::PreferNoSchedule;
+        match (&self.taints, self.role) {
+            (Some(taints), Role::Master | Role::Worker) => taints.iter().all(lets),
+            (None, Role::Worker) => true,
+            (None, Role::Master) | (_, Role::Base) => false,
+        }
+    }
+
     /// Whether what is written below `path` lands on a disk of its own rather than on the card.
     pub fn has_disk_for(&self, path: &str) -> bool {
         let holds = |target: &str| {
