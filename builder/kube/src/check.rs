@@ -12,6 +12,7 @@ mod images;
 mod labels;
 mod load_balancer;
 mod names;
+mod passed;
 mod rule;
 mod runtime;
 mod services;
@@ -85,6 +86,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         users::RULES,
         images::RULES,
         runtime::RULES,
+        passed::RULES,
         allow::RULES,
     ]
     .into_iter()

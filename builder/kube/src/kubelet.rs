@@ -48,7 +48,9 @@ pub fn options(member: &Member<'_>) -> BTreeMap<String, String> {
     }
     options.extend(node_ip(member).map(|addresses| ("node-ip".into(), addresses)));
     if !member.version().patches_kubelet_configuration() {
-        options.extend(as_options(configuration(member)));
+        // An option stands above the configuration that is passed on.
+        let told = |option: &str| member.cluster.kubelet.names().any(|field| option_of(field) == option);
+        options.extend(as_options(configuration(member)).into_iter().filter(|(option, _)| !told(option)));
     }
     options
 }
@@ -61,6 +63,13 @@ fn node_ip(member: &Member<'_>) -> Option<String> {
         Family::V4 => None,
         Family::V6 => Some("::".into()),
     }
+}
+
+/// The option that does what the field `name` does: `kubeReserved`, `kube-reserved`.
+fn option_of(name: &str) -> String {
+    let spelled =
+        |c: char| if c.is_ascii_uppercase() { format!("-{}", c.to_ascii_lowercase()) } else { c.into() };
+    name.chars().map(spelled).collect()
 }
 
 fn as_options(configuration: KubeletConfiguration) -> BTreeMap<String, String> {

@@ -52,6 +52,8 @@ pub mod node_files;
 pub mod patches;
 pub mod performance;
 pub mod pki;
+pub mod proxy;
+pub mod registries;
 mod text;
 pub mod version;
 pub mod yaml;

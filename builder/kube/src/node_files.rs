@@ -9,6 +9,7 @@ use crate::{
     member::Member,
     patches,
     pki::{self, Secrets},
+    proxy, registries,
     version::Version,
 };
 
@@ -99,6 +100,11 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
     let mut files = extra_files(member);
     if member.node.role != Role::Base {
         files.extend(forwarding(member));
+        files.extend(proxy::drop_ins(member).into_iter().map(|(path, text)| NodeFile::public(path, text)));
+        if member.runtime() == Runtime::Containerd {
+            let registries = registries::files(member.cluster).into_iter();
+            files.extend(registries.map(|(path, text)| NodeFile::public(path, text)));
+        }
         files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
         if let Some(secrets) = sources.secrets {
@@ -142,7 +148,10 @@ fn runtime(member: &Member<'_>, containerd: containerd::Runtime<'_>) -> Result<[
         Runtime::Containerd if !series.suits(version) => {
             return Err(Error::Runtime { hostname: member.node.hostname.clone(), version, series });
         }
-        Runtime::Containerd => NodeFile::public(containerd::PATH, containerd::config(containerd, pause)),
+        Runtime::Containerd => {
+            let has_registries = !member.cluster.registries.is_empty();
+            NodeFile::public(containerd::PATH, containerd::config(containerd, pause, has_registries))
+        }
         Runtime::Docker => NodeFile::public(docker::PATH, docker::settings(pause)),
     };
     let endpoint = format!("runtime-endpoint: {}\n", member.runtime().socket());
@@ -168,8 +177,8 @@ fn document(member: &Member<'_>, secrets: &Secrets) -> Result<NodeFile, Error> {
         false => ("join.yaml", kubeadm::join(member, token, &secrets.ca_pin()?)),
     };
     let path = format!("/etc/imgforge/kubeadm/{name}");
-    let text =
-        kubeadm::render(&documents).map_err(|source| Error::Document { path: path.clone(), source })?;
+    let text = kubeadm::render(&documents, member.cluster)
+        .map_err(|source| Error::Document { path: path.clone(), source })?;
     Ok(NodeFile::secret(path, text))
 }
 

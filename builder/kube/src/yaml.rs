@@ -11,11 +11,7 @@ use serde_yaml::{Error, Value};
 /// `value` as a block of YAML, with a line feed at its end.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
     let mut text = String::new();
-    match serde_yaml::to_value(value)? {
-        Value::Mapping(mapping) if !mapping.is_empty() => block(&Value::Mapping(mapping), 0, &mut text)?,
-        Value::Sequence(values) if !values.is_empty() => block(&Value::Sequence(values), 0, &mut text)?,
-        simple => text = inline(&simple)? + "\n",
-    }
+    block(&serde_yaml::to_value(value)?, 0, &mut text)?;
     Ok(text)
 }
 
@@ -25,7 +21,7 @@ pub fn word(text: &str) -> String {
     if text.chars().all(is_plain) { scalar(text) } else { quoted(text) }
 }
 
-/// Writes a mapping or a sequence that is not empty. The first line goes on where the text stands.
+/// Writes a value over as many lines as it needs. The first goes on where the text stands.
 fn block(value: &Value, indent: usize, text: &mut String) -> Result<(), Error> {
     let mut is_first = true;
     let mut start = |text: &mut String| {
@@ -34,13 +30,13 @@ fn block(value: &Value, indent: usize, text: &mut String) -> Result<(), Error> {
         }
         is_first = false;
     };
-    match value {
-        Value::Mapping(mapping) => {
+    match untagged(value) {
+        Value::Mapping(mapping) if !mapping.is_empty() => {
             for (key, value) in mapping {
                 start(text);
                 *text += &inline(key)?;
                 text.push(':');
-                match value {
+                match untagged(value) {
                     // A sequence stands below its key, not to the right of it.
                     Value::Sequence(values) if !values.is_empty() => below(value, indent, text)?,
                     Value::Mapping(inner) if !inner.is_empty() => below(value, indent + 2, text)?,
@@ -48,15 +44,11 @@ fn block(value: &Value, indent: usize, text: &mut String) -> Result<(), Error> {
                 }
             }
         }
-        Value::Sequence(values) => {
+        Value::Sequence(values) if !values.is_empty() => {
             for value in values {
                 start(text);
                 *text += "- ";
-                match value {
-                    Value::Sequence(inner) if !inner.is_empty() => block(value, indent + 2, text)?,
-                    Value::Mapping(inner) if !inner.is_empty() => block(value, indent + 2, text)?,
-                    simple => *text += &format!("{}\n", inline(simple)?),
-                }
+                block(value, indent + 2, text)?;
             }
         }
         simple => *text += &format!("{}\n", inline(simple)?),
@@ -70,9 +62,17 @@ fn below(value: &Value, indent: usize, text: &mut String) -> Result<(), Error> {
     block(value, indent, text)
 }
 
+/// The value without tags (`!x`), of which Kubernetes has none.
+fn untagged(value: &Value) -> &Value {
+    match value {
+        Value::Tagged(tagged) => untagged(&tagged.value),
+        plain => plain,
+    }
+}
+
 /// What stands on one line. Anything but a string is left to `serde_yaml`, a key that is no string included.
 fn inline(value: &Value) -> Result<String, Error> {
-    match value {
+    match untagged(value) {
         Value::String(string) => Ok(scalar(string)),
         other => Ok(serde_yaml::to_string(other)?.trim_end_matches('\n').to_owned()),
     }

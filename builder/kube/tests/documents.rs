@@ -24,7 +24,7 @@ fn check(name: &str, text: &str, hostname: &str) {
     } else {
         kubeadm::join(&member, TOKEN, CA_HASH)
     };
-    let rendered = kubeadm::render(&documents).unwrap();
+    let rendered = kubeadm::render(&documents, &cluster).unwrap();
     assert_eq!(kubeadm::parse(&rendered).unwrap(), documents, "{name}: read back");
     let mut golden = rendered;
     for argument in kubeadm::arguments(&member) {
@@ -179,7 +179,7 @@ nodes:
                 } else {
                     kubeadm::join(&member, TOKEN, CA_HASH)
                 };
-                let told = kubeadm::render(&documents).unwrap().contains(kubeadm::PATCHES)
+                let told = kubeadm::render(&documents, &cluster).unwrap().contains(kubeadm::PATCHES)
                     || !kubeadm::arguments(&member).is_empty();
                 assert_eq!(told, !patches(&member).unwrap().is_empty(), "{release} {board} {hostname}");
             }

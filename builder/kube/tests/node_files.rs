@@ -188,7 +188,7 @@ fn containerds_configuration_is_toml_in_the_form_of_its_series() {
     ] {
         let path = folder.path().join("config.toml");
         let runtime_settings = Runtime { series, plugins: containerd::KUBERNETES_PLUGINS };
-        let text = containerd::config(runtime_settings, "registry.k8s.io/pause:3.9");
+        let text = containerd::config(runtime_settings, "registry.k8s.io/pause:3.9", false);
         compare(&format!("containerd-{series:?}.toml").to_lowercase(), &text);
         fs::write(&path, text).unwrap();
         let output = Command::new("python3").args(["-c", READ]).arg(&path).output().unwrap();

@@ -151,7 +151,10 @@ mod tests {
         let objects = objects(&format!("lan: {{ dns: [192.168.1.1, 192.168.1.2] }}\n{SETTINGS}"));
         let corefile = object(&objects, "ConfigMap")["data"]["Corefile"].as_str().unwrap();
         assert!(corefile.contains("forward . 192.168.1.1 192.168.1.2\n"), "{corefile}");
-        assert!(corefile.contains("    k8s_external home.example {\n        fallthrough\n    }\n"), "{corefile}");
+        assert!(
+            corefile.contains("    k8s_external home.example {\n        fallthrough\n    }\n"),
+            "{corefile}"
+        );
         let service = object(&objects, "Service");
         assert_eq!(service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"], "192.168.1.240");
     }

@@ -26,13 +26,16 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Where imgforge puts its own files, and kubeadm.
-const OURS: [&str; 8] = [
+const OURS: [&str; 11] = [
     "/etc/containerd/certs.d",
     "/etc/containerd/config.toml",
     "/etc/crictl.yaml",
     "/etc/imgforge",
     "/etc/kubernetes",
     "/etc/sysctl.d/90-imgforge-ipv6.conf",
+    "/etc/systemd/system/containerd.service.d/20-imgforge-proxy.conf",
+    "/etc/systemd/system/docker.service.d/20-imgforge-proxy.conf",
+    "/etc/systemd/system/kubelet.service.d/20-imgforge-proxy.conf",
     "/usr/lib/imgforge",
     "/var/lib/imgforge",
 ];

@@ -144,19 +144,21 @@ fn subnet_overlap(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
-/// The prefix of what one node takes of the pods' network: kube-controller-manager's default.
-fn node_prefix(family: Family) -> u8 {
-    match family {
-        Family::V4 => 24,
-        Family::V6 => 64,
-    }
+/// The prefix of what one node takes of the pods' network: what the file says, else kube-controller-manager's default.
+fn node_prefix(cluster: &Cluster, family: Family) -> u8 {
+    let (option, default) = match family {
+        Family::V4 => ("node-cidr-mask-size-ipv4", 24),
+        Family::V6 => ("node-cidr-mask-size-ipv6", 64),
+    };
+    let told = cluster.controller_manager.extra_args.get(option);
+    told.and_then(|told| told.parse().ok()).unwrap_or(default)
 }
 
 fn pod_subnet_size(context: &Context<'_>) -> Vec<Found> {
     let nodes = context.members().count();
     let message = |subnet: Cidr| {
         let family = Family::of(subnet.address);
-        let node = node_prefix(family);
+        let node = node_prefix(context.cluster, family);
         let room = node.checked_sub(subnet.prefix);
         match room {
             None => Some(format!("{subnet} has no room: each node takes a /{node} of it")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, Interface, Runtime};
+use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
 
 /// What a node does.
@@ -81,6 +81,9 @@ pub struct Node {
     /// Files to put in.
     #[serde(default)]
     pub files: Vec<ExtraFile>,
+    /// Fields of its kubelet's configuration, besides the cluster's; Kubernetes 1.25 and newer.
+    #[serde(default)]
+    pub kubelet: Fields,
     /// Rules of `imgforge cluster check` that are overruled for this node, by their names. It is still said.
     #[serde(default)]
     pub allow: Vec<String>,

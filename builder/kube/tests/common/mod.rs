@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub mod lab;
+
 use std::{env, fs, path::Path, sync::LazyLock};
 
 use imgforge_kube::{
