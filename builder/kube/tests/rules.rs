@@ -69,7 +69,15 @@ fn a_node_has_an_address_that_a_machine_can_have() {
     says("address-twice", "nodes[1].address", &worker("address: 192.168.1.10/24"));
     says("prefix-lengths", "nodes[1].address", &worker("address: 192.168.1.11/16"));
     says("gateway-outside", "nodes[1].address", &worker("address: 192.168.2.11/24"));
-    quiet(&lab("lan: { gateway: 10.1.0.1 }", "address: 10.1.0.2/29", "address: 10.1.0.3/29"));
+    quiet(&lab("lan: { gateway: 10.1.0.1, dns: [9.9.9.9] }", "address: 10.1.0.2/29", "address: 10.1.0.3/29"));
+}
+
+#[test]
+fn the_network_outside_has_servers_outside() {
+    let with = |lan: &str| lab(&format!("lan: {{ {lan} }}"), "taints: []", "");
+    says("lan-in-cluster", "lan.gateway", &with("gateway: 10.244.1.1"));
+    says("lan-in-cluster", "lan.dns[1]", &with("gateway: 10.1.1.1, dns: [10.1.1.1, 10.96.0.10]"));
+    says("no-name-server", "lan.dns", &lab("lan: { gateway: 192.168.1.1 }", M1, ""));
 }
 
 #[test]
@@ -93,6 +101,7 @@ fn a_virtual_endpoint_is_a_free_address_of_the_masters_network() {
         says("endpoint-host", "endpoint.host", &at(inside));
         says("endpoint-host", "endpoint.host", &top(&format!("endpoint: {{ host: {inside} }}")));
     }
+    says("endpoint-host", "endpoint.host", &top("endpoint: { host: localhost }"));
     let port = "endpoint: { host: 192.168.1.9, virtual: true, port: 8443 }";
     says("endpoint-port", "endpoint.port", &top(port));
     says("endpoint-port", "endpoint.port", &top("endpoint: { host: 192.168.1.10, port: 8443 }"));

@@ -1,9 +1,11 @@
 //! YAML for Kubernetes, judged by PyYAML: a reader of YAML 1.1, as Kubernetes' own is.
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
+mod common;
+
 use std::{collections::BTreeMap, fs, process::Command};
 
-use imgforge_kube::yaml;
+use imgforge_kube::{kubeadm, member::Member, yaml};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::Value;
 
@@ -150,6 +152,31 @@ fn a_word_is_itself_in_a_block_and_between_brackets() {
             [(format!("a: {word}\n"), expected.clone()), (format!("{{ a: {word} }}\n"), expected)]
         })
         .collect();
+    judge(&pairs);
+}
+
+#[test]
+fn the_documents_of_a_cluster_with_names_like_switches_are_what_they_were() {
+    let text = "name: 'on'
+add-ons: { network: none }
+nodes:
+  - { hostname: '017', board: rpi4, role: master, labels: { raid: 'yes', size: '1_000' } }
+  - { hostname: 'off', board: rpi4, taints: [{ key: slow, value: 'yes', effect: NoSchedule }] }";
+    let cluster = common::cluster(text);
+    let pairs = ["017", "off"].into_iter().flat_map(|hostname| {
+        let member = Member::new(&cluster, hostname, &common::boards).unwrap();
+        let documents = match hostname {
+            "017" => kubeadm::init(&member, "abcdef.0123456789abcdef"),
+            _ => kubeadm::join(&member, "abcdef.0123456789abcdef", "sha256:00"),
+        };
+        let pair = |document: kubeadm::Document| {
+            let text = kubeadm::render(std::slice::from_ref(&document), &cluster).unwrap();
+            (text, serde_json::to_value(document).unwrap())
+        };
+        documents.into_iter().map(pair).collect::<Vec<_>>()
+    });
+    let pairs: Vec<_> = pairs.collect();
+    assert!(pairs.iter().any(|(text, _)| text.contains("value: 'yes'") && text.contains("name: 'off'")));
     judge(&pairs);
 }
 

@@ -16,6 +16,12 @@ pub const RULES: &[Rule] = &[
     Rule::error("address-family", "a node's addresses are of the cluster's families", address_family),
     Rule::error("prefix-lengths", "the nodes agree on how wide their network is", prefix_lengths),
     Rule::notice("no-gateway", "a node with a static address knows a router", no_gateway),
+    Rule::notice("no-name-server", "a node with a static address knows a name server", no_name_server),
+    Rule::error(
+        "lan-in-cluster",
+        "the network's own servers are outside the networks of pods and Services",
+        lan_in_cluster,
+    ),
     Rule::error("gateway-outside", "the router is in the node's network", gateway_outside),
     Rule::error(
         "interface-without-address",
@@ -172,6 +178,31 @@ fn no_gateway(context: &Context<'_>) -> Vec<Found> {
                 .suggest("give `lan: { gateway: …, dns: […] }`")
         })
         .collect()
+}
+
+fn no_name_server(context: &Context<'_>) -> Vec<Found> {
+    let is_static = context.cluster.nodes.iter().any(|node| node.address.is_some());
+    let found = || {
+        Found::new(
+            "lan.dns",
+            "nodes with static addresses learn of no name server, and find no server by its name",
+        )
+        .suggest("give `lan: { dns: […] }`, such as the router")
+    };
+    (is_static && context.cluster.lan.dns.is_empty()).then(found).into_iter().collect()
+}
+
+/// What is sent there would stay inside the cluster.
+fn lan_in_cluster(context: &Context<'_>) -> Vec<Found> {
+    let lan = &context.cluster.lan;
+    let dns = lan.dns.iter().enumerate().map(|(i, address)| (format!("lan.dns[{i}]"), *address));
+    let servers = lan.gateway.map(|address| ("lan.gateway".to_owned(), address)).into_iter().chain(dns);
+    let inside = servers.filter_map(|(path, address)| {
+        let (whose, subnet) = subnets::all(context.cluster).find(|(_, subnet)| subnet.contains(address))?;
+        let message = format!("{address} is among the addresses of {}, {subnet}", subnets::whose(whose));
+        Some(Found::new(path, message).suggest("choose another network under `networking`"))
+    });
+    inside.collect()
 }
 
 fn gateway_outside(context: &Context<'_>) -> Vec<Found> {

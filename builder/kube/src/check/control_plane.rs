@@ -68,8 +68,13 @@ fn virtual_endpoint(cluster: &Cluster) -> Option<&Endpoint> {
 fn endpoint_host(context: &Context<'_>) -> Vec<Found> {
     let Some(endpoint) = &context.cluster.endpoint else { return Vec::new() };
     let Some(address) = address(endpoint) else {
-        let message = format!("`{}` is neither a name nor an address", endpoint.host);
-        return (!is_dns_name(&endpoint.host)).then(|| Found::new(HOST, message)).into_iter().collect();
+        let host = &endpoint.host;
+        let message = match host.as_str() {
+            "localhost" => "each node would look for the control plane on itself".to_owned(),
+            _ if !is_dns_name(host) => format!("`{host}` is neither a name nor an address"),
+            _ => return Vec::new(),
+        };
+        return vec![Found::new(HOST, message).suggest("give the master's address, or a name of it")];
     };
     let special = subnets::special(address).map(|reason| format!("{address} {reason}"));
     let inside =

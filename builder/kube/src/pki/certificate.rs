@@ -24,8 +24,9 @@ impl Lifetime {
     /// As long as the authority's: the last second that a certificate can name (RFC 5280, 4.1.2.5).
     pub(super) const UNLIMITED: Self = Self { not_before: 0, not_after: 253_402_300_799 };
 
-    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970. What kubeadm signs on
-    /// the node begins five minutes before the node's own time, or, where the release is older, with the authority.
+    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970. What kubeadm signs for
+    /// kubeconfigs begins with the authority, too; certificates of servers begin five minutes before the master's own
+    /// time in current releases.
     pub fn generous(now: i64) -> Self {
         const YEAR: i64 = 365 * 24 * 60 * 60;
         Self { not_before: 0, not_after: now.saturating_add(30 * YEAR) }
