@@ -194,8 +194,9 @@ fn containers_and_etcd_are_on_disks_that_are_good_enough() {
     for options in ["defaults", "'user,exec'", "'noexec,exec'", "'ro,rw'", "'noatime,errors=remount-ro'"] {
         quiet(&disk(&format!("options: {options}")));
     }
+    says("optional-disk", "nodes[0].mounts[0].required", &disk("required: false"));
     quiet(&master(
-        "mounts: [{ source: LABEL=a, target: /mnt/stick, type: vfat, options: 'user,noauto,ro' }]",
+        "mounts: [{ source: LABEL=a, target: /mnt/stick, required: false, type: vfat, options: 'user,noauto,ro' }]",
     ));
     let etcd = "mounts: [{ source: LABEL=a, target: /var/lib/etcd, options: noexec }]";
     quiet(&master(etcd));

@@ -17,6 +17,7 @@ pub const RULES: &[Rule] = &[
         disk_file_system,
     ),
     Rule::error("disk-options", "disks of containers and etcd are mounted so that these work", disk_options),
+    Rule::error("optional-disk", "the disk of etcd's data is one that the node waits for", optional_disk),
     Rule::notice("unstable-disk-name", "a disk has a name that stays", unstable_disk_name),
 ];
 
@@ -230,6 +231,20 @@ fn disk_options(context: &Context<'_>) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Without its disk, etcd would begin anew on the card.
+fn optional_disk(context: &Context<'_>) -> Vec<Found> {
+    let etcd = work(context).into_iter().filter(|(_, folder, ..)| *folder == "/var/lib/etcd");
+    let optional = etcd.filter(|(.., mount)| !mount.required);
+    optional
+        .map(|(at, folder, _, index, mount)| {
+            let message =
+                format!("{folder} lands on {}, and the node starts without that disk", mount.target);
+            Found::new(at.path(format!("mounts[{index}].required")), message)
+                .suggest("remove `required: false`")
+        })
+        .collect()
 }
 
 /// Names that the kernel gives in the order in which it finds disks.
