@@ -7,6 +7,7 @@ mod addresses;
 mod allow;
 mod boards;
 mod control_plane;
+mod fields;
 mod files;
 mod images;
 mod labels;

@@ -170,6 +170,9 @@ fn what_contradicts_other_settings_is_refused_with_these() {
         says("kubelet-setting", "kubelet", &top(&format!("kubelet: {{ {fields} }}")));
         says("kubelet-setting", "nodes[0].kubelet", &master(&format!("kubelet: {{ {fields} }}")));
     }
+    says("unknown-field", "kubelet", &top("kubelet: { maxpods: 5 }"));
+    says("unknown-field", "nodes[0].kubelet", &master("kubelet: { memoryTrottlingFactor: 0.9 }"));
+    says("unknown-field", "kubeadm", &top("kubeadm: { apiserver: {} }"));
     let of_node = format!("kubernetes: 1.24.17\n{}", master("kubelet: { maxPods: 5 }"));
     says("kubelet-of-node", "nodes[0].kubelet", &of_node);
     for (component, option) in [

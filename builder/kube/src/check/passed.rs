@@ -1,6 +1,6 @@
 //! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
 
-use super::{At, Context, Found, Rule, is_dns_name};
+use super::{At, Context, Found, Rule, fields, is_dns_name};
 use crate::cluster::{Component, Fields, Proxy, Registry, Runtime};
 
 pub const RULES: &[Rule] = &[
@@ -20,6 +20,7 @@ pub const RULES: &[Rule] = &[
         "what is passed on to kubeadm is no setting of imgforge's own",
         kubeadm_setting,
     ),
+    Rule::notice("unknown-field", "fields that are passed on are ones that Kubernetes knows", unknown_field),
     Rule::error("registry", "a registry is a host, and has mirrors with addresses or an authority", registry),
     Rule::error("registry-runtime", "registries are for containerd", registry_runtime),
     Rule::error("proxy", "the proxy has an address that everybody may read", proxy),
@@ -202,6 +203,24 @@ fn kubeadm_setting(context: &Context<'_>) -> Vec<Found> {
     let mut found = contradictions("kubeadm", fields, &KUBEADM);
     found.extend(strange_names("kubeadm", fields));
     found
+}
+
+fn unknown_field(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let kubelets = context.nodes().map(|at| (at.path("kubelet"), &at.node.kubelet, &fields::KUBELET[..]));
+    let all = [
+        ("kubelet".to_owned(), &cluster.kubelet, &fields::KUBELET[..]),
+        ("kubeadm".to_owned(), &cluster.kubeadm, &fields::KUBEADM[..]),
+    ];
+    let names = all.into_iter().chain(kubelets).flat_map(|(path, fields, known)| {
+        fields.names().filter(|name| !known.contains(name)).map(move |name| (path.clone(), name))
+    });
+    names
+        .map(|(path, name)| {
+            Found::new(path, format!("`{name}` is no field that is known here: Kubernetes may read over it"))
+                .suggest("compare it with Kubernetes' reference, capitals included")
+        })
+        .collect()
 }
 
 /// `http://` or `https://`, a host, perhaps a port; nothing that would end a string where it is written.
