@@ -17,7 +17,7 @@ name: home
 add-ons: { network: none }
 carry-images: false # no registry has any
 users:
-  - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh ops] }
+  - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D ops] }
 nodes:
   - { hostname: k8s-master-1, board: virt-arm64, role: master, taints: [], address: 192.168.76.10/24 }
   - { hostname: k8s-worker-1, board: virt-arm64, labels: { home.example/disk: none } }

@@ -51,11 +51,32 @@ spec: { template: { spec: { containers: [{ name: f, image: ghcr.io/flannel-io/fl
 
 const METALLB: &str = "\
 kind: Deployment
-spec: { template: { spec: { containers: [{ name: c, image: quay.io/metallb/controller:v0.16.1 }] } } }
+spec:
+  template:
+    spec:
+      containers:
+      - args:
+        - --port=9120
+        image: quay.io/metallb/controller:v0.16.1
+      volumes:
+      - name: cert
 ---
 kind: DaemonSet
-spec: { template: { spec: { containers: [{ name: s, image: quay.io/metallb/speaker:v0.16.1 }] } } }
+spec:
+  template:
+    spec:
+      containers:
+      - args:
+        - --port=9120
+        image: quay.io/metallb/speaker:v0.16.1
 ";
+
+/// What somebody puts in the place of the example's key and disks.
+const OWN: [(&str, &str); 3] = [
+    ("IHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh", "IEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D"),
+    ("655a39e8-9a5d-45f3-ae14-73b4c5ed50c3", "5c0a1f0e-1111-4b4b-8a8a-0123456789ab"),
+    ("0633df91-017c-4b98-9b2e-4a0d27989a5c", "5c0a1f0e-2222-4b4b-8a8a-0123456789ab"),
+];
 
 /// The example's owner at home: the file, and the internet as far as it is needed.
 struct Home {
@@ -68,7 +89,9 @@ impl Home {
     fn with(bench: Workbench) -> Self {
         let home = Self { bench, registry: Registry::start(), file: PathBuf::from("home.yaml") };
         let file = home.path("home.yaml");
-        fs::copy(repository().join("examples/home.yaml"), &file).unwrap();
+        let example = fs::read_to_string(repository().join("examples/home.yaml")).unwrap();
+        let own = OWN.iter().fold(example, |text, (theirs, own)| text.replace(theirs, own));
+        fs::write(&file, own).unwrap();
         home.publish_programs();
         home.publish("add-ons/flannel.yaml", FLANNEL);
         home.publish("add-ons/metallb.yaml", METALLB);

@@ -15,7 +15,7 @@ name: home
 carry-images: false
 add-ons: { network: none }
 users:
-  - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh ops] }
+  - { name: ops, sudo: true, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D ops] }
 nodes:
   - { hostname: m1, board: virt-arm64, role: master, address: 192.168.76.10/24, mounts: [{ source: LABEL=data, target: /mnt/data }] }
   - { hostname: w1, board: virt-arm64, packages: [file] }

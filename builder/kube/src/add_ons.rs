@@ -1,5 +1,6 @@
 //! What runs in the cluster from the start: manifests of others, pinned by their hash, and small ones of our own.
 
+mod flannel;
 mod lan_dns;
 mod metallb;
 pub mod monitoring;
@@ -153,8 +154,11 @@ pub fn add_ons(
         let Manifest { name, version, url, .. } = manifest.clone();
         let bytes = fetched(manifest).ok_or(Error::Missing { name, version, url })?;
         let text = manifest.checked(&bytes)?;
-        let content =
-            if manifest.name == FLANNEL { with_pod_network(manifest, &text, cluster)? } else { text };
+        let content = match manifest.name.as_str() {
+            FLANNEL => flannel::adapted(manifest, &text, cluster)?,
+            METALLB => metallb::adapted(manifest, &text, cluster)?,
+            _ => text,
+        };
         add_ons.push(AddOn { name: file_name(index, &manifest.name), content });
     }
     if let Some(balancer) = &cluster.add_ons.load_balancer {
@@ -171,16 +175,13 @@ pub fn add_ons(
     Ok(add_ons)
 }
 
-/// Flannel has the pods' network in its own configuration.
-fn with_pod_network(manifest: &Manifest, text: &str, cluster: &Cluster) -> Result<String, Error> {
-    const SETTING: &str = r#""Network": "10.244.0.0/16""#;
-    match text.split_once(SETTING) {
-        Some((before, after)) if !after.contains(SETTING) => {
-            Ok(format!(r#"{before}"Network": "{}"{after}"#, cluster.networking.pod_subnet))
-        }
+/// The one place of `setting` in `text`, as what stands before and after it.
+fn once<'a>(manifest: &Manifest, text: &'a str, setting: &'static str) -> Result<(&'a str, &'a str), Error> {
+    match text.split_once(setting) {
+        Some((before, after)) if !after.contains(setting) => Ok((before, after)),
         _ => {
             let (name, version) = (manifest.name.clone(), manifest.version.clone());
-            Err(Error::Unfamiliar { name, version, setting: SETTING })
+            Err(Error::Unfamiliar { name, version, setting })
         }
     }
 }
@@ -198,19 +199,6 @@ mod tests {
         let text =
             format!("{{ name: flannel, version: v1, url: https://flannel.example/v1.yml, sha256: {sum} }}");
         serde_yaml::from_str(&text).unwrap()
-    }
-
-    #[test]
-    fn flannel_gets_the_clusters_pod_network() {
-        let cluster = cluster("networking: { pod-subnet: 172.20.0.0/16 }");
-        let text = "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\",\n";
-        let adapted = with_pod_network(&flannel(), text, &cluster).unwrap();
-        assert_eq!(adapted, "  net-conf.json: |\n    {\n      \"Network\": \"172.20.0.0/16\",\n");
-        let twice = [text, text].concat();
-        for strange in ["", &twice] {
-            let error = with_pod_network(&flannel(), strange, &cluster).unwrap_err();
-            assert!(matches!(error, Error::Unfamiliar { .. }), "{error}");
-        }
     }
 
     #[test]

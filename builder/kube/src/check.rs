@@ -1,18 +1,32 @@
 //! What is wrong with a cluster file, all of it at once.
+//!
+//! Each rule has a name and looks at one thing. A rule that errs in somebody's case is overruled in the file by its
+//! name, `allow: [NAME]`, for all or at one node.
 
+mod addresses;
+mod allow;
+mod boards;
+mod control_plane;
+mod fields;
+mod files;
 mod images;
 mod labels;
-mod network;
-mod nodes;
+mod load_balancer;
+mod names;
+mod passed;
+mod rule;
 mod runtime;
+mod services;
+mod storage;
+mod subnets;
+mod users;
 
 use std::fmt;
 
-use crate::{
-    add_ons::{self, Manifests},
-    board::BoardFacts,
-    cluster::Cluster,
-};
+pub use rule::Rule;
+use rule::{At, Context, Found};
+
+use crate::{add_ons::Manifests, board::BoardFacts, cluster::Cluster};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +49,8 @@ impl fmt::Display for Severity {
 /// Something about a cluster file that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The rule that found it; `allow` takes this name.
+    pub name: &'static str,
     /// How bad it is.
     pub severity: Severity,
     /// The setting: `nodes[2].hostname`.
@@ -43,20 +59,6 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub suggestion: Option<String>,
-}
-
-impl Finding {
-    fn error(path: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { severity: Severity::Error, path: path.into(), message: message.to_string(), suggestion: None }
-    }
-
-    fn notice(path: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { severity: Severity::Notice, ..Self::error(path, message) }
-    }
-
-    fn suggest(self, suggestion: impl Into<String>) -> Self {
-        Self { suggestion: Some(suggestion.into()), ..self }
-    }
 }
 
 impl fmt::Display for Finding {
@@ -69,20 +71,38 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything there is to say about `cluster`, in the file's order. `boards` gives the facts of a board by its name
-/// or an alias.
+/// All rules, family by family, in the order in which they are asked.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [
+        names::RULES,
+        boards::RULES,
+        subnets::RULES,
+        addresses::RULES,
+        control_plane::RULES,
+        load_balancer::RULES,
+        services::RULES,
+        labels::RULES,
+        storage::RULES,
+        files::RULES,
+        users::RULES,
+        images::RULES,
+        runtime::RULES,
+        passed::RULES,
+        allow::RULES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Everything there is to say about `cluster`. `boards` gives the facts of a board by its name or an alias.
 pub fn check(
     cluster: &Cluster,
     boards: &dyn Fn(&str) -> Option<BoardFacts>,
     manifests: &Manifests,
 ) -> Vec<Finding> {
-    let mut findings = network::check(cluster);
-    findings.extend(nodes::check(cluster, boards, manifests));
-    let unknown = add_ons::needed(cluster).into_iter().filter(|name| !manifests.contains_key(*name));
-    findings.extend(unknown.map(|name| Finding::error("add-ons", add_ons::Error::Unknown { name })));
-    findings.extend(images::check(cluster));
-    findings.extend(runtime::check(cluster));
-    findings
+    let context = Context { cluster, boards, manifests };
+    let findings = rules().flat_map(|rule| rule.findings(&context)).collect();
+    allow::overrule(cluster, findings)
 }
 
 /// RFC 1123 subdomain, which Kubernetes wants of node names: labels of a-z, 0-9 and inner hyphens, at most 63 each.

@@ -3,15 +3,19 @@
 mod interface;
 mod network;
 mod node;
+mod passed;
+mod subnets;
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use interface::{Interface, InvalidInterface};
-pub use network::{AddressRange, Cidr, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
+pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
+pub use passed::{Component, Fields, Proxy, Registry};
+pub use subnets::Subnets;
 
 use crate::{containerd, docker, kubeadm::GoDuration, version::Version};
 
@@ -48,6 +52,24 @@ pub struct Cluster {
     pub users: Vec<User>,
     /// NTP servers, instead of the vendor's.
     pub time_servers: Vec<String>,
+    /// Fields of all kubelets' configuration (KubeletConfiguration), by their names there: `{ maxPods: 50 }`.
+    pub kubelet: Fields,
+    /// The API servers.
+    pub api_server: Component,
+    /// The controller managers.
+    pub controller_manager: Component,
+    /// The schedulers.
+    pub scheduler: Component,
+    /// The members of etcd.
+    pub etcd: Component,
+    /// Fields of kubeadm's ClusterConfiguration, by their names there.
+    pub kubeadm: Fields,
+    /// Where containerd gets the images of registries, by their hosts: `docker.io`, `nas.home.example:5000`.
+    pub registries: BTreeMap<String, Registry>,
+    /// The proxy through which the nodes pull images.
+    pub proxy: Option<Proxy>,
+    /// Rules of `imgforge cluster check` that are overruled for the whole file, by their names. It is still said.
+    pub allow: Vec<String>,
     /// The nodes. The first master makes the cluster, all others join it.
     pub nodes: Vec<Node>,
 }
@@ -68,6 +90,15 @@ impl Default for Cluster {
             ssh_keys: Vec::new(),
             users: Vec::new(),
             time_servers: Vec::new(),
+            kubelet: Fields::default(),
+            api_server: Component::default(),
+            controller_manager: Component::default(),
+            scheduler: Component::default(),
+            etcd: Component::default(),
+            kubeadm: Fields::default(),
+            registries: BTreeMap::new(),
+            proxy: None,
+            allow: Vec::new(),
             nodes: Vec::new(),
         }
     }
@@ -242,6 +273,11 @@ impl Cluster {
         }
         let owned = |tag: Option<&str>| tag.map(str::to_owned);
         ImageTags { etcd: owned(self.etcd_tag()), coredns: owned(self.coredns_tag()) }
+    }
+
+    /// The family of addresses that the cluster prefers: that of the first network of pods.
+    pub fn family(&self) -> Family {
+        Family::of(self.networking.pod_subnet.first.address)
     }
 
     /// The release of Kubernetes on `node`.

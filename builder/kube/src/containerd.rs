@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::version::Version;
+use crate::{registries, version::Version};
 
 /// Release series of containerd: they read different configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +64,19 @@ pub const KUBERNETES_PLUGINS: &str = "/opt/cni/bin";
 /// Where Debian's package puts network plugins.
 pub const DEBIAN_PLUGINS: &str = "/usr/lib/cni";
 
+/// Where mirrors and authorities of registries are looked for.
+fn registries(series: Series) -> String {
+    let plugin = match series {
+        Series::One => "io.containerd.grpc.v1.cri",
+        Series::Two => "io.containerd.cri.v1.images",
+    };
+    let folder = registries::FOLDER;
+    format!("\n[plugins.\"{plugin}\".registry]\nconfig_path = \"{folder}\"\n")
+}
+
 /// The configuration for kubelets with systemd's control groups. `pause` is the image that kubeadm expects for pods'
-/// first container: another one would be pulled besides.
-pub fn config(runtime: Runtime<'_>, pause: &str) -> String {
+/// first container: another one would be pulled besides. `has_registries`: there are files in [`registries::FOLDER`].
+pub fn config(runtime: Runtime<'_>, pause: &str, has_registries: bool) -> String {
     let plugins = runtime.plugins;
     let body = match runtime.series {
         Series::One => format!(
@@ -93,7 +103,7 @@ SystemdCgroup = true
 sandbox = "{pause}"
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dir = "{plugins}"
+bin_dirs = ["{plugins}"]
 conf_dir = "/etc/cni/net.d"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
@@ -104,5 +114,6 @@ SystemdCgroup = true
 "#
         ),
     };
-    format!("# Made by imgforge from the cluster file.\n{body}")
+    let registries = if has_registries { registries(runtime.series) } else { String::new() };
+    format!("# Made by imgforge from the cluster file.\n{body}{registries}")
 }

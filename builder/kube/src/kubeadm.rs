@@ -12,6 +12,8 @@ pub use components::*;
 pub use compose::{arguments, init, join};
 pub use duration::GoDuration;
 
+use crate::{cluster::Cluster, yaml};
+
 /// Where kubeadm finds its patches on the node.
 pub const PATCHES: &str = "/etc/kubernetes/patches";
 
@@ -31,13 +33,21 @@ pub enum Document {
     KubeProxyConfiguration(KubeProxyConfiguration),
 }
 
-/// Writes `documents` as one YAML file. The order of fields is that of the types.
-pub fn render(documents: &[Document]) -> Result<String, serde_yaml::Error> {
-    let texts = documents.iter().map(serde_yaml::to_string).collect::<Result<Vec<_>, _>>()?;
-    Ok(texts.join("---\n"))
+/// Writes `documents` as one YAML file, with the fields that `cluster` passes on. The order of fields is that of the types.
+pub fn render(documents: &[Document], cluster: &Cluster) -> Result<String, serde_yaml::Error> {
+    let text = |document: &Document| {
+        let mut value = serde_yaml::to_value(document)?;
+        match document {
+            Document::ClusterConfiguration(_) => cluster.kubeadm.merge_into(&mut value),
+            Document::KubeletConfiguration(_) => cluster.kubelet.merge_into(&mut value),
+            _ => {}
+        }
+        yaml::to_string(&value)
+    };
+    Ok(documents.iter().map(text).collect::<Result<Vec<_>, _>>()?.join("---\n"))
 }
 
-/// Reads what [`render`] wrote. Fields that are unknown in these types are errors.
+/// Reads what [`render`] wrote where nothing is passed on. Fields that are unknown in these types are errors.
 pub fn parse(text: &str) -> Result<Vec<Document>, serde_yaml::Error> {
     serde_yaml::Deserializer::from_str(text).map(Document::deserialize).collect()
 }

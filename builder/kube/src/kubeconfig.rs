@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::Cluster,
-    pki::{CertifiedKey, Secret, Secrets},
+    pki::{self, CertifiedKey, Secret, Secrets},
+    yaml,
 };
 
 /// A kubeconfig.
@@ -127,20 +128,20 @@ impl Kubeconfig {
 
     /// The administrator's kubeconfig for the workstation: `kubectl` works with it and without ever logging in to a
     /// node. Nothing where the cluster has no master.
-    pub fn admin(cluster: &Cluster, secrets: &Secrets) -> Option<Self> {
-        let authority = cluster.control_plane_endpoint()?.authority();
-        Some(Self::new(
+    pub fn admin(cluster: &Cluster, secrets: &Secrets) -> Result<Option<Self>, pki::Error> {
+        let Some(endpoint) = cluster.control_plane_endpoint() else { return Ok(None) };
+        Ok(Some(Self::new(
             &cluster.name,
-            &authority,
+            &endpoint.authority(),
             &secrets.ca.certificate,
             "kubernetes-admin",
-            &secrets.admin,
-        ))
+            &secrets.admin_of(cluster.kubernetes)?,
+        )))
     }
 
     /// The file's text: a secret, because of the user's key.
     pub fn to_yaml(&self) -> Result<Secret, serde_yaml::Error> {
-        serde_yaml::to_string(self).map(Secret::new)
+        yaml::to_string(self).map(Secret::new)
     }
 }
 

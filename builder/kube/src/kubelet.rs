@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    cluster::Family,
     kubeadm::{GoDuration, KubeletConfiguration, MemorySwap},
     member::Member,
     performance::{Performance, Reservation},
@@ -29,6 +30,7 @@ pub fn configuration(member: &Member<'_>) -> KubeletConfiguration {
 fn eviction_thresholds(memory: u32) -> BTreeMap<String, String> {
     let thresholds = [
         ("imagefs.available", "15%".to_owned()),
+        ("imagefs.inodesFree", "5%".to_owned()),
         ("memory.available", format!("{memory}Mi")),
         ("nodefs.available", "10%".to_owned()),
         ("nodefs.inodesFree", "5%".to_owned()),
@@ -44,13 +46,30 @@ pub fn options(member: &Member<'_>) -> BTreeMap<String, String> {
         let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
         options.insert("node-labels".into(), labels.join(","));
     }
-    if let Some(own) = member.node.address {
-        options.insert("node-ip".into(), own.address.to_string());
-    }
+    options.extend(node_ip(member).map(|addresses| ("node-ip".into(), addresses)));
     if !member.version().patches_kubelet_configuration() {
-        options.extend(as_options(configuration(member)));
+        // An option stands above the configuration that is passed on.
+        let told = |option: &str| member.cluster.kubelet.names().any(|field| option_of(field) == option);
+        options.extend(as_options(configuration(member)).into_iter().filter(|(option, _)| !told(option)));
     }
     options
+}
+
+/// The addresses the node is known by. Left alone, a kubelet takes an IPv4 address where there is any.
+fn node_ip(member: &Member<'_>) -> Option<String> {
+    let own: Vec<_> = member.node.addresses().map(|own| own.address.to_string()).collect();
+    match member.cluster.family() {
+        _ if !own.is_empty() => Some(own.join(",")),
+        Family::V4 => None,
+        Family::V6 => Some("::".into()),
+    }
+}
+
+/// The option that does what the field `name` does: `kubeReserved`, `kube-reserved`.
+fn option_of(name: &str) -> String {
+    let spelled =
+        |c: char| if c.is_ascii_uppercase() { format!("-{}", c.to_ascii_lowercase()) } else { c.into() };
+    name.chars().map(spelled).collect()
 }
 
 fn as_options(configuration: KubeletConfiguration) -> BTreeMap<String, String> {

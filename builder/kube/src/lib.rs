@@ -7,6 +7,7 @@
 //! - [`kubeadm`], [`patches`], [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: the documents themselves.
 //! - [`images`]: the container images a card has to carry.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
+//! - [`yaml`]: how documents are written that Kubernetes reads.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
 //!
 //! ```
@@ -20,7 +21,8 @@
 //!       - { hostname: k8s-worker-1, board: rpi4 }")?;
 //! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 });
 //! let manifests = Default::default();
-//! let notice = &check(&cluster, &boards, &manifests)[0];
+//! let findings = check(&cluster, &boards, &manifests);
+//! let notice = findings.iter().find(|finding| finding.name == "named-master").unwrap();
 //! assert!(notice.to_string().starts_with("endpoint: the nodes will look for the master by its name, k8s-master-1"));
 //!
 //! # let mut counter = 0u8;
@@ -50,5 +52,8 @@ pub mod node_files;
 pub mod patches;
 pub mod performance;
 pub mod pki;
+pub mod proxy;
+pub mod registries;
 mod text;
 pub mod version;
+pub mod yaml;

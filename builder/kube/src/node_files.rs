@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::{
     add_ons::{self, Manifest, Manifests},
-    cluster::{Role, Runtime},
+    cluster::{Family, Role, Runtime},
     containerd, docker, kube_vip, kubeadm,
     member::Member,
     patches,
     pki::{self, Secrets},
+    proxy, registries,
     version::Version,
 };
 
@@ -98,6 +99,12 @@ pub enum Error {
 pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<NodeFile>, Error> {
     let mut files = extra_files(member);
     if member.node.role != Role::Base {
+        files.extend(forwarding(member));
+        files.extend(proxy::drop_ins(member).into_iter().map(|(path, text)| NodeFile::public(path, text)));
+        if member.runtime() == Runtime::Containerd {
+            let registries = registries::files(member.cluster).into_iter();
+            files.extend(registries.map(|(path, text)| NodeFile::public(path, text)));
+        }
         files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
         if let Some(secrets) = sources.secrets {
@@ -126,6 +133,14 @@ fn extra_files(member: &Member<'_>) -> Vec<NodeFile> {
     member.node.files.iter().map(file).collect()
 }
 
+/// The node routes between pods of IPv6, too; kubeadm looks whether it does. Only where it has to: a node that forwards
+/// listens to routers in another way.
+fn forwarding(member: &Member<'_>) -> Option<NodeFile> {
+    let setting = "# Made by imgforge: pods have addresses of IPv6.\nnet.ipv6.conf.all.forwarding = 1\n";
+    let pods = &member.cluster.networking.pod_subnet;
+    pods.of(Family::V6).map(|_| NodeFile::public("/etc/sysctl.d/90-imgforge-ipv6.conf", setting))
+}
+
 /// What the runtime and its client for people are told. Docker's containerd is out of the kubelet's sight.
 fn runtime(member: &Member<'_>, containerd: containerd::Runtime<'_>) -> Result<[NodeFile; 2], Error> {
     let (version, series, pause) = (member.version(), containerd.series, &member.pause_image);
@@ -133,7 +148,10 @@ fn runtime(member: &Member<'_>, containerd: containerd::Runtime<'_>) -> Result<[
         Runtime::Containerd if !series.suits(version) => {
             return Err(Error::Runtime { hostname: member.node.hostname.clone(), version, series });
         }
-        Runtime::Containerd => NodeFile::public(containerd::PATH, containerd::config(containerd, pause)),
+        Runtime::Containerd => {
+            let has_registries = !member.cluster.registries.is_empty();
+            NodeFile::public(containerd::PATH, containerd::config(containerd, pause, has_registries))
+        }
         Runtime::Docker => NodeFile::public(docker::PATH, docker::settings(pause)),
     };
     let endpoint = format!("runtime-endpoint: {}\n", member.runtime().socket());
@@ -159,8 +177,8 @@ fn document(member: &Member<'_>, secrets: &Secrets) -> Result<NodeFile, Error> {
         false => ("join.yaml", kubeadm::join(member, token, &secrets.ca_pin()?)),
     };
     let path = format!("/etc/imgforge/kubeadm/{name}");
-    let text =
-        kubeadm::render(&documents).map_err(|source| Error::Document { path: path.clone(), source })?;
+    let text = kubeadm::render(&documents, member.cluster)
+        .map_err(|source| Error::Document { path: path.clone(), source })?;
     Ok(NodeFile::secret(path, text))
 }
 

@@ -12,6 +12,7 @@ use crate::{
     kubelet,
     member::Member,
     performance::{EtcdTiming, Patience, Performance},
+    yaml,
 };
 
 /// A patch file.
@@ -51,6 +52,9 @@ pub struct Container {
     /// Restarts the container when it fails, once it has started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
+    /// Whether the container does its work; it is not restarted for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
     /// Restarts the container when it does not start; holds back the liveness probe until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
@@ -101,6 +105,16 @@ impl Probe {
         }
     }
 
+    /// A probe that asks no more often than the others, and not every second as kubeadm's does.
+    fn rare(patience: &Patience) -> Self {
+        Self {
+            initial_delay_seconds: 0,
+            period_seconds: patience.probe_period,
+            timeout_seconds: patience.answer,
+            failure_threshold: 3,
+        }
+    }
+
     /// A probe that fails for at least `seconds`, attempts that are refused at once included.
     fn lasting(seconds: u32, patience: &Patience) -> Self {
         Self {
@@ -128,13 +142,16 @@ pub fn patches(member: &Member<'_>) -> Result<Vec<Patch>, serde_yaml::Error> {
         for container in static_pods(member) {
             let name = format!("{}0+strategic.yaml", container.name);
             let patch = PodPatch { spec: PodSpec { containers: vec![container] } };
-            patches.push(Patch { name, content: serde_yaml::to_string(&patch)? });
+            patches.push(Patch { name, content: yaml::to_string(&patch)? });
         }
     }
     if member.version().patches_kubelet_configuration() {
+        let mut configuration = serde_yaml::to_value(kubelet::configuration(member))?;
+        member.cluster.kubelet.merge_into(&mut configuration);
+        member.node.kubelet.merge_into(&mut configuration);
         patches.push(Patch {
             name: "kubeletconfiguration0+strategic.yaml".into(),
-            content: serde_yaml::to_string(&kubelet::configuration(member))?,
+            content: yaml::to_string(&configuration)?,
         });
     }
     Ok(patches)
@@ -144,10 +161,12 @@ pub fn patches(member: &Member<'_>) -> Result<Vec<Patch>, serde_yaml::Error> {
 fn static_pods(member: &Member<'_>) -> Vec<Container> {
     let patience = member.patience();
     let is_patient = patience != Performance::Fast.patience();
+    let asked = member.version().static_pods_with_readiness();
     let watched = |name: &str, env: Vec<Variable>| Container {
         name: name.into(),
         env,
         liveness_probe: is_patient.then(|| Probe::lasting(patience.hang, patience)),
+        readiness_probe: (is_patient && asked.contains(&name)).then(|| Probe::rare(patience)),
         startup_probe: is_patient.then(|| Probe::lasting(patience.start, patience)),
     };
     let mut containers: Vec<_> = API_CLIENTS.map(|name| watched(name, http2_variables(patience))).into();

@@ -24,7 +24,7 @@ fn check(name: &str, text: &str, hostname: &str) {
     } else {
         kubeadm::join(&member, TOKEN, CA_HASH)
     };
-    let rendered = kubeadm::render(&documents).unwrap();
+    let rendered = kubeadm::render(&documents, &cluster).unwrap();
     assert_eq!(kubeadm::parse(&rendered).unwrap(), documents, "{name}: read back");
     let mut golden = rendered;
     for argument in kubeadm::arguments(&member) {
@@ -65,6 +65,26 @@ nodes:
   - { hostname: master, board: virt-arm64, role: master, address: 10.0.3.1/24, taints: [] }
   - { hostname: worker, board: virt-arm64, address: 10.0.3.2/24, labels: { home.example/raid: 'true' } }";
 
+const BOTH: &str = "
+networking:
+  pod-subnet: [10.244.0.0/16, 'fd00:10:244::/56']
+  service-subnet: [10.96.0.0/12, 'fd00:10:96::/112']
+nodes:
+  - { hostname: m, board: rpi4, role: master, address: 192.168.1.10/24, second-address: 'fd00:1::10/64' }";
+
+const IPV6: &str = "
+networking: { pod-subnet: 'fd00:10:244::/56', service-subnet: 'fd00:10:96::/112' }
+nodes:
+  - { hostname: m, board: rpi4, role: master, address: 'fd00:1::10/64' }
+  - { hostname: w, board: rpi4 }";
+
+#[test]
+fn both_families_and_ipv6_alone() {
+    check("dual-stack-master.yaml", BOTH, "m");
+    check("ipv6-master.yaml", IPV6, "m");
+    check("ipv6-worker.yaml", IPV6, "w");
+}
+
 #[test]
 fn single_master() {
     check("single-master.yaml", SINGLE, "k8s-master-1");
@@ -77,12 +97,12 @@ fn worker() {
 
 #[test]
 fn schedulable_master_with_labels_and_raid() {
-    check("schedulable-master.yaml", HOME, "k8s-master-1");
+    check("schedulable-master.yaml", &HOME, "k8s-master-1");
 }
 
 #[test]
 fn armv7_worker_on_1_26() {
-    check("armv7-worker.yaml", HOME, "k8s-worker-1");
+    check("armv7-worker.yaml", &HOME, "k8s-worker-1");
 }
 
 #[test]
@@ -129,7 +149,7 @@ nodes:
 #[test]
 fn nothing_is_ignored_that_the_board_does_not_need() {
     for (text, hostname, ignored) in
-        [(SINGLE, "k8s-master-1", &[][..]), (HA, "k8s-master-3", &["Mem"]), (HOME, "k8s-worker-2", &[])]
+        [(SINGLE, "k8s-master-1", &[][..]), (HA, "k8s-master-3", &["Mem"]), (&HOME, "k8s-worker-2", &[])]
     {
         let cluster = cluster(text);
         let member = Member::new(&cluster, hostname, &boards).unwrap();
@@ -159,7 +179,7 @@ nodes:
                 } else {
                     kubeadm::join(&member, TOKEN, CA_HASH)
                 };
-                let told = kubeadm::render(&documents).unwrap().contains(kubeadm::PATCHES)
+                let told = kubeadm::render(&documents, &cluster).unwrap().contains(kubeadm::PATCHES)
                     || !kubeadm::arguments(&member).is_empty();
                 assert_eq!(told, !patches(&member).unwrap().is_empty(), "{release} {board} {hostname}");
             }

@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn cut_secrets(cut in 0usize..4000) {
-        let home = cluster(HOME);
+        let home = cluster(&HOME);
         let text = SECRETS.with(String::clone);
         let half = text.get(..cut.min(text.len().saturating_sub(2))).unwrap();
         prop_assert!(Secrets::from_yaml(half, &home).is_err());
@@ -103,7 +103,7 @@ proptest! {
 
 thread_local! {
     static SECRETS: String = {
-        let secrets = Secrets::generate(&cluster(HOME), Lifetime::generous(0), &mut random(3)).unwrap();
+        let secrets = Secrets::generate(&cluster(&HOME), Lifetime::generous(0), &mut random(3)).unwrap();
         secrets.to_yaml().unwrap().reveal().to_owned()
     };
 }

@@ -30,7 +30,7 @@ const DEBIAN: Runtime<'_> = Runtime { series: Series::One, plugins: containerd::
 
 /// Home without what has to be fetched.
 fn home() -> Cluster {
-    let mut home = cluster(HOME);
+    let mut home = cluster(&HOME);
     home.add_ons = cluster("add-ons: { network: none }").add_ons;
     home
 }
@@ -103,7 +103,6 @@ fn what_is_secret_is_marked_and_for_root_only() {
     let secrets = secrets(&ha);
     let texts = [
         &secrets.bootstrap_token,
-        &secrets.certificate_key,
         &secrets.ca.key,
         &secrets.front_proxy_ca.key,
         &secrets.etcd_ca.key,
@@ -183,25 +182,19 @@ fn containerds_configuration_is_toml_in_the_form_of_its_series() {
     // Python's own reader is the judge.
     const READ: &str = "import sys, tomllib; print(tomllib.load(open(sys.argv[1], 'rb')))";
     let folder = tempfile::tempdir().unwrap();
-    for (series, version, runtime) in [
-        (Series::One, "'version': 2", "io.containerd.grpc.v1.cri"),
-        (Series::Two, "'version': 3", "io.containerd.cri.v1.runtime"),
+    for (series, version, runtime, plugins) in [
+        (Series::One, "'version': 2", "io.containerd.grpc.v1.cri", "'bin_dir': '/opt/cni/bin'"),
+        (Series::Two, "'version': 3", "io.containerd.cri.v1.runtime", "'bin_dirs': ['/opt/cni/bin']"),
     ] {
         let path = folder.path().join("config.toml");
         let runtime_settings = Runtime { series, plugins: containerd::KUBERNETES_PLUGINS };
-        let text = containerd::config(runtime_settings, "registry.k8s.io/pause:3.9");
+        let text = containerd::config(runtime_settings, "registry.k8s.io/pause:3.9", false);
         compare(&format!("containerd-{series:?}.toml").to_lowercase(), &text);
         fs::write(&path, text).unwrap();
         let output = Command::new("python3").args(["-c", READ]).arg(&path).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let read = String::from_utf8(output.stdout).unwrap();
-        for expected in [
-            version,
-            runtime,
-            "'SystemdCgroup': True",
-            "registry.k8s.io/pause:3.9",
-            "'bin_dir': '/opt/cni/bin'",
-        ] {
+        for expected in [version, runtime, "'SystemdCgroup': True", "registry.k8s.io/pause:3.9", plugins] {
             assert!(read.contains(expected), "{expected} is not in {read}");
         }
     }
@@ -217,6 +210,22 @@ fn with_docker_the_kubelets_side_of_it_is_told_of_socket_and_pause_image() {
     let settings = content(&files, docker::PATH);
     assert_eq!(settings.lines().last(), Some("PAUSE_IMAGE=registry.k8s.io/pause:3.10.2"));
     assert!(files.iter().all(|file| file.path != containerd::PATH), "its containerd is not the kubelet's");
+}
+
+#[test]
+fn a_node_routes_ipv6_where_pods_have_such_addresses() {
+    let with = |pods: &str, services: &str| {
+        cluster(&format!(
+            "networking: {{ pod-subnet: {pods}, service-subnet: {services} }}\nadd-ons: {{ network: none }}\n\
+             nodes: [{{ hostname: m, board: rpi4, role: master }}, {{ hostname: nas, board: rpi1, role: base }}]"
+        ))
+    };
+    let path = "/etc/sysctl.d/90-imgforge-ipv6.conf";
+    let both = with("[10.244.0.0/16, 'fd00:10:244::/56']", "[10.96.0.0/12, 'fd00:10:96::/112']");
+    assert!(content(&files(&both, "m", None), path).contains("net.ipv6.conf.all.forwarding = 1\n"));
+    assert!(files(&both, "nas", None).is_empty());
+    let v4 = files(&with("10.244.0.0/16", "10.96.0.0/12"), "m", None);
+    assert!(v4.iter().all(|file| file.path != path));
 }
 
 #[test]
@@ -252,7 +261,7 @@ fn an_old_kubelet_does_not_get_a_new_containerd() {
 
 #[test]
 fn what_cannot_be_made_is_told() {
-    let home = cluster(HOME);
+    let home = cluster(&HOME);
     let error = |hostname| Member::new(&home, hostname, &boards).unwrap_err().to_string();
     assert_eq!(error("nobody"), "the cluster home has no node `nobody`; add it to the cluster file");
     let member = Member::new(&home, "k8s-master-1", &boards).unwrap();

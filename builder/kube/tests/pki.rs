@@ -13,6 +13,7 @@ use common::{HOME, cluster, random};
 use imgforge_kube::{
     kubeconfig::Kubeconfig,
     pki::{CertifiedKey, Error, Lifetime, Secrets},
+    version::Version,
 };
 use tempfile::TempDir;
 
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 const NOW: i64 = 1_767_225_600;
 
 fn secrets() -> Secrets {
-    Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(1)).unwrap()
+    Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(1)).unwrap()
 }
 
 fn openssl(arguments: &[&str]) -> Output {
@@ -74,7 +75,7 @@ fn openssl_accepts_what_the_authority_signed_in_1970_and_in_2055() {
 #[test]
 fn another_clusters_authority_is_not_accepted() {
     let (ours, theirs) =
-        (secrets(), Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(2)).unwrap());
+        (secrets(), Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(2)).unwrap());
     assert!(!verify(&theirs, &ours.admin, NOW).status.success());
 }
 
@@ -122,6 +123,21 @@ fn clients_are_named_as_kubernetes_expects() {
     let current = cluster("kubernetes: 1.36.4");
     let current = Secrets::generate(&current, Lifetime::generous(NOW), &mut random(1)).unwrap();
     assert!(subject(&current.admin).contains("O = kubeadm:cluster-admins, CN = kubernetes-admin"));
+    assert_eq!(current.admin_of(Version::new(36, 4)).unwrap(), current.admin);
+
+    // The cluster file went back to a release that knows no such group.
+    let older = current.admin_of(Version::new(26, 15)).unwrap();
+    assert!(subject(&older).contains("O = system:masters, CN = kubernetes-admin"));
+    assert_eq!((&older.key, &older), (&current.admin.key, &current.admin_of(Version::new(26, 15)).unwrap()));
+    let files = Files::new(&[("ca.crt", &current.ca.certificate), ("client.crt", &older.certificate)]);
+    let verified = says(&["verify", "-CAfile", &files.path("ca.crt"), &files.path("client.crt")]);
+    assert!(verified.ends_with("OK\n"), "{verified}");
+}
+
+#[test]
+fn a_file_with_the_key_that_nothing_uses_is_read() {
+    let text = secrets().to_yaml().unwrap().reveal().to_owned() + "certificate-key: '00'\n";
+    assert_eq!(Secrets::from_yaml(&text, &cluster(&HOME)).unwrap().ca, secrets().ca);
 }
 
 #[test]
@@ -146,14 +162,12 @@ fn the_service_account_key_is_a_pair() {
 #[test]
 fn the_file_is_read_back_and_depends_on_the_random_bytes_only() {
     let text = secrets().to_yaml().unwrap();
-    assert_eq!(Secrets::from_yaml(text.reveal(), &cluster(HOME)).unwrap(), secrets());
+    assert_eq!(Secrets::from_yaml(text.reveal(), &cluster(&HOME)).unwrap(), secrets());
     assert_eq!(secrets().to_yaml().unwrap(), text);
-    let other = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(2)).unwrap();
-    for (ours, theirs) in [
-        (&secrets().bootstrap_token, &other.bootstrap_token),
-        (&secrets().certificate_key, &other.certificate_key),
-        (&secrets().ca.key, &other.ca.key),
-    ] {
+    let other = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(2)).unwrap();
+    for (ours, theirs) in
+        [(&secrets().bootstrap_token, &other.bootstrap_token), (&secrets().ca.key, &other.ca.key)]
+    {
         assert_ne!(ours, theirs);
     }
 }
@@ -177,7 +191,7 @@ fn no_two_keys_of_a_cluster_are_the_same() {
 #[test]
 fn tokens_have_the_form_kubernetes_wants() {
     for seed in 0..12 {
-        let secrets = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut random(seed)).unwrap();
+        let secrets = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(seed)).unwrap();
         let token = secrets.bootstrap_token.reveal();
         let (id, secret) = token.split_once('.').unwrap();
         assert_eq!((id.len(), secret.len()), (6, 16));
@@ -188,7 +202,7 @@ fn tokens_have_the_form_kubernetes_wants() {
 #[test]
 fn files_of_others_and_damaged_ones_are_refused() {
     let text = secrets().to_yaml().unwrap();
-    let read = |text: &str| Secrets::from_yaml(text, &cluster(HOME)).unwrap_err();
+    let read = |text: &str| Secrets::from_yaml(text, &cluster(&HOME)).unwrap_err();
     let other = Secrets::from_yaml(text.reveal(), &cluster("name: office")).unwrap_err();
     assert_eq!(other, Error::OtherCluster { wanted: "office".into(), found: "home".into() });
 
@@ -214,7 +228,7 @@ fn errors_and_debug_output_show_no_secret() {
     let secrets = secrets();
     let shown = format!("{secrets:?}");
     assert!(!shown.contains("PRIVATE KEY") && !shown.contains(secrets.bootstrap_token.reveal()));
-    let error = Secrets::from_yaml("bootstrap-token: [hunter2]", &cluster(HOME)).unwrap_err();
+    let error = Secrets::from_yaml("bootstrap-token: [hunter2]", &cluster(&HOME)).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
 
@@ -222,7 +236,7 @@ fn errors_and_debug_output_show_no_secret() {
 fn randomness_that_is_none_is_an_error_and_no_endless_loop() {
     for byte in [0x00, 0xff] {
         let mut stuck = |buffer: &mut [u8]| buffer.fill(byte);
-        let result = Secrets::generate(&cluster(HOME), Lifetime::generous(NOW), &mut stuck);
+        let result = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut stuck);
         assert_eq!(result.unwrap_err(), Error::Random);
     }
 }

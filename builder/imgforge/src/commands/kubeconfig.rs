@@ -24,7 +24,9 @@ pub fn run(args: &KubeconfigArgs, settings: &Settings, console: &Console) -> Res
 
 fn write(file: &ClusterFile<'_>, cluster_path: &Path, output: &Path) -> Result<(), cluster::Error> {
     let no_master = || cluster::Error::NoMaster { path: cluster_path.to_owned() };
-    let kubeconfig = Kubeconfig::admin(file.cluster(), &file.secrets()?).ok_or_else(no_master)?;
+    let unusable = |source| cluster::Error::Secrets { path: cluster_path.to_owned(), source };
+    let kubeconfig = Kubeconfig::admin(file.cluster(), &file.secrets()?).map_err(unusable)?;
+    let kubeconfig = kubeconfig.ok_or_else(no_master)?;
     let failed = |source| cluster::Error::Io { what: "write", path: output.to_owned(), source };
     let text = kubeconfig.to_yaml().map_err(|error| failed(std::io::Error::other(error)))?;
     let unwritten = |error| failed(std::io::Error::other(error));

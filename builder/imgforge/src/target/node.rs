@@ -51,6 +51,9 @@ pub struct Node {
 pub struct Address {
     /// The address with its network's prefix: `192.168.1.10/24`.
     pub address: Cidr,
+    /// A second address, of the other family: `fd00:1::10/64`.
+    #[serde(default)]
+    pub second: Option<Cidr>,
     /// The router.
     #[serde(default)]
     pub gateway: Option<IpAddr>,

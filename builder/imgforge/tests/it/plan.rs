@@ -302,6 +302,19 @@ fn a_unit_that_is_nowhere_cannot_be_enabled() {
 }
 
 #[test]
+fn a_second_address_is_written_beside_the_first() {
+    let node = "address: { address: 192.168.1.10/24, second: 'fd00:1::10/64' }";
+    let raspberry = plan_of(&request("rpi4", Role::Base, node));
+    let network = text(&raspberry, Volume::Root, "/etc/systemd/network/05-imgforge.network");
+    assert!(network.ends_with("[Network]\nAddress=192.168.1.10/24\nAddress=fd00:1::10/64\n"), "{network}");
+    let connection = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+    let keyfile = text(&raspberry, Volume::Root, connection);
+    let sections =
+        "[ipv4]\nmethod=manual\naddress1=192.168.1.10/24\n\n[ipv6]\nmethod=manual\naddress1=fd00:1::10/64\n";
+    assert!(keyfile.ends_with(sections), "{keyfile}");
+}
+
+#[test]
 fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
     let node = "address: { address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1, 9.9.9.9] }\n\
                 time-servers: [ntp.home, 192.168.1.1]";

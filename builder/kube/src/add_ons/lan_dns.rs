@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use super::Error;
 use crate::{
-    cluster::{Cluster, LanDns},
-    images,
+    cluster::{Cluster, Family, LanDns},
+    images, yaml,
 };
 
 /// Applied after the addresses.
@@ -16,11 +16,17 @@ pub const FILE: &str = "91-lan-dns.yaml";
 /// The manifest.
 pub fn manifest(cluster: &Cluster, settings: &LanDns) -> Result<String, Error> {
     let tag = cluster.coredns_tag().ok_or(Error::UnknownImage { version: cluster.kubernetes })?;
-    let image = images::coredns(cluster.kubernetes, tag);
+    let image = yaml::word(&images::coredns(cluster.kubernetes, tag));
     let upstream = if settings.upstream.is_empty() { &cluster.lan.dns } else { &settings.upstream };
     let upstream = upstream.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ");
     let LanDns { address, domain, .. } = settings;
+    // A Service has an address of the cluster's first family unless it asks for another.
+    let family = Family::of(*address);
+    let families =
+        if family == cluster.family() { String::new() } else { format!("\n  ipFamilies: [{family}]") };
     let cluster_domain = &cluster.networking.dns_domain;
+    // Other names below the domain are the network's own, from the release on that can pass them on.
+    let fallthrough = if passes_on(tag) { " {\n            fallthrough\n        }" } else { "" };
     Ok(format!(
         r#"# Made by imgforge: names of Services below {domain}, everything else asked of {upstream}.
 apiVersion: v1
@@ -59,7 +65,7 @@ data:
         health
         ready
         kubernetes {cluster_domain}
-        k8s_external {domain}
+        k8s_external {domain}{fallthrough}
         forward . {upstream}
         cache 30
         loop
@@ -102,13 +108,22 @@ metadata:
   namespace: lan-dns
   annotations: {{ metallb.io/loadBalancerIPs: "{address}" }}
 spec:
-  type: LoadBalancer
+  type: LoadBalancer{families}
   selector: {{ app: lan-dns }}
   ports:
     - {{ name: dns, port: 53, protocol: UDP }}
     - {{ name: dns-tcp, port: 53, protocol: TCP }}
 "#
     ))
+}
+
+/// Whether the CoreDNS of `tag` (`v1.14.2`) has `fallthrough` for names of Services: since 1.11.
+fn passes_on(tag: &str) -> bool {
+    let mut numbers = tag.trim_start_matches('v').split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 11),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -136,9 +151,21 @@ mod tests {
         let objects = objects(&format!("lan: {{ dns: [192.168.1.1, 192.168.1.2] }}\n{SETTINGS}"));
         let corefile = object(&objects, "ConfigMap")["data"]["Corefile"].as_str().unwrap();
         assert!(corefile.contains("forward . 192.168.1.1 192.168.1.2\n"), "{corefile}");
-        assert!(corefile.contains("k8s_external home.example\n"), "{corefile}");
+        assert!(
+            corefile.contains("    k8s_external home.example {\n        fallthrough\n    }\n"),
+            "{corefile}"
+        );
         let service = object(&objects, "Service");
         assert_eq!(service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"], "192.168.1.240");
+    }
+
+    #[test]
+    fn its_address_may_be_of_the_clusters_second_family() {
+        let both = "networking: { pod-subnet: [10.244.0.0/16, 'fd00:10:244::/56'] }";
+        let settings = SETTINGS.replace("192.168.1.240", "'fd00:1::f0'");
+        let upstream = "lan: { dns: [192.168.1.1] }";
+        let objects = objects(&format!("{both}\n{upstream}\n{settings}"));
+        assert_eq!(object(&objects, "Service")["spec"]["ipFamilies"][0], "IPv6");
     }
 
     #[test]
@@ -146,5 +173,7 @@ mod tests {
         let objects = objects(&format!("kubernetes: 1.26.15\nimages: {{ coredns: v1.9.3 }}\n{SETTINGS}"));
         let container = &object(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["image"], "registry.k8s.io/coredns/coredns:v1.9.3");
+        let corefile = object(&objects, "ConfigMap")["data"]["Corefile"].as_str().unwrap();
+        assert!(!corefile.contains("fallthrough"), "1.9.3 does not know it: {corefile}");
     }
 }

@@ -5,7 +5,10 @@
 use serde::Serialize;
 
 use super::Error;
-use crate::cluster::{Cluster, Monitoring};
+use crate::{
+    cluster::{Cluster, Monitoring},
+    yaml,
+};
 
 /// Applied after the addresses.
 pub const FILE: &str = "92-monitoring.yaml";
@@ -43,7 +46,7 @@ pub fn manifest(cluster: &Cluster, settings: &Monitoring) -> Result<String, Erro
         prometheus.push_str(
             "alerting:\n  alertmanagers:\n    - static_configs: [{ targets: ['alertmanager:9093'] }]\n",
         );
-        let config = serde_yaml::to_string(&Alerts::to(receiver)).map_err(write)?;
+        let config = yaml::to_string(&Alerts::to(receiver)).map_err(write)?;
         objects.push(include_str!("monitoring/alertmanager.yaml").to_owned());
         objects.push(config_map("alertmanager", &[("alertmanager.yaml", &config)]));
     }
@@ -51,7 +54,7 @@ pub fn manifest(cluster: &Cluster, settings: &Monitoring) -> Result<String, Erro
     objects.push(config_map("prometheus", &[("prometheus.yaml", &prometheus), ("rules.yaml", rules)]));
     let manifest = objects.join("---\n");
     Ok(manifest
-        .replace("@NODE@", node)
+        .replace("@NODE@", &yaml::word(node))
         .replace("@DAYS@", &settings.days.to_string())
         .replace("@FOLDER@", FOLDER))
 }
@@ -148,6 +151,15 @@ mod tests {
         assert_eq!(pod["nodeSelector"]["kubernetes.io/hostname"], "w");
         let arguments = serde_yaml::to_string(&pod["containers"][0]["args"]).unwrap();
         assert!(arguments.contains("retention.time=30d"), "{arguments}");
+    }
+
+    #[test]
+    fn a_node_may_be_called_by_a_number() {
+        let cluster = Cluster {
+            nodes: vec![crate::cluster::Node { hostname: "017".into(), ..Default::default() }],
+            ..cluster("{ node: '017' }")
+        };
+        assert!(text(&cluster).contains("nodeSelector: { kubernetes.io/hostname: '017' }"));
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! Names of labels and taints. <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>
 
-use super::is_dns_name;
+use super::{Context, Found, Rule, is_dns_name};
+
+pub const RULES: &[Rule] = &[
+    Rule::error("label", "a label has a name and a value as Kubernetes takes them", label),
+    Rule::error("label-reserved", "a node gives itself no label in a domain of Kubernetes", label_reserved),
+    Rule::error("taint", "a taint has a name and a value as Kubernetes takes them", taint),
+];
 
 /// Names in reserved domains that a kubelet may still give its own node (IsKubeletLabel in
 /// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go>).
@@ -21,8 +27,39 @@ const ALLOWED: [&str; 11] = [
 /// Domains in which a kubelet may use any name.
 const ALLOWED_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
 
+fn label(context: &Context<'_>) -> Vec<Found> {
+    let labels = context.nodes().flat_map(|at| at.node.labels.iter().map(move |label| (at, label)));
+    let bad = labels.filter(|(_, (key, value))| !is_key(key) || !is_value(value));
+    bad.map(|(at, (key, value))| Found::new(at.path("labels"), format!("`{key}: {value}` is no label")))
+        .collect()
+}
+
+fn label_reserved(context: &Context<'_>) -> Vec<Found> {
+    let labels = context.nodes().flat_map(|at| at.node.labels.keys().map(move |key| (at, key)));
+    let reserved = labels.filter_map(|(at, key)| Some((at, key, reserved(key).filter(|_| is_key(key))?)));
+    reserved
+        .map(|(at, key, message)| {
+            let name = key.rsplit('/').next().unwrap_or(key);
+            Found::new(at.path("labels"), message)
+                .suggest(format!("use a domain of your own, such as home.example/{name}"))
+        })
+        .collect()
+}
+
+fn taint(context: &Context<'_>) -> Vec<Found> {
+    let taints = context.nodes().flat_map(|at| {
+        at.node.taints.iter().flatten().enumerate().map(move |(number, taint)| (at, number, taint))
+    });
+    let bad = taints.filter(|(_, _, taint)| !is_key(&taint.key) || !is_value(&taint.value));
+    bad.map(|(at, number, taint)| {
+        let message = format!("`{}={}` is no taint", taint.key, taint.value);
+        Found::new(at.path(format!("taints[{number}]")), message)
+    })
+    .collect()
+}
+
 /// Why a kubelet may not give its node the label `key`, if so.
-pub fn reserved(key: &str) -> Option<String> {
+fn reserved(key: &str) -> Option<String> {
     let (domain, _) = key.split_once('/')?;
     let within =
         |parent: &str| domain == parent || domain.strip_suffix(parent).is_some_and(|d| d.ends_with('.'));
@@ -33,7 +70,7 @@ pub fn reserved(key: &str) -> Option<String> {
 }
 
 /// Whether `key` is a name with an optional domain before it.
-pub fn is_key(key: &str) -> bool {
+fn is_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((domain, name)) => is_dns_name(domain) && is_name(name),
         None => is_name(key),
@@ -41,7 +78,7 @@ pub fn is_key(key: &str) -> bool {
 }
 
 /// Whether `value` may be the value of a label or taint.
-pub fn is_value(value: &str) -> bool {
+fn is_value(value: &str) -> bool {
     value.is_empty() || is_name(value)
 }
 

@@ -5,16 +5,17 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::Subnets;
 use crate::text;
 
 /// Addresses inside the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Networking {
-    /// Addresses of pods; each node takes a /24 of it.
-    pub pod_subnet: Cidr,
-    /// Addresses of Services.
-    pub service_subnet: Cidr,
+    /// Addresses of pods; each node takes a /24 of it, or a /64. With a network of each family, pods have both.
+    pub pod_subnet: Subnets,
+    /// Addresses of Services; of the same families in the same order.
+    pub service_subnet: Subnets,
     /// Domain of the names inside the cluster.
     pub dns_domain: String,
     /// How Services are made to work on the nodes; the default is kube-proxy's own choice.
@@ -25,8 +26,8 @@ impl Default for Networking {
     /// kubeadm's defaults, and Flannel's for the pods.
     fn default() -> Self {
         Self {
-            pod_subnet: Cidr { address: [10, 244, 0, 0].into(), prefix: 16 },
-            service_subnet: Cidr { address: [10, 96, 0, 0].into(), prefix: 12 },
+            pod_subnet: Cidr { address: [10, 244, 0, 0].into(), prefix: 16 }.into(),
+            service_subnet: Cidr { address: [10, 96, 0, 0].into(), prefix: 12 }.into(),
             dns_domain: "cluster.local".into(),
             proxy_mode: None,
         }
@@ -51,6 +52,31 @@ pub struct Lan {
     pub gateway: Option<IpAddr>,
     /// Name servers.
     pub dns: Vec<IpAddr>,
+}
+
+/// Version of the Internet protocol that an address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Addresses of 32 bits.
+    V4,
+    /// Addresses of 128 bits.
+    V6,
+}
+
+impl Family {
+    /// The family of `address`.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        })
+    }
 }
 
 /// An address with the length of its network's prefix: `192.168.1.10/24`.
@@ -78,6 +104,19 @@ impl Cidr {
             IpAddr::V6(v6) => IpAddr::from((v6.to_bits() & leading_ones_128(kept)).to_be_bytes()),
         };
         Cidr { address, prefix: self.prefix }
+    }
+
+    /// The network's last address: all bits after the prefix are 1. In IPv4 it means everybody.
+    pub fn last(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(v4) => (v4.to_bits() | !leading_ones_32(self.prefix)).to_be_bytes().into(),
+            IpAddr::V6(v6) => (v6.to_bits() | !leading_ones_128(self.prefix)).to_be_bytes().into(),
+        }
+    }
+
+    /// The addresses of the network.
+    pub fn range(&self) -> AddressRange {
+        AddressRange { first: self.network().address, last: self.last() }
     }
 
     /// Whether `address` is in the network.
@@ -154,9 +193,22 @@ pub struct AddressRange {
 pub struct InvalidRange(String);
 
 impl AddressRange {
+    /// Whether the two ranges share an address.
+    pub fn overlaps(&self, other: &AddressRange) -> bool {
+        Family::of(self.first) == Family::of(other.first)
+            && self.first <= other.last
+            && other.first <= self.last
+    }
+
     /// Whether `address` is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         (self.first..=self.last).contains(&address)
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
     }
 }
 
@@ -181,7 +233,7 @@ impl<'de> Deserialize<'de> for AddressRange {
 
 impl From<AddressRange> for String {
     fn from(range: AddressRange) -> String {
-        format!("{}-{}", range.first, range.last)
+        range.to_string()
     }
 }
 
@@ -207,6 +259,9 @@ mod tests {
         assert_eq!(cidr("192.168.1.10/0").network(), cidr("0.0.0.0/0"));
         assert_eq!(cidr("192.168.1.10/32").network(), cidr("192.168.1.10/32"));
         assert_eq!(cidr("fd00::1/64").network(), cidr("fd00::/64"));
+        assert_eq!(cidr("192.168.1.10/24").last().to_string(), "192.168.1.255");
+        assert_eq!(cidr("fd00::1/64").last().to_string(), "fd00::ffff:ffff:ffff:ffff");
+        assert_eq!(cidr("10.0.0.0/0").last().to_string(), "255.255.255.255");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use imgforge_spec::Role;
 
-use super::{Cidr, Interface, Runtime};
+use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
 
 /// One board with its card.
@@ -51,6 +51,9 @@ pub struct Node {
     /// Static address with its network's prefix: `192.168.1.10/24`; unset: DHCP.
     #[serde(default)]
     pub address: Option<Cidr>,
+    /// A second static address, of the other family, in a cluster with both: `fd00:1::10/64`.
+    #[serde(default)]
+    pub second_address: Option<Cidr>,
     /// The network card that has the address, by its name or hardware address; unset: the wired one, of which the board
     /// then must have no other.
     #[serde(default)]
@@ -67,9 +70,30 @@ pub struct Node {
     /// Files to put in.
     #[serde(default)]
     pub files: Vec<ExtraFile>,
+    /// Fields of its kubelet's configuration, besides the cluster's; Kubernetes 1.25 and newer.
+    #[serde(default)]
+    pub kubelet: Fields,
+    /// Rules of `imgforge cluster check` that are overruled for this node, by their names. It is still said.
+    #[serde(default)]
+    pub allow: Vec<String>,
 }
 
 impl Node {
+    /// Its static addresses, that of the cluster's first family before the other.
+    pub fn addresses(&self) -> impl Iterator<Item = Cidr> {
+        self.address.into_iter().chain(self.second_address)
+    }
+
+    /// Whether any pod may run there: a master does not let it unless its taints are given.
+    pub fn is_schedulable(&self) -> bool {
+        let lets = |taint: &Taint| taint.effect == TaintEffect::PreferNoSchedule;
+        match (&self.taints, self.role) {
+            (Some(taints), Role::Master | Role::Worker) => taints.iter().all(lets),
+            (None, Role::Worker) => true,
+            (None, Role::Master) | (_, Role::Base) => false,
+        }
+    }
+
     /// Whether what is written below `path` lands on a disk of its own rather than on the card.
     pub fn has_disk_for(&self, path: &str) -> bool {
         let holds = |target: &str| {

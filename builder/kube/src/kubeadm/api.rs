@@ -76,7 +76,7 @@ pub struct ClusterConfiguration {
     /// The scheduler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<Component>,
-    /// etcd, where its image is not kubeadm's choice.
+    /// etcd, where not all of it is kubeadm's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etcd: Option<Etcd>,
     /// CoreDNS, where its image is not kubeadm's choice.
@@ -229,6 +229,9 @@ pub struct ApiServer {
     /// Names and addresses it is reached by, besides those kubeadm knows.
     #[serde(rename = "certSANs")]
     pub cert_sans: Vec<String>,
+    /// Options of its command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Args>,
     /// How long it may take to start; up to v1beta3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_for_control_plane: Option<GoDuration>,
@@ -256,8 +259,12 @@ pub struct Etcd {
 pub struct LocalEtcd {
     /// Where its data lies.
     pub data_dir: String,
-    /// Tag of its image.
-    pub image_tag: String,
+    /// Options of its command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_args: Option<Args>,
+    /// Tag of its image, where it is not kubeadm's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
 }
 
 /// CoreDNS.

@@ -9,7 +9,7 @@ use super::{
     Timeouts, TokenDiscovery,
 };
 use crate::{
-    cluster::{Endpoint, ProxyMode},
+    cluster::{self, Endpoint, ProxyMode},
     kubelet,
     member::Member,
     patches::has_patches,
@@ -39,7 +39,7 @@ pub fn init(member: &Member<'_>, token: &str) -> Vec<Document> {
     };
     vec![
         Document::InitConfiguration(init),
-        Document::ClusterConfiguration(cluster(member, api)),
+        Document::ClusterConfiguration(cluster_configuration(member, api)),
         Document::KubeletConfiguration(KubeletConfiguration {
             api_version: KubeletConfiguration::API_VERSION.into(),
             cgroup_driver: Some("systemd".into()),
@@ -79,7 +79,7 @@ pub fn arguments(member: &Member<'_>) -> Vec<String> {
     }
 }
 
-fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
+fn cluster_configuration(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
     let networking = &member.cluster.networking;
     let patience = member.slowest_master.patience();
     let tags = member.cluster.told_tags();
@@ -96,18 +96,30 @@ fn cluster(member: &Member<'_>, api: KubeadmApi) -> ClusterConfiguration {
         },
         api_server: ApiServer {
             cert_sans: names(member),
+            extra_args: Args::new(api, member.cluster.api_server.extra_args.clone()),
             timeout_for_control_plane: (api < KubeadmApi::V1beta4).then_some(GoDuration(patience.start)),
         },
         controller_manager: component(api, controller_manager(member, patience)),
-        scheduler: component(api, leader_election(patience)),
-        etcd: tags
-            .etcd
-            .map(|image_tag| Etcd { local: LocalEtcd { data_dir: "/var/lib/etcd".into(), image_tag } }),
+        scheduler: component(api, with(leader_election(patience), &member.cluster.scheduler)),
+        etcd: etcd(api, tags.etcd, &member.cluster.etcd),
         dns: tags.coredns.map(|image_tag| Dns { image_tag }),
         encryption_algorithm,
         certificate_validity_period: (api >= KubeadmApi::V1beta4).then_some(CERTIFICATE_VALIDITY),
         feature_gates,
     }
+}
+
+/// Nothing where all of it is kubeadm's choice.
+fn etcd(api: KubeadmApi, image_tag: Option<String>, told: &cluster::Component) -> Option<Etcd> {
+    let extra_args = Args::new(api, told.extra_args.clone());
+    let is_told = extra_args.is_some() || image_tag.is_some();
+    is_told.then(|| Etcd { local: LocalEtcd { data_dir: "/var/lib/etcd".into(), extra_args, image_tag } })
+}
+
+/// Our options, and those that the file passes on, which go before.
+fn with(mut options: BTreeMap<String, String>, told: &cluster::Component) -> BTreeMap<String, String> {
+    options.extend(told.extra_args.clone());
+    options
 }
 
 /// Elliptic curves: making RSA keys takes a slow board minutes, and each TLS handshake is dearer.
@@ -125,7 +137,7 @@ fn names(member: &Member<'_>) -> Vec<String> {
     let mut names = vec![member.endpoint.host.clone()];
     for master in member.cluster.masters() {
         names.push(master.hostname.clone());
-        names.extend(master.address.map(|own| own.address.to_string()));
+        names.extend(master.addresses().map(|own| own.address.to_string()));
     }
     names.extend(["localhost".into(), "127.0.0.1".into()]);
     let mut unique: Vec<String> = Vec::new();
@@ -147,7 +159,7 @@ fn controller_manager(member: &Member<'_>, patience: &Patience) -> BTreeMap<Stri
         // A busy board reports late; by default its pods would be moved after 40 or 50 s.
         options.insert("node-monitor-grace-period".into(), GoDuration(120).to_string());
     }
-    options
+    with(options, &member.cluster.controller_manager)
 }
 
 /// A leader that is slow to renew its lease ends its process. Kubernetes' proportions, 15 : 10 : 2, are kept.

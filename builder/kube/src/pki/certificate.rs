@@ -21,8 +21,12 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970, and kubeadm takes
-    /// the beginning of the authority's lifetime for everything it signs.
+    /// As long as the authority's: the last second that a certificate can name (RFC 5280, 4.1.2.5).
+    pub(super) const UNLIMITED: Self = Self { not_before: 0, not_after: 253_402_300_799 };
+
+    /// Thirty years from `now` on, and all time before: boards without a battery wake up in 1970. What kubeadm signs for
+    /// kubeconfigs begins with the authority, too; certificates of servers begin five minutes before the master's own
+    /// time in current releases.
     pub fn generous(now: i64) -> Self {
         const YEAR: i64 = 365 * 24 * 60 * 60;
         Self { not_before: 0, not_after: now.saturating_add(30 * YEAR) }
@@ -53,17 +57,15 @@ impl CertifiedKey {
         Ok(Self { certificate, key: key.to_pem()? })
     }
 
-    /// A new client of the API server, of a `group`, signed by the authority that is called `issuer` and has
+    /// A client of the API server that has `key` and is of a `group`, signed by the authority that is called `issuer` and has
     /// `issuer_key`.
     pub(super) fn client(
-        name: &str,
-        group: &str,
+        (name, group): (&str, &str),
         (issuer, issuer_key): (&str, PrivateKey),
         lifetime: Lifetime,
-        random: &mut Random<'_>,
+        key: PrivateKey,
     ) -> Result<Self, Error> {
         let issuer = Issuer::new(params(issuer, None, lifetime, &issuer_key)?, issuer_key);
-        let key = PrivateKey::generate(random)?;
         let mut params = params(name, Some(group), lifetime, &key)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
@@ -71,6 +73,12 @@ impl CertifiedKey {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &issuer).map_err(|reason| encode(name, reason))?.pem();
         Ok(Self { certificate, key: key.to_pem()? })
+    }
+
+    /// Whether the certificate names `group`: nothing else in it is written like one.
+    pub(super) fn is_of(&self, group: &str) -> bool {
+        let names = |der: &[u8]| der.windows(group.len()).any(|window| window == group.as_bytes());
+        Document::from_pem(&self.certificate).is_ok_and(|(_, document)| names(document.as_bytes()))
     }
 
     /// Checks that the key is one and the certificate about its public half; `part` is where they stand in the

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CertifiedKey, Error, Lifetime, Random, Secret, key::PrivateKey};
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, version::Version};
 
 /// Names of the authorities, as kubeadm has them: <https://kubernetes.io/docs/setup/best-practices/certificates/>.
 const CLUSTER_CA: &str = "kubernetes";
 const FRONT_PROXY_CA: &str = "front-proxy-ca";
 const ETCD_CA: &str = "etcd-ca";
+
+/// The administrator's name, as kubeadm has it.
+const ADMIN: &str = "kubernetes-admin";
 
 /// The group that may do everything, whatever the cluster's rules say.
 const MASTERS: &str = "system:masters";
@@ -21,9 +24,9 @@ pub struct Secrets {
     pub cluster: String,
     /// Lets nodes join: `[a-z0-9]{6}.[a-z0-9]{16}`.
     pub bootstrap_token: Secret,
-    /// Encrypts certificates that kubeadm uploads: 64 hexadecimal digits. Images carry the certificates, so it is
-    /// only for masters that people add by hand.
-    pub certificate_key: Secret,
+    /// Was made for masters that people add by hand, and used by nothing; old files have it.
+    #[serde(default, skip_serializing)]
+    certificate_key: Option<Secret>,
     /// Signs the certificates of API server and kubelets.
     pub ca: CertifiedKey,
     /// Signs those who extend the API.
@@ -57,18 +60,18 @@ impl Secrets {
             (authority(CLUSTER_CA)?, authority(FRONT_PROXY_CA)?, authority(ETCD_CA)?);
         let mut client = |name, group| {
             let issuer = (CLUSTER_CA, PrivateKey::from_pem("ca", &ca.key)?);
-            CertifiedKey::client(name, group, issuer, lifetime, random)
+            CertifiedKey::client((name, group), issuer, lifetime, PrivateKey::generate(random)?)
         };
         Ok(Self {
             cluster: cluster.name.clone(),
-            admin: client("kubernetes-admin", cluster.kubernetes.admin_group())?,
+            admin: client(ADMIN, cluster.kubernetes.admin_group())?,
             kube_vip: client("kube-vip", MASTERS)?,
             ca,
             front_proxy_ca,
             etcd_ca,
             service_account: ServiceAccount::generate(random)?,
             bootstrap_token: bootstrap_token(random)?,
-            certificate_key: certificate_key(random),
+            certificate_key: None,
         })
     }
 
@@ -92,6 +95,19 @@ impl Secrets {
         )))
     }
 
+    /// The administrator of a cluster of release `version`. Which group may do everything is the release's matter, and a
+    /// cluster's release may change after its secrets were made: then the key gets another certificate, the same each
+    /// time.
+    pub fn admin_of(&self, version: Version) -> Result<CertifiedKey, Error> {
+        let group = version.admin_group();
+        if self.admin.is_of(group) {
+            return Ok(self.admin.clone());
+        }
+        let issuer = (CLUSTER_CA, PrivateKey::from_pem("ca", &self.ca.key)?);
+        let key = PrivateKey::from_pem("admin", &self.admin.key)?;
+        CertifiedKey::client((ADMIN, group), issuer, Lifetime::UNLIMITED, key)
+    }
+
     /// What `kubeadm join` knows the cluster's authority by: `sha256:` and the hash of its public key.
     pub fn ca_pin(&self) -> Result<String, Error> {
         PrivateKey::from_pem("ca", &self.ca.key).map(|key| key.pin())
@@ -101,10 +117,6 @@ impl Secrets {
         let damaged = |part, problem| Err(Error::Damaged { part, problem });
         if !is_bootstrap_token(self.bootstrap_token.reveal()) {
             return damaged("bootstrap-token", "a token is 6 and 16 of a-z and 0-9 with a dot between them");
-        }
-        let certificate_key = self.certificate_key.reveal();
-        if certificate_key.len() != 64 || !certificate_key.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return damaged("certificate-key", "it has 64 hexadecimal digits");
         }
         let pairs = [
             ("ca", &self.ca),
@@ -152,12 +164,6 @@ fn characters(count: usize, random: &mut Random<'_>) -> Result<String, Error> {
         }
     }
     Err(Error::Random)
-}
-
-fn certificate_key(random: &mut Random<'_>) -> Secret {
-    let mut bytes = [0; 32];
-    random(&mut bytes);
-    Secret::new(imgforge_spec::Hex(&bytes).to_string())
 }
 
 fn is_bootstrap_token(text: &str) -> bool {

@@ -45,6 +45,16 @@ impl Version {
         self.minor >= 25
     }
 
+    /// The static pods that kubeadm gives a readiness probe, as far as that is known: where there is none, a patch of it
+    /// makes a pod that is refused.
+    pub fn static_pods_with_readiness(self) -> &'static [&'static str] {
+        match self.minor {
+            ..=21 => &[],
+            22..=35 => &["kube-apiserver"],
+            36.. => &["etcd", "kube-apiserver", "kube-scheduler"],
+        }
+    }
+
     /// Whether `kubeadm join` refuses where any static pod lies already:
     /// <https://github.com/kubernetes/kubernetes/pull/104942>.
     pub fn joins_without_static_pods_only(self) -> bool {

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use std::{env, fs, path::Path};
+pub mod lab;
+
+use std::{env, fs, path::Path, sync::LazyLock};
 
 use imgforge_kube::{
     add_ons::{Manifest, Manifests},
@@ -12,7 +14,17 @@ use imgforge_kube::{
 use sha2::{Digest, Sha256};
 
 /// The cluster file that users are shown.
-pub const HOME: &str = include_str!("../../../../examples/home.yaml");
+pub const EXAMPLE: &str = include_str!("../../../../examples/home.yaml");
+
+/// The same after somebody gave a key and disks of their own.
+pub static HOME: LazyLock<String> = LazyLock::new(|| {
+    let own = [
+        ("IHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh", "IEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D"),
+        ("655a39e8-9a5d-45f3-ae14-73b4c5ed50c3", "5c0a1f0e-1111-4b4b-8a8a-0123456789ab"),
+        ("0633df91-017c-4b98-9b2e-4a0d27989a5c", "5c0a1f0e-2222-4b4b-8a8a-0123456789ab"),
+    ];
+    own.iter().fold(EXAMPLE.to_owned(), |text, (theirs, own)| text.replace(theirs, own))
+});
 
 /// The boards of the examples, and one too old for anything.
 pub fn boards(name: &str) -> Option<BoardFacts> {

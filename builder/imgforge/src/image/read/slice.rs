@@ -1,7 +1,6 @@
 //! A partition's window of an image, read-only, in the shapes the reading libraries want.
 
 use std::{
-    error::Error,
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
     sync::Arc,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use imgforge_kube::check::{Finding, Severity};
+use imgforge_kube::check::{Finding, Severity, rules};
 
 use crate::yaml::Place;
 
@@ -21,9 +21,11 @@ impl Located {
         self.finding.severity == Severity::Error
     }
 
-    /// The line that says it, with how bad it is.
+    /// The line that says it, with how bad it is and, where a rule said it, the name that `allow` takes.
     pub fn labelled(&self) -> String {
-        format!("{}: {self}", self.finding.severity)
+        let Finding { severity, name, .. } = self.finding;
+        let rule = if rules().any(|rule| rule.name == name) { format!(" [{name}]") } else { String::new() };
+        format!("{severity}: {self}{rule}")
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
 fn finding(prefix: &str, error: node::Error) -> Option<Finding> {
     match error {
         node::Error::Invalid { setting, message } => Some(Finding {
+            name: "node-settings",
             severity: Severity::Error,
             path: format!("{prefix}{setting}"),
             message,
@@ -94,6 +95,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         time_servers: cluster.time_servers.clone(),
         address: node.address.map(|address| Address {
             address,
+            second: node.second_address,
             gateway: cluster.lan.gateway,
             dns: cluster.lan.dns.clone(),
             interface: node.interface.clone(),

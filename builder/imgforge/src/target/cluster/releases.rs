@@ -34,6 +34,7 @@ fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
     let release = catalogue.release(&file_of(cluster.version_of(node))).ok()?;
     let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
     Some(Finding {
+        name: "runtime-of-release",
         severity: Severity::Error,
         path: format!("nodes[{index}].runtime"),
         message: error.to_string(),
@@ -74,5 +75,5 @@ fn finding(path: String, version: Version, node: &cluster::Node, catalogue: &Cat
             }
         }
     };
-    Some(Finding { severity, path, message, suggestion })
+    Some(Finding { name: "release-file", severity, path, message, suggestion })
 }

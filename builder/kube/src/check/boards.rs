@@ -1,0 +1,149 @@
+//! Boards, releases of Kubernetes, and which of them go together.
+
+use super::{At, Context, Found, Rule};
+use crate::{
+    add_ons,
+    board::BoardFacts,
+    cluster::{Node, Role},
+    version::{Limits, Refusal, proxy_runs_on, skew},
+};
+
+pub const RULES: &[Rule] = &[
+    Rule::error("unknown-release", "the release of Kubernetes is one that imgforge knows", unknown_release),
+    Rule::notice("frozen-release", "the release of Kubernetes still gets fixes", frozen_release),
+    Rule::error("node-release", "a node's own release may belong to the cluster's", node_release),
+    Rule::notice("lagging-release", "kubeadm is of the cluster's release", lagging_release),
+    Rule::error("swap-release", "swap stays on only where the kubelet keeps pods out of it", swap_release),
+    Rule::error("unknown-board", "every board has a profile", unknown_board),
+    Rule::error("board-limits", "the board can be what it is to be", board_limits),
+    Rule::notice("board-overruled", "kubeadm has nothing against the board", board_overruled),
+    Rule::error("add-on-images", "the add-ons have images for every board", add_on_images),
+    Rule::error("unknown-add-on", "every add-on has a pinned manifest", unknown_add_on),
+];
+
+fn unknown_release(context: &Context<'_>) -> Vec<Found> {
+    let version = context.cluster.kubernetes;
+    let found = || Found::new("kubernetes", Refusal::UnknownVersion { version });
+    version.line().is_none().then(found).into_iter().collect()
+}
+
+/// Said once for the whole cluster.
+fn frozen_release(context: &Context<'_>) -> Vec<Found> {
+    let version = context.cluster.kubernetes;
+    let found = || {
+        let message = format!("Kubernetes {version} gets no fixes any more; it is the line of 32-bit Arm");
+        Found::new("kubernetes", message).suggest("with 64-bit boards only, take a current release")
+    };
+    (version.minor <= 26).then(found).into_iter().collect()
+}
+
+fn node_release(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let found = |at: At<'_>| {
+        let own = at.node.kubernetes.filter(|own| *own != cluster.kubernetes)?;
+        let path = at.path("kubernetes");
+        if at.node.role == Role::Master {
+            let found = Found::new(path, "masters run the cluster's release");
+            return Some(found.suggest("remove it here, or set it for all"));
+        }
+        skew(cluster.kubernetes, own).err().map(|refusal| Found::new(path, refusal))
+    };
+    context.nodes().filter_map(found).collect()
+}
+
+fn lagging_release(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let found = |at: At<'_>| {
+        let own = at.node.kubernetes.filter(|own| own.minor != cluster.kubernetes.minor)?;
+        let is_allowed = at.node.role != Role::Master && skew(cluster.kubernetes, own).is_ok();
+        let message = format!(
+            "kubeadm {own} joins a cluster of {}: the kubelet may lag, but kubeadm is only tested with its own release",
+            cluster.kubernetes
+        );
+        is_allowed.then(|| Found::new(at.path("kubernetes"), message))
+    };
+    context.nodes().filter_map(found).collect()
+}
+
+fn swap_release(context: &Context<'_>) -> Vec<Found> {
+    let version = |at: &At<'_>| context.cluster.version_of(at.node);
+    let swapping = context.members().filter(|at| at.node.swap && !version(at).tolerates_swap());
+    swapping
+        .map(|at| {
+            let version = version(&at);
+            let message =
+                format!("the kubelet of {version} does not keep pods out of swap; 1.30 and newer do");
+            Found::new(at.path("swap"), message)
+        })
+        .collect()
+}
+
+fn unknown_board(context: &Context<'_>) -> Vec<Found> {
+    let unknown = context.nodes().filter(|at| (context.boards)(&at.node.board).is_none());
+    unknown
+        .map(|at| {
+            Found::new(at.path("board"), format!("no board is called `{}`", at.node.board))
+                .suggest("`imgforge boards` lists those that are known")
+        })
+        .collect()
+}
+
+/// The facts of a node's board, with its own amount of memory.
+fn board(context: &Context<'_>, node: &Node) -> Option<BoardFacts> {
+    let board = (context.boards)(&node.board)?;
+    Some(BoardFacts { memory: node.memory.unwrap_or(board.memory), ..board })
+}
+
+fn limits(context: &Context<'_>, node: &Node) -> Option<Limits> {
+    let board = board(context, node)?;
+    let mut limits = Limits::of(&board, node.role, context.cluster.version_of(node));
+    if limits.refused.is_empty() && node.role != Role::Base {
+        limits.refused.extend(proxy_runs_on(context.cluster.kubernetes, board.architecture).err());
+    }
+    Some(limits)
+}
+
+fn board_limits(context: &Context<'_>) -> Vec<Found> {
+    let mut all = Vec::new();
+    for at in context.nodes() {
+        for refusal in limits(context, at.node).map(|limits| limits.refused).unwrap_or_default() {
+            let found = Found::new(at.path("board"), &refusal);
+            all.push(match refusal {
+                Refusal::ArmDropped { .. } | Refusal::ProxyDropped { .. } => {
+                    found.suggest("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out")
+                }
+                _ => found,
+            });
+        }
+    }
+    all
+}
+
+fn board_overruled(context: &Context<'_>) -> Vec<Found> {
+    let limits = context.nodes().filter_map(|at| Some((at, limits(context, at.node)?)));
+    let overruled = limits.flat_map(|(at, limits)| limits.overruled.into_iter().map(move |o| (at, o)));
+    overruled.map(|(at, overruled)| Found::new(at.path("board"), overruled.reason)).collect()
+}
+
+fn add_on_images(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.members() {
+        let Some(board) = board(context, at.node).filter(|board| board.architecture.is_32_bit()) else {
+            continue;
+        };
+        let add_ons =
+            add_ons::needed(context.cluster).into_iter().filter_map(|name| context.manifests.get(name));
+        for add_on in add_ons.filter(|add_on| !add_on.runs_on_32_bit) {
+            let (architecture, hostname) = (board.architecture, &at.node.hostname);
+            let message = format!("{} has no images for {architecture} ({hostname})", add_on.name);
+            found.push(Found::new("add-ons", message).suggest("flannel and metallb have"));
+        }
+    }
+    found
+}
+
+fn unknown_add_on(context: &Context<'_>) -> Vec<Found> {
+    let needed = add_ons::needed(context.cluster).into_iter();
+    let unknown = needed.filter(|name| !context.manifests.contains_key(*name));
+    unknown.map(|name| Found::new("add-ons", add_ons::Error::Unknown { name })).collect()
+}

@@ -1,0 +1,301 @@
+//! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
+
+use super::{At, Context, Found, Rule, fields, is_dns_name};
+use crate::cluster::{Component, Fields, Proxy, Registry, Runtime};
+
+pub const RULES: &[Rule] = &[
+    Rule::error(
+        "kubelet-setting",
+        "what is passed on to kubelets is no setting of imgforge's own",
+        kubelet_setting,
+    ),
+    Rule::error("kubelet-of-node", "the node's release takes settings of one kubelet", kubelet_of_node),
+    Rule::error(
+        "extra-args",
+        "options of the control plane are ones that neither imgforge nor kubeadm gives",
+        extra_args,
+    ),
+    Rule::error(
+        "kubeadm-setting",
+        "what is passed on to kubeadm is no setting of imgforge's own",
+        kubeadm_setting,
+    ),
+    Rule::notice("unknown-field", "fields that are passed on are ones that Kubernetes knows", unknown_field),
+    Rule::error("registry", "a registry is a host, and has mirrors with addresses or an authority", registry),
+    Rule::error("registry-runtime", "registries are for containerd", registry_runtime),
+    Rule::error("proxy", "the proxy has an address that everybody may read", proxy),
+];
+
+/// Fields that say something that another setting says, or that the node is made for: what to do instead.
+const KUBELET: [(&str, &str); 13] = [
+    ("apiVersion", "imgforge writes it"),
+    ("kind", "imgforge writes it"),
+    ("cgroupDriver", "the node's container runtime is set up for systemd's control groups"),
+    ("clusterDNS", "it follows from `networking.service-subnet`"),
+    ("clusterDomain", "give `networking.dns-domain`"),
+    ("containerRuntimeEndpoint", "give `runtime`"),
+    ("failSwapOn", "give `swap` at the nodes"),
+    ("memorySwap", "give `swap` at the nodes"),
+    ("podCIDR", "it follows from `networking.pod-subnet`"),
+    ("registerNode", "kubeadm waits for the node to register itself"),
+    ("registerWithTaints", "give `taints` at the nodes"),
+    ("rotateCertificates", "without it the kubelet's certificate ends after a year"),
+    ("staticPodPath", "kubeadm puts the control plane there"),
+];
+
+const KUBEADM: [(&str, &str); 16] = [
+    ("apiVersion", "imgforge writes it"),
+    ("kind", "imgforge writes it"),
+    ("certificatesDir", "the authorities lie where kubeadm looks by itself"),
+    ("clusterName", "give `name`"),
+    ("controlPlaneEndpoint", "give `endpoint`"),
+    ("controllerManager.extraArgs", "give `controller-manager: { extra-args: … }`"),
+    ("apiServer.extraArgs", "give `api-server: { extra-args: … }`"),
+    ("scheduler.extraArgs", "give `scheduler: { extra-args: … }`"),
+    ("etcd.local.extraArgs", "give `etcd: { extra-args: … }`"),
+    ("dns.imageTag", "give `images: { coredns: … }`"),
+    ("etcd.local.dataDir", "give `storage` for /var/lib/etcd"),
+    ("etcd.local.imageTag", "give `images: { etcd: … }`"),
+    ("imageRepository", "the cards carry the images of the usual one; give `registries` with mirrors of it"),
+    ("etcd.external", "the masters have etcd themselves"),
+    ("kubernetesVersion", "give `kubernetes`"),
+    ("networking", "give `networking`"),
+];
+
+const ENDPOINT: &str = "the API server listens where `endpoint` and the nodes' addresses say";
+const SUBNETS: &str = "it follows from `networking`";
+const MEMBERS: &str = "kubeadm gives it, and each member of etcd has another";
+const FILES: &str = "kubeadm gives it, and the files lie where it says";
+
+/// Options of the components, by the setting that would pass them on.
+const OPTIONS: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "api-server",
+        &[
+            ("advertise-address", ENDPOINT),
+            ("bind-address", ENDPOINT),
+            ("secure-port", ENDPOINT),
+            ("service-cluster-ip-range", SUBNETS),
+            ("etcd-servers", MEMBERS),
+            ("client-ca-file", FILES),
+            ("tls-cert-file", FILES),
+            ("tls-private-key-file", FILES),
+            ("service-account-key-file", FILES),
+            ("service-account-signing-key-file", FILES),
+            ("enable-bootstrap-token-auth", "the nodes join by such a token"),
+        ],
+    ),
+    (
+        "controller-manager",
+        &[
+            ("allocate-node-cidrs", SUBNETS),
+            ("cluster-cidr", SUBNETS),
+            ("service-cluster-ip-range", SUBNETS),
+            ("cluster-name", "give `name`"),
+            (
+                "node-cidr-mask-size",
+                "give node-cidr-mask-size-ipv4 or node-cidr-mask-size-ipv6, which kubeadm knows",
+            ),
+            ("kubeconfig", FILES),
+            ("cluster-signing-cert-file", FILES),
+            ("cluster-signing-key-file", FILES),
+            ("root-ca-file", FILES),
+        ],
+    ),
+    ("scheduler", &[("kubeconfig", FILES)]),
+    (
+        "etcd",
+        &[
+            ("data-dir", "give `storage` for /var/lib/etcd"),
+            ("name", MEMBERS),
+            ("initial-cluster", MEMBERS),
+            ("initial-cluster-state", MEMBERS),
+            ("initial-advertise-peer-urls", MEMBERS),
+            ("advertise-client-urls", MEMBERS),
+            ("listen-client-urls", MEMBERS),
+            ("listen-peer-urls", MEMBERS),
+        ],
+    ),
+];
+
+/// Of `fields`, those that are among `ours`; a name with dots is a field of a field.
+fn contradictions(setting: &str, fields: &Fields, ours: &[(&str, &str)]) -> Vec<Found> {
+    let has = |name: &str| {
+        let whole = serde_yaml::Value::Mapping(fields.0.clone());
+        name.split('.').try_fold(&whole, |value, part| value.get(part)).is_some()
+    };
+    let there = ours.iter().filter(|(name, _)| has(name));
+    there
+        .map(|(name, instead)| {
+            Found::new(setting, format!("`{name}` is not passed on: {instead}")).suggest("remove it here")
+        })
+        .collect()
+}
+
+fn strange_names(setting: &str, fields: &Fields) -> Vec<Found> {
+    let is_field = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|c| c.is_ascii_alphanumeric())
+    };
+    let named = fields.names().filter(|name| !is_field(name));
+    let strange =
+        named.map(|name| Found::new(setting, format!("`{name}` is no name of a field, such as maxPods")));
+    let unnamed = fields.0.len() != fields.names().count();
+    strange.chain(unnamed.then(|| Found::new(setting, "a field without a name"))).collect()
+}
+
+fn kubelet_setting(context: &Context<'_>) -> Vec<Found> {
+    let of_nodes = context.nodes().map(|at| (at.path("kubelet"), &at.node.kubelet));
+    let all = std::iter::once(("kubelet".to_owned(), &context.cluster.kubelet)).chain(of_nodes);
+    all.flat_map(|(path, fields)| {
+        let mut found = contradictions(&path, fields, &KUBELET);
+        found.extend(strange_names(&path, fields));
+        found
+    })
+    .collect()
+}
+
+/// kubeadm's configuration of kubelets is the cluster's; what is one node's is a patch.
+fn kubelet_of_node(context: &Context<'_>) -> Vec<Found> {
+    let version = |at: &At<'_>| context.cluster.version_of(at.node);
+    let told = context.nodes().filter(|at| !at.node.kubelet.is_empty());
+    told.filter(|at| !version(at).patches_kubelet_configuration())
+        .map(|at| {
+            let message =
+                format!("kubeadm {} takes no settings of one kubelet; 1.25 and newer do", version(&at));
+            Found::new(at.path("kubelet"), message).suggest("give them for all, at the top")
+        })
+        .collect()
+}
+
+fn extra_args(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let component = |name: &str| -> &Component {
+        match name {
+            "api-server" => &cluster.api_server,
+            "controller-manager" => &cluster.controller_manager,
+            "scheduler" => &cluster.scheduler,
+            _ => &cluster.etcd,
+        }
+    };
+    let is_option = |name: &str| {
+        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
+    };
+    let mut found = Vec::new();
+    for (setting, ours) in OPTIONS {
+        let path = format!("{setting}.extra-args");
+        for name in component(setting).extra_args.keys() {
+            if let Some((_, instead)) = ours.iter().find(|(own, _)| own == name) {
+                found.push(
+                    Found::new(&path, format!("`{name}` is not passed on: {instead}")).suggest("remove it"),
+                );
+            } else if !is_option(name) {
+                let message = format!("`{name}` is no option: write it without hyphens before it");
+                found.push(Found::new(&path, message));
+            }
+        }
+    }
+    found
+}
+
+fn kubeadm_setting(context: &Context<'_>) -> Vec<Found> {
+    let fields = &context.cluster.kubeadm;
+    let mut found = contradictions("kubeadm", fields, &KUBEADM);
+    found.extend(strange_names("kubeadm", fields));
+    found
+}
+
+fn unknown_field(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let kubelets = context.nodes().map(|at| (at.path("kubelet"), &at.node.kubelet, &fields::KUBELET[..]));
+    let all = [
+        ("kubelet".to_owned(), &cluster.kubelet, &fields::KUBELET[..]),
+        ("kubeadm".to_owned(), &cluster.kubeadm, &fields::KUBEADM[..]),
+    ];
+    let names = all.into_iter().chain(kubelets).flat_map(|(path, fields, known)| {
+        fields.names().filter(|name| !known.contains(name)).map(move |name| (path.clone(), name))
+    });
+    names
+        .map(|(path, name)| {
+            Found::new(path, format!("`{name}` is no field that is known here: Kubernetes may read over it"))
+                .suggest("compare it with Kubernetes' reference, capitals included")
+        })
+        .collect()
+}
+
+/// `http://` or `https://`, a host, perhaps a port; nothing that would end a string where it is written.
+fn is_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let good = |c: u8| c.is_ascii_graphic() && !matches!(c, b'"' | b'\\' | b'\'' | b'@');
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.bytes().all(good))
+}
+
+fn registry(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    let is_host = |host: &str| {
+        let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+        is_dns_name(name) && port.parse::<u16>().is_ok()
+    };
+    for (host, Registry { mirrors, ca }) in &context.cluster.registries {
+        let path = format!("registries.{host}");
+        if !is_host(host) {
+            let message = format!(
+                "`{host}` is no registry: write it as in images, such as docker.io or nas.home.example:5000"
+            );
+            found.push(Found::new("registries", message));
+        }
+        for mirror in mirrors.iter().filter(|mirror| !is_url(mirror)) {
+            let message =
+                format!("`{mirror}` is no address of a server, such as https://nas.home.example:5000");
+            found.push(Found::new(&path, message));
+        }
+        if mirrors.is_empty() && ca.is_none() {
+            found.push(Found::new(&path, "neither mirrors nor an authority: nothing would change"));
+        }
+        let is_certificate =
+            |ca: &&String| ca.contains("-----BEGIN CERTIFICATE-----") && !ca.contains("PRIVATE KEY");
+        if ca.as_ref().is_some_and(|ca| !is_certificate(&ca)) {
+            let message = "the authority's certificate is in PEM: -----BEGIN CERTIFICATE-----";
+            found.push(Found::new(&path, message).suggest("write it as a block: `ca: |`"));
+        }
+    }
+    found
+}
+
+fn registry_runtime(context: &Context<'_>) -> Vec<Found> {
+    if context.cluster.registries.is_empty() {
+        return Vec::new();
+    }
+    let with_docker = context.members().filter(|at| context.cluster.runtime_of(at.node) == Runtime::Docker);
+    with_docker
+        .map(|at| {
+            let message =
+                format!("Docker, which runs the containers of {}, does not read them", at.node.hostname);
+            Found::new("registries", message).suggest("take containerd there, or give Docker its own `files`")
+        })
+        .collect()
+}
+
+fn proxy(context: &Context<'_>) -> Vec<Found> {
+    let Some(Proxy { http, https, no_proxy }) = &context.cluster.proxy else { return Vec::new() };
+    let mut found = Vec::new();
+    if http.is_none() && https.is_none() {
+        found.push(Found::new("proxy", "neither `http` nor `https` is given"));
+    }
+    for (path, url) in [("proxy.http", http), ("proxy.https", https)] {
+        if let Some(url) = url.as_ref().filter(|url| !is_url(url)) {
+            let shown = if url.contains('@') { "an address with a password" } else { url };
+            let message =
+                format!("{shown}: that is not http://HOST:PORT, and the file with it is not secret");
+            found.push(Found::new(path, message).suggest("such as http://proxy.home.example:3128"));
+        }
+    }
+    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b':' | b'/' | b'*');
+    for (index, one) in no_proxy.iter().enumerate() {
+        if one.is_empty() || !one.bytes().all(good) {
+            let message = format!("`{}` is no name, address or network", one.escape_debug());
+            found.push(Found::new(format!("proxy.no-proxy[{index}]"), message));
+        }
+    }
+    found
+}

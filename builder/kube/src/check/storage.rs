@@ -1,0 +1,280 @@
+//! Disks: where they are mounted, and what Kubernetes keeps on them.
+
+use super::{At, Context, Found, Rule};
+use crate::cluster::{Mount, Node, Role, Runtime};
+
+pub const RULES: &[Rule] = &[
+    Rule::error("path-form", "paths are absolute and do not climb", path_form),
+    Rule::error("mount-hides-system", "no mount hides what the node is made of", mount_hides_system),
+    Rule::error(
+        "bind-without-mount",
+        "what is bound elsewhere lands on a disk that is mounted",
+        bind_without_mount,
+    ),
+    Rule::error(
+        "disk-file-system",
+        "containers and etcd are on file systems that are good enough",
+        disk_file_system,
+    ),
+    Rule::error("disk-options", "disks of containers and etcd are mounted so that these work", disk_options),
+    Rule::error("optional-disk", "the disk of etcd's data is one that the node waits for", optional_disk),
+    Rule::notice("unstable-disk-name", "a disk has a name that stays", unstable_disk_name),
+];
+
+/// Folders without which a node does not start, or without what this image put there.
+const SYSTEM: [&str; 18] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/boot/firmware",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/opt/cni/bin",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/var/lib/dpkg",
+    "/var/lib/imgforge",
+    "/var/lib/systemd",
+];
+
+/// Folders that are the kernel's or the package system's down to the last file.
+const WHOLE: [&str; 6] = ["/boot", "/dev", "/proc", "/run", "/sys", "/usr/lib/systemd"];
+
+/// Folders that Kubernetes writes to: whether it starts programs from there.
+const WORK: [(&str, bool); 4] = [
+    ("/var/lib/containerd", true),
+    ("/var/lib/docker", true),
+    ("/var/lib/etcd", false),
+    ("/var/lib/kubelet", true),
+];
+
+/// A path without what does not change it: `//`, `/./`, a slash at its end.
+pub(super) fn plain(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+    parts.fold(String::new(), |path, part| path + "/" + part)
+}
+
+/// Whether `path` is `folder` or below it, both plain.
+pub(super) fn is_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn path_form(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        let node = at.node;
+        let mounts = node.mounts.iter().enumerate().map(|(i, m)| (format!("mounts[{i}].target"), &m.target));
+        let binds = node.storage.iter().enumerate().flat_map(|(i, b)| {
+            [(format!("storage[{i}].path"), &b.path), (format!("storage[{i}].on"), &b.on)]
+        });
+        let files = node.files.iter().enumerate().map(|(i, f)| (format!("files[{i}].path"), &f.path));
+        let is_good = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
+        let bad = mounts.chain(binds).chain(files).filter(|(_, path)| !is_good(path));
+        found.extend(bad.map(|(setting, path)| {
+            Found::new(at.path(setting), format!("`{path}` must begin with / and not climb with .."))
+        }));
+    }
+    found
+}
+
+/// What is mounted over, of disks and of binds.
+fn targets<'a>(at: At<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let mounts = at.node.mounts.iter().enumerate();
+    let binds = at.node.storage.iter().enumerate();
+    let mounts = mounts.map(move |(i, mount)| (at.path(format!("mounts[{i}].target")), plain(&mount.target)));
+    mounts.chain(binds.map(move |(i, bind)| (at.path(format!("storage[{i}].path")), plain(&bind.path))))
+}
+
+fn mount_hides_system(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (path, target) in context.nodes().flat_map(targets) {
+        let hidden =
+            SYSTEM.iter().find(|folder| **folder == "/" && target.is_empty() || is_in(folder, &target));
+        let whole = WHOLE.iter().find(|folder| is_in(&target, folder));
+        let message = match (hidden, whole) {
+            (Some(_), _) if target.is_empty() => "the root file system is the image's own".to_owned(),
+            (Some(folder), _) if **folder == target => {
+                format!("{target} is what the node is made of, and would be hidden")
+            }
+            (Some(folder), _) => {
+                format!("{target} would hide {folder}, without which the node does not start")
+            }
+            (None, Some(folder)) => format!("{folder} is the system's own, and nothing is mounted in it"),
+            (None, None) => continue,
+        };
+        found.push(
+            Found::new(path, message)
+                .suggest("mount the disk below /mnt, and bind single folders to it with `storage`"),
+        );
+    }
+    found
+}
+
+/// Where what is written to `path` really goes: binds are followed, though not in circles.
+fn followed(node: &Node, path: &str) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..node.storage.len() {
+        let bind = node
+            .storage
+            .iter()
+            .filter(|bind| is_in(&path, &plain(&bind.path)))
+            .max_by_key(|bind| plain(&bind.path).len());
+        let Some(bind) = bind else { break };
+        let rest = path.get(plain(&bind.path).len()..).unwrap_or_default();
+        path = plain(&bind.on) + rest;
+    }
+    path
+}
+
+/// The disk on which what is written to `path` lands, with its place in the file; none: the card.
+fn disk_of<'a>(node: &'a Node, path: &str) -> Option<(usize, &'a Mount)> {
+    let path = followed(node, path);
+    let mounts = node.mounts.iter().enumerate().filter(|(_, mount)| is_in(&path, &plain(&mount.target)));
+    mounts.max_by_key(|(_, mount)| plain(&mount.target).len())
+}
+
+fn bind_without_mount(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        for (index, bind) in at.node.storage.iter().enumerate() {
+            let is_absolute = bind.on.starts_with('/');
+            if is_absolute && disk_of(at.node, &plain(&bind.on)).is_none() {
+                let message = format!("{} is below no mount: {} would stay on the card", bind.on, bind.path);
+                found.push(
+                    Found::new(at.path(format!("storage[{index}].on")), message)
+                        .suggest("name the disk under `mounts`, or correct the path"),
+                );
+            }
+        }
+    }
+    found
+}
+
+/// What Kubernetes keeps on the node's disks: the folder, whether programs are started from it, and the disk.
+fn work<'a>(context: &Context<'a>) -> Vec<(At<'a>, &'static str, bool, usize, &'a Mount)> {
+    let cluster = context.cluster;
+    let mut all = Vec::new();
+    for at in context.members() {
+        let is_used = |folder: &str| match folder {
+            "/var/lib/etcd" => at.node.role == Role::Master,
+            "/var/lib/docker" => cluster.runtime_of(at.node) == Runtime::Docker,
+            _ => true,
+        };
+        for (folder, starts_programs) in WORK.into_iter().filter(|(folder, _)| is_used(folder)) {
+            if let Some((index, mount)) = disk_of(at.node, folder) {
+                all.push((at, folder, starts_programs, index, mount));
+            }
+        }
+    }
+    all
+}
+
+/// Why containers or etcd cannot be on a file system of this type, if so.
+fn unfit(kind: &str) -> Option<&'static str> {
+    match kind {
+        "vfat" | "msdos" | "fat" | "exfat" | "ntfs" | "ntfs3" | "ntfs-3g" | "hfs" | "hfsplus" => {
+            Some("has no links, owners and permissions as Linux needs them")
+        }
+        "nfs" | "nfs4" | "cifs" | "smb3" | "smbfs" | "9p" | "ceph" | "glusterfs" | "sshfs" => {
+            Some("is on another machine: overlays do not work there, and etcd loses data")
+        }
+        "tmpfs" | "ramfs" => Some("is memory: it is empty after each start"),
+        "iso9660" | "udf" | "squashfs" | "erofs" | "cramfs" => Some("cannot be written to"),
+        kind if kind.starts_with("fuse") => Some("has no overlays"),
+        _ => None,
+    }
+}
+
+fn disk_file_system(context: &Context<'_>) -> Vec<Found> {
+    let bad = work(context).into_iter();
+    let bad =
+        bad.filter_map(|(at, folder, _, index, mount)| Some((at, folder, index, mount, unfit(&mount.kind)?)));
+    bad.map(|(at, folder, index, mount, reason)| {
+        let message = format!("{folder} lands on {}, and {} {reason}", mount.target, mount.kind);
+        Found::new(at.path(format!("mounts[{index}].type")), message).suggest("make it ext4")
+    })
+    .collect()
+}
+
+/// The last of `names` among the options, which is the one that counts, unless it is the first of them.
+fn last_but_first<'a>(options: &'a str, names: &[&str]) -> Option<&'a str> {
+    let name = |option: &'a str| option.split('=').next().unwrap_or_default();
+    let last = options.split(',').map(name).rfind(|name| names.contains(name))?;
+    (names.first() != Some(&last)).then_some(last)
+}
+
+/// Options with which Kubernetes cannot work. `user` and its like imply `noexec`
+/// (<https://manpages.debian.org/mount.8>).
+fn disk_options(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (at, folder, starts_programs, index, mount) in work(context) {
+        let last = |names: &[&str]| last_but_first(&mount.options, names);
+        let noexec = last(&["exec", "noexec", "user", "users", "owner", "group"]).filter(|_| starts_programs);
+        let noexec = noexec.map(|option| match option {
+            "noexec" => "where `noexec` lets no program start".to_owned(),
+            _ => format!("where `{option}` lets no program start, as it implies noexec"),
+        });
+        let read_only = last(&["rw", "ro"]).map(|_| "which `ro` makes read-only".to_owned());
+        let not_mounted = last(&["auto", "noauto"]).map(|_| "which `noauto` leaves unmounted".to_owned());
+        for what in [noexec, read_only, not_mounted].into_iter().flatten() {
+            let message = format!("{folder} lands on {}, {what}", mount.target);
+            found.push(
+                Found::new(at.path(format!("mounts[{index}].options")), message)
+                    .suggest("remove it, or put the opposite (`exec`, `rw`, `auto`) behind it"),
+            );
+        }
+    }
+    found
+}
+
+/// Without its disk, etcd would begin anew on the card.
+fn optional_disk(context: &Context<'_>) -> Vec<Found> {
+    let etcd = work(context).into_iter().filter(|(_, folder, ..)| *folder == "/var/lib/etcd");
+    let optional = etcd.filter(|(.., mount)| !mount.required);
+    optional
+        .map(|(at, folder, _, index, mount)| {
+            let message =
+                format!("{folder} lands on {}, and the node starts without that disk", mount.target);
+            Found::new(at.path(format!("mounts[{index}].required")), message)
+                .suggest("remove `required: false`")
+        })
+        .collect()
+}
+
+/// Names that the kernel gives in the order in which it finds disks.
+fn is_unstable(source: &str) -> bool {
+    let Some(name) = source.strip_prefix("/dev/") else { return false };
+    let letters = ["sd", "hd", "vd", "xvd"].iter().any(|kind| {
+        name.strip_prefix(kind).is_some_and(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_lowercase())
+                && rest.bytes().all(|c| c.is_ascii_alphanumeric())
+        })
+    });
+    let numbers = ["nvme", "mmcblk", "md", "dm-", "loop"].iter().any(|kind| {
+        name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    letters || numbers
+}
+
+fn unstable_disk_name(context: &Context<'_>) -> Vec<Found> {
+    let mounts =
+        context.nodes().flat_map(|at| at.node.mounts.iter().enumerate().map(move |mount| (at, mount)));
+    let unstable = mounts.filter(|(_, (_, mount))| is_unstable(&mount.source));
+    unstable
+        .map(|(at, (index, mount))| {
+            let message = format!("{} may be another disk after the next start", mount.source);
+            let stable = if mount.format_if_blank {
+                "`ls -l /dev/disk/by-id` shows a name that stays"
+            } else {
+                "`blkid` shows a name that stays: UUID=… or LABEL=…"
+            };
+            Found::new(at.path(format!("mounts[{index}].source")), message).suggest(stable)
+        })
+        .collect()
+}

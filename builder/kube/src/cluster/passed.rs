@@ -1,0 +1,115 @@
+//! Settings that imgforge does not know, and passes on: to the kubelet, to kubeadm, to the control plane's components; and
+//! those of the way to container images.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_yaml::{Mapping, Value};
+
+/// Fields of somebody else's configuration, by their names there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Fields(pub Mapping);
+
+impl Fields {
+    /// Puts the fields into `document`, the fields of fields too; what stands there already gives way.
+    pub fn merge_into(&self, document: &mut Value) {
+        if !self.0.is_empty() {
+            merge(document, &Value::Mapping(self.0.clone()));
+        }
+    }
+
+    /// Whether nothing is passed on.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(Value::as_str)
+    }
+}
+
+fn merge(document: &mut Value, fields: &Value) {
+    match (document, fields) {
+        (Value::Mapping(document), Value::Mapping(fields)) => {
+            for (key, value) in fields {
+                match document.get_mut(key) {
+                    Some(old) => merge(old, value),
+                    None => drop(document.insert(key.clone(), value.clone())),
+                }
+            }
+        }
+        (document, value) => *document = value.clone(),
+    }
+}
+
+impl JsonSchema for Fields {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Fields".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Fields of somebody else's configuration, by their names there.",
+            "type": "object"
+        })
+    }
+}
+
+/// A component of the control plane.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Component {
+    /// Options of its command line, without the hyphens before them: `{ event-ttl: 24h }`.
+    #[serde(deserialize_with = "words")]
+    pub extra_args: BTreeMap<String, String>,
+}
+
+/// Values that are written as numbers and switches are words here: `{ v: 4 }`.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let word = |(name, value): (String, Value)| match value {
+        Value::String(text) => Ok((name, text)),
+        Value::Number(number) => Ok((name, number.to_string())),
+        Value::Bool(switch) => Ok((name, switch.to_string())),
+        _ => Err(de::Error::custom(format!("the value of `{name}` is no single word"))),
+    };
+    BTreeMap::<String, Value>::deserialize(deserializer)?.into_iter().map(word).collect()
+}
+
+/// Where containerd gets the images of a registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Registry {
+    /// Servers that are asked first, in this order: `https://nas.home.example:5000`. Only `http://` is asked without TLS.
+    pub mirrors: Vec<String>,
+    /// The certificate of the authority that the servers are known by, in PEM.
+    pub ca: Option<String>,
+}
+
+/// The proxy between the nodes and the world.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Proxy {
+    /// For plain requests: `http://proxy.home.example:3128`.
+    pub http: Option<String>,
+    /// For those with TLS.
+    pub https: Option<String>,
+    /// Names, addresses and networks that are reached without it, besides the cluster's own and the nodes'.
+    pub no_proxy: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_go_in_beside_others_and_in_their_place() {
+        let fields: Fields = serde_yaml::from_str("{ a: { b: 5 }, c: [1], d: {} }").unwrap();
+        let mut document = serde_yaml::from_str("{ a: { x: 1, b: 2 }, c: [2, 3], e: 1 }").unwrap();
+        fields.merge_into(&mut document);
+        let expected: Value = serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [1], e: 1, d: {} }").unwrap();
+        assert_eq!(document, expected);
+    }
+}

@@ -1,0 +1,219 @@
+//! Settings that are passed on: what arrives where, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
+mod common;
+
+use std::{fs, process::Command};
+
+use common::{boards, cluster, lab::*};
+use imgforge_kube::{
+    add_ons::Manifests,
+    cluster::Cluster,
+    containerd::{KUBERNETES_PLUGINS, Runtime, Series},
+    kubeadm,
+    member::Member,
+    node_files::{NodeFile, Sources, node_files},
+    patches::patches,
+};
+use serde_yaml::Value;
+
+const NODES: &str = "add-ons: { network: none }
+nodes:
+  - { hostname: m, board: rpi4, role: master, address: 192.168.1.10/24, kubelet: { maxPods: 20 } }
+  - { hostname: w, board: rpi4 }
+";
+
+fn with(text: &str) -> Cluster {
+    cluster(&format!("{text}\n{NODES}"))
+}
+
+/// The document of this kind that the master gets.
+fn document(cluster: &Cluster, kind: &str) -> Value {
+    let member = Member::new(cluster, "m", &boards).unwrap();
+    let text = kubeadm::render(&kubeadm::init(&member, "abcdef.0123456789abcdef"), cluster).unwrap();
+    let documents = text.split("---\n").map(|text| serde_yaml::from_str::<Value>(text).unwrap());
+    documents.into_iter().find(|document| document["kind"] == kind).unwrap()
+}
+
+fn files(cluster: &Cluster, hostname: &str, series: Series) -> Vec<NodeFile> {
+    let containerd = Runtime { series, plugins: KUBERNETES_PLUGINS };
+    let manifests = Manifests::new();
+    let sources = Sources { secrets: None, containerd, manifests: &manifests, manifest: &|_| None };
+    node_files(&Member::new(cluster, hostname, &boards).unwrap(), &sources).unwrap()
+}
+
+fn content<'a>(files: &'a [NodeFile], path: &str) -> &'a str {
+    &files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("no {path}")).content
+}
+
+/// What Python's own reader finds in the TOML `text`.
+fn toml(text: &str) -> Value {
+    const READ: &str = "import json, sys, tomllib; print(json.dumps(tomllib.load(open(sys.argv[1], 'rb'))))";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.toml");
+    fs::write(&path, text).unwrap();
+    let output = Command::new("python3").args(["-c", READ]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_yaml::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn options_reach_the_components_in_the_form_of_the_release() {
+    let settings = "api-server: { extra-args: { event-ttl: 24h, v: 4, profiling: no } }
+controller-manager: { extra-args: { node-cidr-mask-size-ipv4: 25 } }
+scheduler: { extra-args: { v: '2' } }
+etcd: { extra-args: { quota-backend-bytes: 4294967296 } }";
+    let current = document(&with(&format!("carry-images: false\n{settings}")), "ClusterConfiguration");
+    let expected: Value = serde_yaml::from_str(
+        "[{ name: event-ttl, value: 24h }, { name: profiling, value: 'no' }, { name: v, value: '4' }]",
+    )
+    .unwrap();
+    assert_eq!(current["apiServer"]["extraArgs"], expected);
+    assert_eq!(current["etcd"]["local"]["extraArgs"][0]["value"], "4294967296");
+    assert_eq!(current["etcd"]["local"].get("imageTag"), None, "kubeadm's own");
+    assert_eq!(current["scheduler"]["extraArgs"][0]["name"], "v");
+    let nodes_apart = NODES.replace(", kubelet: { maxPods: 20 }", "");
+    let old = cluster(&format!("kubernetes: 1.24.17\n{settings}\n{nodes_apart}"));
+    let old = document(&old, "ClusterConfiguration");
+    assert_eq!(old["controllerManager"]["extraArgs"]["node-cidr-mask-size-ipv4"], "25");
+}
+
+#[test]
+fn kubelets_get_the_clusters_fields_and_their_own() {
+    let cluster = with(
+        "kubelet: { maxPods: 50, evictionHard: { memory.available: 50Mi }, imageGCHighThresholdPercent: 70 }",
+    );
+    assert_eq!(document(&cluster, "KubeletConfiguration")["maxPods"], 50);
+    let patch = |hostname: &str| -> Value {
+        let member = Member::new(&cluster, hostname, &boards).unwrap();
+        let patch = patches(&member).unwrap().into_iter().find(|patch| patch.name.starts_with("kubelet"));
+        serde_yaml::from_str(&patch.unwrap().content).unwrap()
+    };
+    assert_eq!((&patch("m")["maxPods"], &patch("w")["maxPods"]), (&Value::from(20), &Value::from(50)));
+    assert_eq!(patch("w")["evictionHard"]["memory.available"], "50Mi");
+    assert_eq!(patch("w")["evictionHard"]["nodefs.available"], "10%", "the others stay");
+    let old = with("kubernetes: 1.24.17\nkubelet: { kubeReserved: { memory: 1Gi } }");
+    let old_kubelet = document(&old, "InitConfiguration")["nodeRegistration"]["kubeletExtraArgs"].clone();
+    assert_eq!(old_kubelet.get("kube-reserved"), None, "an option would stand above the field");
+    assert!(old_kubelet.get("system-reserved").is_some());
+}
+
+#[test]
+fn kubeadm_gets_fields_beside_ours() {
+    let cluster = with(
+        "kubeadm: { apiServer: { extraVolumes: [{ name: audit, hostPath: /var/log/audit, mountPath: /audit }] }, \
+         certificateValidityPeriod: 8760h }",
+    );
+    let document = document(&cluster, "ClusterConfiguration");
+    assert_eq!(document["apiServer"]["extraVolumes"][0]["name"], "audit");
+    assert_eq!(document["apiServer"]["certSANs"][0], "192.168.1.10");
+    assert_eq!(document["certificateValidityPeriod"], "8760h");
+}
+
+const CA: &str = "|
+      -----BEGIN CERTIFICATE-----
+      MIIB
+      -----END CERTIFICATE-----
+";
+
+fn registries() -> Cluster {
+    with(&format!(
+        "registries:
+  docker.io: {{ mirrors: ['http://nas.home.example:5000', 'https://mirror.example'] }}
+  nas.home.example:5000:
+    ca: {CA}"
+    ))
+}
+
+#[test]
+fn registries_have_mirrors_and_authorities() {
+    for (series, plugin) in
+        [(Series::One, "io.containerd.grpc.v1.cri"), (Series::Two, "io.containerd.cri.v1.images")]
+    {
+        let files = files(&registries(), "w", series);
+        let config = toml(content(&files, "/etc/containerd/config.toml"));
+        assert_eq!(config["plugins"][plugin]["registry"]["config_path"], "/etc/containerd/certs.d");
+        let hosts = toml(content(&files, "/etc/containerd/certs.d/docker.io/hosts.toml"));
+        assert_eq!(hosts["host"]["http://nas.home.example:5000"]["capabilities"][0], "pull");
+        assert!(hosts["host"]["https://mirror.example"].is_mapping());
+        let folder = "/etc/containerd/certs.d/nas.home.example:5000";
+        let own = toml(content(&files, &format!("{folder}/hosts.toml")));
+        assert_eq!(own["ca"], format!("{folder}/ca.crt"));
+        assert!(content(&files, &format!("{folder}/ca.crt")).starts_with("-----BEGIN CERTIFICATE-----\n"));
+    }
+}
+
+#[test]
+fn the_proxy_is_for_what_is_outside() {
+    let text = "proxy: { https: 'http://proxy.home.example:3128/%20', no-proxy: [nas.home.example, 192.168.1.0/24] }";
+    let files = files(&with(text), "w", Series::Two);
+    let expected = "# Made by imgforge from the cluster file.
+[Service]
+Environment=\"HTTPS_PROXY=http://proxy.home.example:3128/%%20\"
+Environment=\"NO_PROXY=localhost,127.0.0.0/8,::1,192.168.1.10,m,w,192.168.1.0/24,10.244.0.0/16,10.96.0.0/12,.svc,.cluster.local,nas.home.example\"
+";
+    for service in ["containerd", "kubelet"] {
+        let path = format!("/etc/systemd/system/{service}.service.d/20-imgforge-proxy.conf");
+        assert_eq!(content(&files, &path), expected);
+    }
+}
+
+#[test]
+fn what_contradicts_other_settings_is_refused_with_these() {
+    quiet(&top("kubelet: { maxPods: 50, evictionHard: { memory.available: 50Mi } }"));
+    quiet(&top("api-server: { extra-args: { event-ttl: 24h } }\nkubeadm: { featureGates: { X: true } }"));
+    quiet(&top("registries: { docker.io: { mirrors: ['https://nas.home.example:5000'] } }"));
+    quiet(&top("proxy: { http: 'http://proxy.home.example:3128', no-proxy: [.home.example] }"));
+    for fields in
+        ["cgroupDriver: cgroupfs", "clusterDNS: [10.96.0.10]", "failSwapOn: false", "max-pods: 5", "5: 5"]
+    {
+        says("kubelet-setting", "kubelet", &top(&format!("kubelet: {{ {fields} }}")));
+        says("kubelet-setting", "nodes[0].kubelet", &master(&format!("kubelet: {{ {fields} }}")));
+    }
+    says("unknown-field", "kubelet", &top("kubelet: { maxpods: 5 }"));
+    says("unknown-field", "nodes[0].kubelet", &master("kubelet: { memoryTrottlingFactor: 0.9 }"));
+    says("unknown-field", "kubeadm", &top("kubeadm: { apiserver: {} }"));
+    let of_node = format!("kubernetes: 1.24.17\n{}", master("kubelet: { maxPods: 5 }"));
+    says("kubelet-of-node", "nodes[0].kubelet", &of_node);
+    for (component, option) in [
+        ("api-server", "secure-port"),
+        ("api-server", "--event-ttl"),
+        ("controller-manager", "cluster-cidr"),
+        ("scheduler", "kubeconfig"),
+        ("etcd", "data-dir"),
+    ] {
+        let text = top(&format!("{component}: {{ extra-args: {{ {option}: '1' }} }}"));
+        says("extra-args", &format!("{component}.extra-args"), &text);
+    }
+    for fields in
+        ["clusterName: x", "networking: {}", "apiServer: { extraArgs: [] }", "etcd: { external: {} }"]
+    {
+        says("kubeadm-setting", "kubeadm", &top(&format!("kubeadm: {{ {fields} }}")));
+    }
+    for (path, registry) in [
+        ("registries", "'a/b': { mirrors: ['https://x'] }"),
+        ("registries.x", "x: { mirrors: [nas] }"),
+        ("registries.x", "x: { mirrors: ['http://a\"b'] }"),
+        ("registries.x", "x: {}"),
+        ("registries.x", "x: { ca: secret }"),
+    ] {
+        says("registry", path, &top(&format!("registries: {{ {registry} }}")));
+    }
+    says(
+        "registry-runtime",
+        "registries",
+        &top("runtime: docker\nregistries: { x: { mirrors: ['https://y'] } }"),
+    );
+    says("proxy", "proxy.https", &top("proxy: { https: 'http://me:secret@proxy:3128' }"));
+    says("proxy", "proxy", &top("proxy: {}"));
+    let shown = format!("{:?}", findings(&top("proxy: { https: 'http://me:secret@proxy:3128' }")));
+    assert!(!shown.contains("secret@"), "{shown}");
+}
+
+#[test]
+fn a_narrower_part_for_each_node_makes_room_for_more() {
+    let networking = "networking: { pod-subnet: 10.244.0.0/24 }\n";
+    says("pod-subnet-size", "networking.pod-subnet", &top(networking));
+    let narrower = "controller-manager: { extra-args: { node-cidr-mask-size-ipv4: 26 } }";
+    quiet(&top(&format!("{networking}{narrower}")));
+}

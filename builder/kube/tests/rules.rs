@@ -1,0 +1,314 @@
+//! Rules of the check, each from both sides: what it finds, and what it must leave alone.
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{EXAMPLE, HOME, lab::*};
+use imgforge_kube::check::{Severity, rules};
+
+#[test]
+fn the_lab_and_what_people_have_is_left_alone() {
+    quiet(&top(""));
+    quiet(&top("endpoint: { host: 192.168.1.9, virtual: true }"));
+    quiet(&top("endpoint: { host: k8s.home.example, port: 443 }"));
+    quiet(&top("add-ons: { load-balancer: { addresses: [192.168.1.240-192.168.1.250] } }"));
+    quiet(&top("time-servers: [192.168.1.1]"));
+    quiet(&master(
+        "mounts: [{ source: LABEL=d, target: /mnt/d, options: 'rw,user,auto,exec' }, { source: UUID=1-2, target: /srv }], \
+         storage: [{ path: /var/lib/etcd, on: /mnt/d/etcd }, { path: /var/lib/containerd, on: /mnt/d/c }]",
+    ));
+    quiet(&master(
+        "files: [{ path: /etc/motd, content: '' }, { path: /etc/sysctl.d/99-own.conf, content: '' }]",
+    ));
+    quiet(&master(
+        "kernel-arguments: [rootwait, rootdelay=5, usb-storage.quirks=1:2:u, cgroup_enable=memory]",
+    ));
+}
+
+#[test]
+fn rules_have_names_of_their_own_and_say_what_they_want() {
+    let names: BTreeSet<_> = rules().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), rules().count());
+    for rule in rules() {
+        let is_kebab = rule.name.split('-').all(|word| {
+            !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        });
+        assert!(is_kebab && !rule.about.is_empty() && !rule.about.ends_with('.'), "{}", rule.name);
+    }
+}
+
+#[test]
+fn names_mean_one_node() {
+    let node = |name: &str| top("").replace("hostname: w1", &format!("hostname: {name}"));
+    for name in ["localhost", "localhost.localdomain", "10.0.0.1"] {
+        says("host-name-reserved", "nodes[1].hostname", &node(name));
+    }
+    let fqdn = |one: &str, other: &str| node(other).replace("hostname: m1", &format!("hostname: {one}"));
+    says("short-name-twice", "nodes[1].hostname", &fqdn("k1.lab", "k1.attic"));
+    says("short-name-twice", "nodes[1].hostname", &fqdn("k1", "k1.attic"));
+    quiet(&fqdn("k1.lab", "k2.lab"));
+    quiet(&fqdn("017", "on"));
+}
+
+#[test]
+fn a_node_has_an_address_that_a_machine_can_have() {
+    for address in [
+        "192.168.1.0/24",
+        "192.168.1.255/24",
+        "224.0.0.5/24",
+        "127.0.0.2/8",
+        "0.0.0.0/24",
+        "169.254.1.2/16",
+        "255.255.255.255/32",
+    ] {
+        says("address-special", "nodes[1].address", &worker(&format!("address: {address}")));
+    }
+    says("address-twice", "nodes[1].address", &worker("address: 192.168.1.1/24"));
+    says("address-twice", "nodes[1].address", &worker("address: 192.168.1.10/24"));
+    says("prefix-lengths", "nodes[1].address", &worker("address: 192.168.1.11/16"));
+    says("gateway-outside", "nodes[1].address", &worker("address: 192.168.2.11/24"));
+    quiet(&lab("lan: { gateway: 10.1.0.1, dns: [9.9.9.9] }", "address: 10.1.0.2/29", "address: 10.1.0.3/29"));
+}
+
+#[test]
+fn the_network_outside_has_servers_outside() {
+    let with = |lan: &str| lab(&format!("lan: {{ {lan} }}"), "taints: []", "");
+    says("lan-in-cluster", "lan.gateway", &with("gateway: 10.244.1.1"));
+    says("lan-in-cluster", "lan.dns[1]", &with("gateway: 10.1.1.1, dns: [10.1.1.1, 10.96.0.10]"));
+    says("no-name-server", "lan.dns", &lab("lan: { gateway: 192.168.1.1 }", M1, ""));
+}
+
+#[test]
+fn masters_stay_where_they_are() {
+    says("master-by-dhcp", "nodes[0].address", &lab("", "taints: []", ""));
+    let two = "endpoint: { host: 192.168.1.9, virtual: true }";
+    says("masters-by-dhcp", "nodes[1].address", &lab(&format!("{LAN}{two}"), M1, "role: master"));
+    assert!(findings(&lab("", "taints: []", "")).iter().all(|finding| finding.severity == Severity::Notice));
+}
+
+#[test]
+fn a_virtual_endpoint_is_a_free_address_of_the_masters_network() {
+    let at = |host: &str| top(&format!("endpoint: {{ host: {host}, virtual: true }}"));
+    for taken in ["192.168.1.1", "192.168.1.2", "192.168.1.10", "192.168.1.11"] {
+        says("virtual-endpoint-taken", "endpoint.host", &at(taken));
+    }
+    for outside in ["192.168.2.9", "192.168.1.0", "192.168.1.255", "10.244.0.9", "'fd00::9'"] {
+        says("virtual-endpoint-outside", "endpoint.host", &at(outside));
+    }
+    for inside in ["10.244.3.4", "10.96.0.1", "127.0.0.1", "224.0.0.1"] {
+        says("endpoint-host", "endpoint.host", &at(inside));
+        says("endpoint-host", "endpoint.host", &top(&format!("endpoint: {{ host: {inside} }}")));
+    }
+    says("endpoint-host", "endpoint.host", &top("endpoint: { host: localhost }"));
+    let port = "endpoint: { host: 192.168.1.9, virtual: true, port: 8443 }";
+    says("endpoint-port", "endpoint.port", &top(port));
+    says("endpoint-port", "endpoint.port", &top("endpoint: { host: 192.168.1.10, port: 8443 }"));
+    quiet(&top("endpoint: { host: 192.168.1.9, port: 8443 }"));
+    let range = "add-ons: { load-balancer: { addresses: [192.168.1.8-192.168.1.9] } }";
+    says(
+        "load-balancer-taken",
+        "add-ons.load-balancer.addresses[0]",
+        &format!("{range}\n{}", at("192.168.1.9")),
+    );
+}
+
+#[test]
+fn nobody_looks_for_names_of_mdns() {
+    says("mdns-name", "endpoint.host", &top("endpoint: { host: m1.local }"));
+    let named = lab("", "taints: []", "").replace("hostname: m1", "hostname: m1.local");
+    says("mdns-name", "endpoint", &named);
+    let alerts = "add-ons: { monitoring: { alerts-to: 'http://nas.local:8080/x' } }";
+    says("mdns-name", "add-ons.monitoring.alerts-to", &top(alerts));
+    quiet(&top("endpoint: { host: local.home.example }"));
+}
+
+#[test]
+fn the_load_balancer_gives_what_is_nobodys() {
+    let with = |range: &str| top(&format!("add-ons: {{ load-balancer: {{ addresses: [{range}] }} }}"));
+    let path = "add-ons.load-balancer.addresses[0]";
+    says("load-balancer-taken", path, &with("192.168.1.1-192.168.1.1"));
+    says("load-balancer-taken", path, &with("192.168.1.2-192.168.1.9"));
+    says("load-balancer-taken", path, &with("192.168.1.11-192.168.1.20"));
+    says("load-balancer-special", path, &with("192.168.1.240-192.168.1.255"));
+    says("load-balancer-special", path, &with("224.0.0.1-224.0.0.9"));
+    says("load-balancer-in-cluster", path, &with("10.244.0.240-10.244.0.250"));
+    says("load-balancer-in-cluster", path, &with("10.95.0.0-10.97.0.0"));
+    says("load-balancer-outside", path, &with("192.168.2.240-192.168.2.250"));
+    says("load-balancer-family", path, &with("fd00::1-fd00::2"));
+    let twice = with("192.168.1.240-192.168.1.250, 192.168.1.250-192.168.1.252");
+    says("load-balancer-overlap", "add-ons.load-balancer.addresses[1]", &twice);
+}
+
+#[test]
+fn no_mount_hides_what_the_node_is_made_of() {
+    let mount = |target: &str| master(&format!("mounts: [{{ source: LABEL=a, target: {target} }}]"));
+    for target in [
+        "/",
+        "/etc",
+        "/etc/",
+        "//usr",
+        "/usr",
+        "/proc",
+        "/proc/x",
+        "/sys",
+        "/dev",
+        "/run/x",
+        "/boot",
+        "/var",
+        "/var/lib",
+        "/var/lib/dpkg",
+        "/lib",
+        "/usr/./bin",
+        "/opt",
+    ] {
+        says("mount-hides-system", "nodes[0].mounts[0].target", &mount(target));
+    }
+    let bind = "mounts: [{ source: LABEL=a, target: /mnt/a }], storage: [{ path: /etc, on: /mnt/a/etc }]";
+    says("mount-hides-system", "nodes[0].storage[0].path", &master(bind));
+    for target in
+        ["/mnt/a", "/srv", "/var/lib/longhorn", "/home/ops/data", "/usr/local", "/var/log", "/opt/data"]
+    {
+        quiet(&mount(target));
+    }
+}
+
+#[test]
+fn containers_and_etcd_are_on_disks_that_are_good_enough() {
+    let disk = |mount: &str| {
+        master(&format!(
+            "mounts: [{{ source: LABEL=a, target: /mnt/a, {mount} }}], \
+             storage: [{{ path: /var/lib/containerd, on: /mnt/a/c }}, {{ path: /var/lib/etcd, on: /mnt/a/e }}]"
+        ))
+    };
+    for kind in ["vfat", "exfat", "ntfs3", "nfs", "nfs4", "cifs", "tmpfs", "fuse.sshfs", "iso9660"] {
+        says("disk-file-system", "nodes[0].mounts[0].type", &disk(&format!("type: {kind}")));
+    }
+    for kind in ["ext4", "xfs", "btrfs", "f2fs"] {
+        quiet(&disk(&format!("type: {kind}")));
+    }
+    for options in ["'rw,user,auto'", "noexec", "'exec,users'", "ro", "noauto", "'defaults,owner'"] {
+        says("disk-options", "nodes[0].mounts[0].options", &disk(&format!("options: {options}")));
+    }
+    for options in ["defaults", "'user,exec'", "'noexec,exec'", "'ro,rw'", "'noatime,errors=remount-ro'"] {
+        quiet(&disk(&format!("options: {options}")));
+    }
+    says("optional-disk", "nodes[0].mounts[0].required", &disk("required: false"));
+    quiet(&master(
+        "mounts: [{ source: LABEL=a, target: /mnt/stick, required: false, type: vfat, options: 'user,noauto,ro' }]",
+    ));
+    let etcd = "mounts: [{ source: LABEL=a, target: /var/lib/etcd, options: noexec }]";
+    quiet(&master(etcd));
+    quiet(&worker(&format!("{W1}, {}", etcd.replace("options: noexec", "type: vfat"))));
+}
+
+#[test]
+fn what_is_bound_lands_on_a_disk() {
+    let bind = |on: &str| {
+        master(&format!(
+            "mounts: [{{ source: LABEL=a, target: /mnt/a }}], storage: [{{ path: /srv/x, on: {on} }}, {{ path: /srv/y, on: /srv/x/y }}]"
+        ))
+    };
+    quiet(&bind("/mnt/a/x"));
+    quiet(&bind("/mnt/a"));
+    says("bind-without-mount", "nodes[0].storage[0].on", &bind("/mnt/b/x"));
+    says("bind-without-mount", "nodes[0].storage[1].on", &bind("/mnt/b/x"));
+    says("bind-without-mount", "nodes[0].storage[0].on", &bind("/mnt/ab"));
+    says("bind-without-mount", "nodes[0].storage[0].on", &bind("/srv/x/y"));
+}
+
+#[test]
+fn disks_have_names_that_stay() {
+    let disk = |source: &str| master(&format!("mounts: [{{ source: {source}, target: /mnt/a }}]"));
+    for source in ["/dev/sda1", "/dev/sdb", "/dev/vda1", "/dev/nvme0n1p2", "/dev/mmcblk1p1", "/dev/md127"] {
+        says("unstable-disk-name", "nodes[0].mounts[0].source", &disk(source));
+    }
+    for source in
+        ["LABEL=sda1", "/dev/disk/by-id/usb-1", "/dev/mapper/vg-data", "/dev/vg/data", "/dev/md/raid"]
+    {
+        quiet(&disk(source));
+    }
+}
+
+#[test]
+fn files_and_arguments_do_not_undo_the_settings() {
+    let file = |path: &str| master(&format!("files: [{{ path: {path}, content: '' }}]"));
+    for path in [
+        "/etc/fstab",
+        "/etc//fstab",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/hostname",
+        "/proc/sys/x",
+        "/var/lib/dpkg/status",
+        "/etc",
+        "/var/lib",
+    ] {
+        says("file-of-system", "nodes[0].files[0].path", &file(path));
+    }
+    says("file-of-imgforge", "nodes[0].files[0].path", &file("/etc/kubernetes/x"));
+    let twice = "files: [{ path: /etc/motd, content: '' }, { path: /etc/./motd, content: '' }]";
+    says("file-twice", "nodes[0].files[1].path", &master(twice));
+    let argument = |text: &str| master(&format!("kernel-arguments: ['{text}']"));
+    for text in [
+        "root=/dev/sda1",
+        "init=/bin/sh",
+        "single",
+        "1",
+        "cgroup_disable=memory",
+        "systemd.unit=rescue.target",
+        "",
+    ] {
+        says("kernel-argument", "nodes[0].kernel-arguments[0]", &argument(text));
+    }
+    says(
+        "kernel-argument",
+        "nodes[0].kernel-arguments[0]",
+        &format!("networking: {{ pod-subnet: 'fd00:10:244::/56' }}\n{}", argument("ipv6.disable=1")),
+    );
+    quiet(&argument("ipv6.disable=1"));
+}
+
+#[test]
+fn the_examples_disks_and_keys_are_not_taken_for_ones_own() {
+    for path in ["users[0].ssh-keys[0]", "nodes[0].mounts[0].source", "nodes[0].mounts[1].source"] {
+        says("placeholder", path, EXAMPLE);
+    }
+    assert!(findings(&HOME).iter().all(|finding| finding.name == "frozen-release"), "{:?}", findings(&HOME));
+}
+
+#[test]
+fn somebody_may_log_in() {
+    let nobody = top("").replace("ssh-keys: [ssh", "time-servers: [ssh");
+    says("nobody-may-log-in", "users", &nobody.replace("time-servers: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me]", ""));
+    let one = "users: [{ name: ops, ssh-keys: [ssh-ed25519 AAAA] }]";
+    let text = format!(
+        "{LAN}nodes: [{{ hostname: m1, board: rpi4, role: master, {M1}, {one} }}, {{ hostname: w1, board: rpi4, {W1} }}]"
+    );
+    says("nobody-may-log-in", "nodes[1].users", &text);
+    quiet(&text.replace(&format!("{W1} }}"), &format!("{W1}, {one} }}")));
+}
+
+#[test]
+fn a_rule_is_overruled_by_its_name_and_that_is_said() {
+    let text = worker("address: 192.168.1.255/24");
+    let allowed =
+        text.replace("address: 192.168.1.255/24", "address: 192.168.1.255/24, allow: [address-special]");
+    let [notice] = &findings(&allowed)[..] else { panic!("{:?}", findings(&allowed)) };
+    assert_eq!(notice.severity, Severity::Notice);
+    assert_eq!(
+        notice.to_string(),
+        "nodes[1].address: overruled by `allow`: 192.168.1.255 of 192.168.1.0/24 means everybody in the network; \
+         give the node an address of its own"
+    );
+    assert_eq!(findings(&format!("allow: [address-special]\n{text}")), findings(&allowed));
+    let elsewhere = allowed
+        .replace(", allow: [address-special]", "")
+        .replace(M1, &format!("{M1}, allow: [address-special]"));
+    says("address-special", "nodes[1].address", &elsewhere);
+    assert_eq!(findings(&elsewhere)[0].severity, Severity::Error);
+    says("unknown-rule", "allow[0]", &format!("allow: [adress-special]\n{text}"));
+    let disk = "mounts: [{ source: /dev/sda1, target: /mnt/a }]";
+    quiet(&master(&format!("{disk}, allow: [unstable-disk-name]")));
+}
