@@ -167,6 +167,8 @@ impl Reservation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgforge_spec::ImagePath;
+
     use crate::{board::Architecture, cluster::Bind};
 
     fn class(architecture: Architecture, cores: u32, memory: u32) -> Performance {
@@ -196,7 +198,10 @@ mod tests {
         let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 };
         let on_disk = Node {
             role: crate::cluster::Role::Master,
-            storage: vec![Bind { path: "/var/lib/etcd".into(), on: "/mnt/root/var/lib/etcd".into() }],
+            storage: vec![Bind {
+                path: ImagePath::new("/var/lib/etcd").unwrap(),
+                on: ImagePath::new("/mnt/root/var/lib/etcd").unwrap(),
+            }],
             ..Node::default()
         };
         let on_card = Node { storage: Vec::new(), ..on_disk.clone() };

@@ -5,6 +5,7 @@
 //! - [`Role`], [`Hostname`]: what a node does and what it is called.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
+//! - [`User`], [`Mount`], [`Bind`]: what people say of a node, alike in a node's file and in a cluster's.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
 //!
 //! ```
@@ -22,16 +23,22 @@ mod diagnose;
 mod hex;
 mod hostname;
 mod image_path;
+mod invalid;
+mod mount;
 mod octets;
 mod role;
 mod sha256;
 mod text;
+mod user;
 
 pub use board::{Architecture, BoardFacts, BoardName, InvalidBoardName};
 pub use diagnose::{Class, Diagnose};
 pub use hex::Hex;
 pub use hostname::{Hostname, InvalidHostname};
 pub use image_path::{ImagePath, InvalidPath};
+pub use invalid::Invalid;
+pub use mount::{Bind, Mount};
 pub use octets::Octets;
 pub use role::{Role, UnknownRole};
 pub use sha256::{Hasher, InvalidSha256, Sha256};
+pub use user::User;

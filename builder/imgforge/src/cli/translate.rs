@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use imgforge_spec::Hostname;
+use imgforge_spec::{Hostname, Invalid};
 
 use super::{LockArgs, PersonalizeArgs, RebuildArgs, SecretsArgs, TargetArgs};
 use crate::{
@@ -118,6 +118,6 @@ fn one(files: &[String]) -> Result<Option<PathBuf>, node::Error> {
     }
 }
 
-fn invalid(setting: &str, message: impl ToString) -> node::Error {
-    node::Error::Invalid { setting: setting.to_owned(), message: message.to_string() }
+fn invalid(setting: &str, message: impl std::fmt::Display) -> node::Error {
+    Invalid::new(setting, message).into()
 }

@@ -3,12 +3,12 @@
 //! Every line is `nofail`: a node whose disk is missing still boots, can be logged into and says what is wrong. Nothing
 //! is written to the card in the disk's place, because the storage stage of first boot holds back what would.
 
-use imgforge_spec::ImagePath;
+use imgforge_spec::{Bind, ImagePath, Mount};
 
 use super::{Draft, Error};
 use crate::{
     image::change::{Origin, Volume},
-    target::node::{Bind, Mount, Node},
+    target::node::Node,
 };
 
 /// Adds the node's mounts to fstab and makes their mount points.

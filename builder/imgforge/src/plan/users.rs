@@ -1,12 +1,9 @@
 //! People who may log in: entries in the four account files, a home, authorized keys, sudo.
 
-use imgforge_spec::ImagePath;
+use imgforge_spec::{ImagePath, User};
 
 use super::{Draft, Error};
-use crate::{
-    image::change::{Access, Origin, Volume},
-    target::node::User,
-};
+use crate::image::change::{Access, Origin, Volume};
 
 /// First id for people (adduser.conf), and the last before the ids of `nobody` and systemd's dynamic users.
 const PEOPLE: std::ops::Range<u32> = 1000..60000;

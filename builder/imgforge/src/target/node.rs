@@ -1,9 +1,9 @@
 //! What one node is to be: its name, its people, its disks.
 
-use std::{net::IpAddr, path::Path};
+use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
-use imgforge_spec::{Diagnose, Hostname, ImagePath};
+use imgforge_spec::{Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,68 +66,6 @@ pub struct Address {
     pub interface: Option<Interface>,
 }
 
-/// Somebody who may log in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct User {
-    /// Login name.
-    pub name: String,
-    /// Lines for `authorized_keys`.
-    #[serde(default)]
-    pub ssh_keys: Vec<String>,
-    /// A password as crypt(5) writes it (`$y$…`, `$6$…`); without one, the password is locked.
-    #[serde(default)]
-    pub password_hash: Option<String>,
-    /// Whether `sudo` works without a password.
-    #[serde(default)]
-    pub sudo: bool,
-}
-
-/// A disk to mount: a line of fstab.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Mount {
-    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device.
-    pub source: String,
-    /// Where it is mounted.
-    pub target: ImagePath,
-    /// File system type.
-    #[serde(default = "default_type", rename = "type")]
-    pub kind: String,
-    /// Mount options.
-    #[serde(default = "default_options")]
-    pub options: String,
-    /// Whether the node must not start its work without it.
-    #[serde(default = "default_required")]
-    pub required: bool,
-    /// Whether the node makes the file system itself the first time, on a disk that holds nothing: no file system, no
-    /// partition table, no RAID. Such a disk has no UUID or label yet, so `source` is a path in `/dev`.
-    #[serde(default)]
-    pub format_if_blank: bool,
-}
-
-/// A directory that lives elsewhere: a bind mount.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Bind {
-    /// The path programs use: `/var/lib/etcd`.
-    pub path: ImagePath,
-    /// Where it really is, usually below a mount: `/mnt/root/var/lib/etcd`.
-    pub on: ImagePath,
-}
-
-fn default_type() -> String {
-    "ext4".into()
-}
-
-fn default_options() -> String {
-    "defaults".into()
-}
-
-fn default_required() -> bool {
-    true
-}
-
 /// A value that would not work on the node, found before anything is built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -135,26 +73,21 @@ pub enum Error {
     #[error(transparent)]
     Yaml(#[from] yaml::Error),
     /// A setting has a value that cannot be used.
-    #[error("{setting}: {message}")]
-    Invalid {
-        /// The setting, as in the file.
-        setting: String,
-        /// What is wrong and what is right.
-        message: String,
-    },
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
 }
 
 impl Diagnose for Error {
     fn below(&self) -> Option<&dyn Diagnose> {
         match self {
             Error::Yaml(error) => Some(error),
-            Error::Invalid { .. } => None,
+            Error::Invalid(_) => None,
         }
     }
 }
 
-fn invalid(setting: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Invalid { setting: setting.into(), message: message.into() }
+fn invalid(setting: impl Into<String>, message: impl fmt::Display) -> Error {
+    Invalid::new(setting, message).into()
 }
 
 impl Node {
@@ -170,7 +103,7 @@ impl Node {
         let text = yaml::text(path)?;
         let node: Self = yaml::parse(path, &text)?;
         match node.check() {
-            Err(Error::Invalid { setting, message }) => {
+            Err(Error::Invalid(Invalid { setting, message })) => {
                 Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
             checked => checked.map(|()| node),
@@ -180,7 +113,7 @@ impl Node {
     /// Checks every value. Called once all sources (file, command line) are merged.
     pub fn check(&self) -> Result<(), Error> {
         for (index, user) in self.users.iter().enumerate() {
-            user.check(&format!("users[{index}]"))?;
+            user.check().map_err(|error| error.below(&format!("users[{index}]")))?;
             if self.users[..index].iter().any(|other| other.name == user.name) {
                 return Err(invalid(
                     format!("users[{index}].name"),
@@ -211,60 +144,10 @@ impl Node {
             targets.push(target);
         }
         for (index, mount) in self.mounts.iter().enumerate() {
-            for (key, value) in
-                [("source", &mount.source), ("type", &mount.kind), ("options", &mount.options)]
-            {
-                if value.is_empty() || value.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                    let setting = format!("mounts[{index}].{key}");
-                    return Err(invalid(setting, format!("`{value}` must be one word, as in fstab")));
-                }
-            }
-            let setting = || format!("mounts[{index}].format-if-blank");
-            if mount.format_if_blank && !mount.source.starts_with("/dev/") {
-                let message = "a blank disk has no UUID or label: give `source` as /dev/disk/by-id/…";
-                return Err(invalid(setting(), message));
-            }
-            if mount.format_if_blank && mount.kind != "ext4" {
-                return Err(invalid(setting(), format!("ext4 is made, not {}", mount.kind)));
-            }
+            mount.check().map_err(|error| error.below(&format!("mounts[{index}]")))?;
         }
         Ok(())
     }
-}
-
-impl User {
-    fn check(&self, setting: &str) -> Result<(), Error> {
-        let mut characters = self.name.chars();
-        let starts_well = characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-        let goes_on_well =
-            characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
-        if !starts_well || !goes_on_well || self.name.len() > 32 {
-            let message = format!("`{}` is no login name: a-z, 0-9, `_`, `-`, at most 32", self.name);
-            return Err(invalid(format!("{setting}.name"), message));
-        }
-        for (index, key) in self.ssh_keys.iter().enumerate() {
-            if !is_public_key(key) {
-                let message = "no line for authorized_keys, such as `ssh-ed25519 AAAA… comment`";
-                return Err(invalid(format!("{setting}.ssh-keys[{index}]"), message));
-            }
-        }
-        if let Some(hash) = &self.password_hash
-            && (!hash.starts_with('$') || hash.contains([':', '\n']))
-        {
-            let message = "give the hash that `mkpasswd` prints, never a password itself";
-            return Err(invalid(format!("{setting}.password-hash"), message));
-        }
-        Ok(())
-    }
-}
-
-/// A type and base64 data on one line, options before them allowed.
-fn is_public_key(line: &str) -> bool {
-    const TYPES: [&str; 3] = ["ssh-", "ecdsa-sha2-", "sk-"];
-    let mut words = line.split(' ').filter(|word| !word.is_empty());
-    let data = words.find(|word| TYPES.iter().any(|kind| word.starts_with(kind))).and_then(|_| words.next());
-    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    !line.contains(['\n', '\r', '\0']) && data.is_some_and(|data| data.len() > 32 && data.chars().all(base64))
 }
 
 #[cfg(test)]
@@ -283,15 +166,6 @@ mod tests {
             message,
             "users[0].password-hash: give the hash that `mkpasswd` prints, never a password itself"
         );
-    }
-
-    #[test]
-    fn keys_must_be_public_keys_on_one_line() {
-        let key = format!("ssh-ed25519 {} me@home", "A".repeat(68));
-        assert!(is_public_key(&key));
-        assert!(is_public_key(&format!("no-pty {key}")));
-        assert!(!is_public_key("-----BEGIN OPENSSH PRIVATE KEY-----"));
-        assert!(!is_public_key(&format!("{key}\nssh-ed25519 x")));
     }
 
     #[test]

@@ -129,8 +129,9 @@ spec:
 
     fn adapted_for(nodes: &str) -> Result<Vec<Value>, Error> {
         let cluster: Cluster = serde_yaml::from_str(&format!("nodes: [{nodes}]")).unwrap();
-        let manifest = "{ name: metallb, version: v1, url: https://metallb.example/v1.yml, sha256: '00' }";
-        let text = adapted(&serde_yaml::from_str(manifest).unwrap(), PUBLISHED, &cluster)?;
+        let manifest = "{ name: metallb, version: v1, url: https://metallb.example/v1.yml, sha256: SUM }"
+            .replace("SUM", &"0".repeat(64));
+        let text = adapted(&serde_yaml::from_str(&manifest).unwrap(), PUBLISHED, &cluster)?;
         Ok(Deserializer::from_str(&text).map(|object| Value::deserialize(object).unwrap()).collect())
     }
 

@@ -69,13 +69,9 @@ fn path_form(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
         let node = at.node;
-        let mounts = node.mounts.iter().enumerate().map(|(i, m)| (format!("mounts[{i}].target"), &m.target));
-        let binds = node.storage.iter().enumerate().flat_map(|(i, b)| {
-            [(format!("storage[{i}].path"), &b.path), (format!("storage[{i}].on"), &b.on)]
-        });
         let files = node.files.iter().enumerate().map(|(i, f)| (format!("files[{i}].path"), &f.path));
         let is_good = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
-        let bad = mounts.chain(binds).chain(files).filter(|(_, path)| !is_good(path));
+        let bad = files.filter(|(_, path)| !is_good(path));
         found.extend(bad.map(|(setting, path)| {
             Found::new(at.path(setting), format!("`{path}` must begin with / and not climb with .."))
         }));
@@ -87,8 +83,11 @@ fn path_form(context: &Context<'_>) -> Vec<Found> {
 fn targets<'a>(at: At<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
     let mounts = at.node.mounts.iter().enumerate();
     let binds = at.node.storage.iter().enumerate();
-    let mounts = mounts.map(move |(i, mount)| (at.path(format!("mounts[{i}].target")), plain(&mount.target)));
-    mounts.chain(binds.map(move |(i, bind)| (at.path(format!("storage[{i}].path")), plain(&bind.path))))
+    let mounts = mounts
+        .map(move |(i, mount)| (at.path(format!("mounts[{i}].target")), plain(&mount.target.to_string())));
+    mounts.chain(
+        binds.map(move |(i, bind)| (at.path(format!("storage[{i}].path")), plain(&bind.path.to_string()))),
+    )
 }
 
 fn mount_hides_system(context: &Context<'_>) -> Vec<Found> {
@@ -123,11 +122,11 @@ fn followed(node: &Node, path: &str) -> String {
         let bind = node
             .storage
             .iter()
-            .filter(|bind| is_in(&path, &plain(&bind.path)))
-            .max_by_key(|bind| plain(&bind.path).len());
+            .filter(|bind| is_in(&path, &plain(&bind.path.to_string())))
+            .max_by_key(|bind| plain(&bind.path.to_string()).len());
         let Some(bind) = bind else { break };
-        let rest = path.get(plain(&bind.path).len()..).unwrap_or_default();
-        path = plain(&bind.on) + rest;
+        let rest = path.get(plain(&bind.path.to_string()).len()..).unwrap_or_default();
+        path = plain(&bind.on.to_string()) + rest;
     }
     path
 }
@@ -135,16 +134,16 @@ fn followed(node: &Node, path: &str) -> String {
 /// The disk on which what is written to `path` lands, with its place in the file; none: the card.
 fn disk_of<'a>(node: &'a Node, path: &str) -> Option<(usize, &'a Mount)> {
     let path = followed(node, path);
-    let mounts = node.mounts.iter().enumerate().filter(|(_, mount)| is_in(&path, &plain(&mount.target)));
-    mounts.max_by_key(|(_, mount)| plain(&mount.target).len())
+    let mounts =
+        node.mounts.iter().enumerate().filter(|(_, mount)| is_in(&path, &plain(&mount.target.to_string())));
+    mounts.max_by_key(|(_, mount)| plain(&mount.target.to_string()).len())
 }
 
 fn bind_without_mount(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
         for (index, bind) in at.node.storage.iter().enumerate() {
-            let is_absolute = bind.on.starts_with('/');
-            if is_absolute && disk_of(at.node, &plain(&bind.on)).is_none() {
+            if disk_of(at.node, &plain(&bind.on.to_string())).is_none() {
                 let message = format!("{} is below no mount: {} would stay on the card", bind.on, bind.path);
                 found.push(
                     Found::new(at.path(format!("storage[{index}].on")), message)

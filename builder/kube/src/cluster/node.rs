@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use imgforge_spec::Role;
+pub use imgforge_spec::{Bind, Mount, Role, User};
+
+use imgforge_spec::ImagePath;
 
 use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
@@ -96,12 +98,9 @@ impl Node {
 
     /// Whether what is written below `path` lands on a disk of its own rather than on the card.
     pub fn has_disk_for(&self, path: &str) -> bool {
-        let holds = |target: &str| {
-            path.strip_prefix(target.trim_end_matches('/'))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.storage.iter().any(|bind| holds(&bind.path))
-            || self.mounts.iter().any(|mount| holds(&mount.target))
+        let Ok(path) = ImagePath::new(path) else { return false };
+        self.storage.iter().any(|bind| path.is_below(&bind.path))
+            || self.mounts.iter().any(|mount| path.is_below(&mount.target))
     }
 }
 
@@ -129,56 +128,6 @@ pub enum TaintEffect {
     NoExecute,
 }
 
-/// Somebody who may log in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct User {
-    /// Login name.
-    pub name: String,
-    /// Lines for `authorized_keys`.
-    #[serde(default)]
-    pub ssh_keys: Vec<String>,
-    /// A password as crypt(5) writes it (`$y$…`, `$6$…`); without one, the password is locked.
-    #[serde(default)]
-    pub password_hash: Option<String>,
-    /// Whether `sudo` works without a password.
-    #[serde(default)]
-    pub sudo: bool,
-}
-
-/// A disk to mount: a line of fstab.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Mount {
-    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device.
-    pub source: String,
-    /// Where it is mounted.
-    pub target: String,
-    /// File system type.
-    #[serde(default = "default_type", rename = "type")]
-    pub kind: String,
-    /// Mount options.
-    #[serde(default = "default_options")]
-    pub options: String,
-    /// Whether the node must not start its work without it.
-    #[serde(default = "default_required")]
-    pub required: bool,
-    /// Whether the node makes the file system itself the first time, on a disk that holds nothing: no file system, no
-    /// partition table, no RAID. Such a disk has no UUID or label yet, so `source` is a path in `/dev`.
-    #[serde(default)]
-    pub format_if_blank: bool,
-}
-
-/// A directory that lives elsewhere: a bind mount.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Bind {
-    /// The path programs use: `/var/lib/etcd`.
-    pub path: String,
-    /// Where it really is, usually below a mount: `/mnt/root/var/lib/etcd`.
-    pub on: String,
-}
-
 /// A file to put in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -198,18 +147,6 @@ impl ExtraFile {
         let is_octal = self.mode.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
         u32::from_str_radix(&self.mode, 8).ok().filter(|mode| is_octal && *mode <= 0o7777)
     }
-}
-
-fn default_type() -> String {
-    "ext4".into()
-}
-
-fn default_options() -> String {
-    "defaults".into()
-}
-
-fn default_required() -> bool {
-    true
 }
 
 fn default_mode() -> String {

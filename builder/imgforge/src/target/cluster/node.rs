@@ -4,7 +4,7 @@ use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster},
 };
-use imgforge_spec::{Hostname, ImagePath, InvalidHostname};
+use imgforge_spec::{Hostname, Invalid, InvalidHostname, User};
 
 use super::{ClusterFile, Error, Membership, releases};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     supply::lock::SetName,
     target::{
         self, Target,
-        node::{self, Address, Bind, Mount, Node, User},
+        node::{self, Address, Node},
     },
 };
 
@@ -68,7 +68,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
 
 fn finding(prefix: &str, error: node::Error) -> Option<Finding> {
     match error {
-        node::Error::Invalid { setting, message } => Some(Finding {
+        node::Error::Invalid(Invalid { setting, message }) => Some(Finding {
             name: "node-settings",
             severity: Severity::Error,
             path: format!("{prefix}{setting}"),
@@ -87,8 +87,8 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         // One that is none has been told by `imgforge-kube`.
         hostname: hostname(node).ok(),
         users: all_users,
-        mounts: node.mounts.iter().enumerate().map(mount).collect::<Result<_, _>>()?,
-        storage: node.storage.iter().enumerate().map(bind).collect::<Result<_, _>>()?,
+        mounts: node.mounts.clone(),
+        storage: node.storage.clone(),
         kernel_arguments: node.kernel_arguments.clone(),
         packages: node.packages.clone(),
         kubernetes: None,
@@ -105,35 +105,8 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
 }
 
 /// `users`, who may also log in with `keys`.
-fn users(users: &[cluster::User], keys: &[String]) -> Vec<User> {
-    let user = |user: &cluster::User| User {
-        name: user.name.clone(),
-        ssh_keys: user.ssh_keys.iter().chain(keys).cloned().collect(),
-        password_hash: user.password_hash.clone(),
-        sudo: user.sudo,
-    };
+fn users(users: &[User], keys: &[String]) -> Vec<User> {
+    let user =
+        |user: &User| User { ssh_keys: user.ssh_keys.iter().chain(keys).cloned().collect(), ..user.clone() };
     users.iter().map(user).collect()
-}
-
-fn mount((index, mount): (usize, &cluster::Mount)) -> Result<Mount, node::Error> {
-    Ok(Mount {
-        source: mount.source.clone(),
-        target: path(&mount.target, || format!("mounts[{index}].target"))?,
-        kind: mount.kind.clone(),
-        options: mount.options.clone(),
-        required: mount.required,
-        format_if_blank: mount.format_if_blank,
-    })
-}
-
-fn bind((index, bind): (usize, &cluster::Bind)) -> Result<Bind, node::Error> {
-    Ok(Bind {
-        path: path(&bind.path, || format!("storage[{index}].path"))?,
-        on: path(&bind.on, || format!("storage[{index}].on"))?,
-    })
-}
-
-fn path(text: &str, setting: impl Fn() -> String) -> Result<ImagePath, node::Error> {
-    ImagePath::new(text)
-        .map_err(|error| node::Error::Invalid { setting: setting(), message: error.to_string() })
 }
