@@ -41,6 +41,7 @@ mod escape;
 mod hex;
 mod identity;
 mod path;
+mod pattern;
 mod repository;
 mod resolve;
 mod tree;
@@ -58,6 +59,7 @@ pub use elf::{ArmAttributes, Elf, Target};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
+pub use pattern::Pattern;
 pub use repository::{
     Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, SignedBy, Source,
     Trust, parse_deb822_sources, parse_source_list, read_packages,
