@@ -52,7 +52,7 @@ pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package, read_
 pub use assessment::{Assessment, Effect, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
-pub use database::{Database, DatabaseFile, Diversion, Stanza, State};
+pub use database::{Database, DatabaseFile, Diversion, Stanza, Stanzas, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use digest::{Checked, Sha256};
 pub use elf::{ArmAttributes, Elf, Target};

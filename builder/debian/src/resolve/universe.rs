@@ -91,7 +91,7 @@ impl<'a> Universe<'a> {
             positions: Vec::new(),
             recommends,
         };
-        for stanza in base.stanzas() {
+        for stanza in base.stanzas().iter() {
             universe.add_installed(stanza)?;
         }
         for (position, candidate) in candidates.iter().enumerate() {
