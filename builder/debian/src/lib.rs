@@ -44,6 +44,7 @@ mod path;
 mod pattern;
 mod repository;
 mod resolve;
+mod shown;
 mod tree;
 mod unpack;
 mod version;

@@ -13,11 +13,12 @@ mod parser;
 mod state;
 mod word;
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::archive::Package;
 use crate::database::Diversion;
 use crate::path::TreePath;
+use crate::shown::Shown;
 use crate::tree::Tree;
 
 /// Where kernels and their modules lie; a package with files there changes how the board boots.
@@ -75,7 +76,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::PreinstActive(commands) => {
-                write!(f, "its preinst must run before it is unpacked: `{}`", commands.join("`, `"))
+                let commands = commands.join("`, `");
+                write!(Shown(f), "its preinst must run before it is unpacked: `{commands}`")
             }
             Refusal::PreinstUnreadable => f.write_str("its preinst is no shell script that can be read"),
             Refusal::Kernel(path) => write!(f, "it brings {path}, which belongs to a kernel"),
