@@ -1,7 +1,9 @@
 //! What can go wrong, by what the caller can do about it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
+
+use crate::shown::Shown;
 
 /// Every failure of this crate.
 ///
@@ -26,13 +28,14 @@ pub enum Error {
     Conflict(Detail),
 }
 
-/// The precise finding behind an [`Error`]; its kinds are private, its text and source chain are not.
+/// The precise finding behind an [`Error`]; its kinds are private, its text and source chain are not. What the text
+/// quotes of the input has no control characters.
 #[derive(Debug)]
 pub struct Detail(Box<dyn std::error::Error + Send + Sync>);
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(Shown(f), "{}", self.0)
     }
 }
 

@@ -41,8 +41,10 @@ mod escape;
 mod hex;
 mod identity;
 mod path;
+mod pattern;
 mod repository;
 mod resolve;
+mod shown;
 mod tree;
 mod unpack;
 mod version;
@@ -51,13 +53,14 @@ pub use archive::{ControlFile, Limits, Member, MemberKind, Owner, Package, read_
 pub use assessment::{Assessment, Effect, Preinst, Refusal};
 pub use compression::Compression;
 pub use control::{Field, Paragraph, Paragraphs};
-pub use database::{Database, DatabaseFile, Diversion, Stanza, State};
+pub use database::{Database, DatabaseFile, Diversion, Stanza, Stanzas, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use digest::{Checked, Sha256};
 pub use elf::{ArmAttributes, Elf, Target};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;
+pub use pattern::Pattern;
 pub use repository::{
     Candidate, FileSum, Fingerprint, Index, IndexFile, Keyring, Layout, Release, Signed, SignedBy, Source,
     Trust, parse_deb822_sources, parse_source_list, read_packages,

@@ -1,12 +1,13 @@
 //! Paths inside a root file system, as bytes.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Detail, Error, Result};
 use crate::escape;
+use crate::shown::Shown;
 
 /// As the kernel limits one component and a whole path (bytes).
 const NAME_MAX: usize = 255;
@@ -125,9 +126,9 @@ impl<'de> Deserialize<'de> for TreePath {
 }
 
 impl fmt::Display for TreePath {
-    /// Bytes that are not UTF-8 are shown as replacement characters.
+    /// Bytes that are not UTF-8 are shown as replacement characters, control characters as escapes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        Shown(f).write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 

@@ -164,6 +164,19 @@ fn links_to_directories_stay() {
     ]);
 }
 
+/// File names are bytes: not UTF-8, blanks, what a terminal would obey.
+#[test]
+fn names_of_any_bytes_unpack() {
+    let scenario = Scenario::new(&BASE);
+    scenario.compare(&[Recipe {
+        name: "odd-names",
+        architecture: "all",
+        fields: "",
+        script: r#"name=$(printf 'a\377\303 \033[2J b'); mkdir -p usr/share/odd "etc/$(printf 'd\200')"; cd usr/share/odd
+             echo a > "$name"; ln "$name" "$name.hard"; ln -s "$name" "$name.soft"; echo b > 'back\slash'"#,
+    }]);
+}
+
 /// Images made small lack directories that their packages list: `/usr/share/man`.
 #[test]
 fn a_listed_directory_that_was_taken_away_is_made_again() {

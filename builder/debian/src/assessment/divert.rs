@@ -12,15 +12,15 @@ pub(super) struct Request {
 
 impl Request {
     /// Reads the arguments of a call in a script of `package`; `None` for any other use of the command.
-    pub(super) fn parse(arguments: &[String], package: &str) -> Option<Self> {
+    pub(super) fn parse(arguments: &[&str], package: &str) -> Option<Self> {
         let mut owner = Some(package.to_owned());
         let (mut add, mut rename) = (true, false);
         let (mut from, mut to) = (None, None);
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let (option, inline) =
-                word.split_once('=').map_or((word.as_str(), None), |(option, value)| (option, Some(value)));
-            let mut value = || inline.map(str::to_owned).or_else(|| words.next().cloned());
+                word.split_once('=').map_or((*word, None), |(option, value)| (option, Some(value)));
+            let mut value = || inline.or_else(|| words.next().copied()).map(str::to_owned);
             match option {
                 "--add" => add = true,
                 "--quiet" => {}
@@ -29,7 +29,7 @@ impl Request {
                 "--no-rename" => rename = false,
                 "--package" => owner = Some(value()?),
                 "--divert" => to = Some(value()?),
-                path if path.starts_with('/') && from.is_none() => from = Some(word.clone()),
+                path if path.starts_with('/') && from.is_none() => from = Some((*word).to_owned()),
                 _ => add = false,
             }
         }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Option<Request> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
         Request::parse(&words, "own")
     }
 

@@ -1,44 +1,21 @@
 //! Which commands a script would run when a package is installed for the first time.
 //!
 //! The script is never run. Its conditions are decided where `$1` is `install`, `$2` is empty, and the files of the image
-//! are known; a condition that depends on anything else is taken both ways.
+//! are known; a condition that depends on anything else is taken both ways. Whatever is not known here counts as a
+//! command that changes the system, and so does an end that may not be a success.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::Effect;
-use super::divert::{self, Request};
-use super::expansion::{Variables, assignment};
-use super::lexer::{Token, tokens, unquoted};
-use super::parser::{Command, Link, List, parse};
-use crate::path::TreePath;
-use crate::tree::{Tree, resolve};
+use super::parser::{Arm, Branch, Command, Link, List, Redirects, parse};
+use super::state::{State, Status, Text, Variable, Words};
+use crate::tree::Tree;
 
 /// How deep functions and substitutions may nest.
 const CALL_LIMIT: usize = 16;
 
-/// Commands that change nothing on the system, whatever their arguments.
-const HARMLESS: [&str; 25] = [
-    ":", "true", "false", "set", "echo", "printf", "test", "[", "local", "shift", "cat", "grep", "readlink",
-    "uname", "which", "basename", "dirname", "tr", "cut", "head", "unset", "export", "continue", "break",
-    "seq",
-];
-
-/// Commands that change nothing with this first argument.
-const HARMLESS_WITH: [(&str, &str); 9] = [
-    ("command", "-v"),
-    ("dpkg", "--compare-versions"),
-    ("dpkg", "--print-architecture"),
-    ("dpkg", "--assert-multi-arch"),
-    ("dpkg-query", "*"),
-    ("dpkg-divert", "--list"),
-    ("dpkg-divert", "--truename"),
-    ("dpkg-divert", "--listpackage"),
-    // Everything it does in a preinst is guarded by a previous version.
-    ("dpkg-maintscript-helper", "*"),
-];
-
-/// Tests of a file that fail where there is none.
-const FILE_TESTS: [&str; 9] = ["-e", "-f", "-d", "-L", "-h", "-s", "-r", "-w", "-x"];
+/// How many commands are looked at: functions that call functions are many more than they look.
+const STEP_LIMIT: usize = 20_000;
 
 /// What a script would do.
 #[derive(Debug, Default)]
@@ -49,313 +26,369 @@ pub(super) struct Reached {
     pub(super) effects: Vec<Effect>,
 }
 
-/// Reads a script of `package`; `None` if it cannot be read.
-pub(super) fn reached(script: &str, package: &str, tree: &dyn Tree) -> Option<Reached> {
-    let tokens = tokens(script)?;
-    let words = tokens.iter().filter_map(|token| match token {
-        Token::Word(word) => Some(word.as_str()),
-        _ => None,
-    });
-    let variables = Variables::of(words);
+/// Reads a script of `package` that is started with these options; `None` if it cannot be read.
+pub(super) fn reached(script: &str, options: &[&str], package: &str, tree: &dyn Tree) -> Option<Reached> {
+    let list = parse(script)?;
     let mut evaluation = Evaluation {
         tree,
         package,
-        variables,
-        functions: BTreeMap::new(),
+        state: State::at_installation(package),
+        frames: vec![Frame::new(FrameKind::Shell)],
         reached: Reached::default(),
-        unsure: 0,
+        departures: 0,
+        substituted: None,
         depth: 0,
+        steps: 0,
     };
-    evaluation.run(&parse(script)?);
+    let options = options.iter().map(|option| Text::known(*option)).collect();
+    evaluation.set(&Words { known: options, open: false });
+    let status = evaluation.run(&list, false);
+    if evaluation.state.reachable && status != Status::Success {
+        evaluation.report_failure("its last command");
+    }
     Some(evaluation.reached)
 }
 
-/// Where a list leaves the script.
+/// What can be left before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    /// Runs on, with this exit status: success, failure, or unknown.
-    On(Option<bool>),
-    /// Ends the script or function.
-    Left,
+pub(super) enum FrameKind {
+    /// The script, or a subshell, by `exit`.
+    Shell,
+    /// By `return`.
+    Function,
+    /// By `break` and `continue`.
+    Loop,
 }
 
-struct Evaluation<'a> {
-    tree: &'a dyn Tree,
-    package: &'a str,
-    variables: Variables,
-    functions: BTreeMap<String, List>,
-    reached: Reached,
-    /// How many undecided conditions lead here.
-    unsure: usize,
+/// Where something was left early, and how it stood there.
+pub(super) struct Frame {
+    kind: FrameKind,
+    left: Option<(State, Status)>,
+    /// Variables of the function alone, with what they are outside.
+    pub(super) locals: Vec<(String, Variable)>,
+}
+
+impl Frame {
+    fn new(kind: FrameKind) -> Self {
+        Frame { kind, left: None, locals: Vec::new() }
+    }
+}
+
+pub(super) struct Evaluation<'a> {
+    pub(super) tree: &'a dyn Tree,
+    pub(super) package: &'a str,
+    pub(super) state: State,
+    frames: Vec<Frame>,
+    pub(super) reached: Reached,
+    /// How often something was left early.
+    departures: usize,
+    /// How the last substitution of a command ended.
+    pub(super) substituted: Option<Status>,
     depth: usize,
+    steps: usize,
 }
 
 impl Evaluation<'_> {
-    fn run(&mut self, list: &List) -> Flow {
-        let mut status = Some(true);
-        for (link, command) in list {
-            let wanted = match link {
+    /// Notes a command that may change the system.
+    pub(super) fn report(&mut self, command: &str) {
+        if !self.reached.commands.iter().any(|known| known == command) {
+            self.reached.commands.push(command.to_owned());
+        }
+    }
+
+    /// Notes a failure that would end the installation. After anything worse it does not matter.
+    fn report_failure(&mut self, command: &str) {
+        if self.reached.commands.is_empty() {
+            self.report(&format!("{command}, which may fail"));
+        }
+    }
+
+    /// Runs a list. `tested`: a failure in it does not end the script.
+    fn run(&mut self, list: &List, tested: bool) -> Status {
+        let mut status = Status::Success;
+        let mut commands = list.iter().peekable();
+        while let Some((link, command)) = commands.next() {
+            let tested = tested || commands.peek().is_some_and(|(link, _)| *link != Link::Always);
+            let skips = match link {
                 Link::Always => None,
-                Link::AndThen => Some(true),
-                Link::OrElse => Some(false),
+                Link::AndThen => Some(Status::Failure),
+                Link::OrElse => Some(Status::Success),
             };
-            match (wanted, status) {
-                (Some(wanted), Some(status)) if wanted != status => continue,
-                (Some(wanted), None) => {
-                    // It may run or not: leaving is not certain, and neither is success of `&&` or failure of `||`.
-                    let flow = self.perhaps(|evaluation| evaluation.command(command));
-                    status = Some(!wanted).filter(|&decided| flow == Flow::On(Some(decided)));
+            status = match skips {
+                Some(skips) if status == skips => continue,
+                Some(skips) if status == Status::Unknown => {
+                    self.fork(|this| this.command(command, tested), |_| skips)
                 }
-                _ => match self.command(command) {
-                    Flow::On(next) => status = next,
-                    Flow::Left => return Flow::Left,
-                },
+                _ => self.command(command, tested),
+            };
+            self.state.last = status;
+            if !self.state.reachable {
+                break;
             }
         }
-        Flow::On(status)
+        status
     }
 
-    fn command(&mut self, command: &Command) -> Flow {
+    fn command(&mut self, command: &Command, tested: bool) -> Status {
+        self.steps += 1;
+        if self.steps > STEP_LIMIT {
+            self.report("(more than can be looked at)");
+            self.state.reachable = false;
+            return Status::Unknown;
+        }
         match command {
-            Command::Simple { words, writes } => self.simple(words, *writes),
-            Command::Not(inner) => match self.command(inner) {
-                Flow::On(status) => Flow::On(status.map(|status| !status)),
-                Flow::Left => Flow::Left,
-            },
-            Command::If(branches, otherwise) => self.branches(branches, otherwise),
-            Command::Case(subject, arms) => self.case(subject, arms),
-            Command::Loop(condition, body) => {
-                self.perhaps(|evaluation| {
-                    evaluation.run(condition);
-                    evaluation.run(body)
-                });
-                Flow::On(None)
+            Command::Simple(words, redirects) => {
+                let status = self.simple(words, redirects, tested);
+                self.check(status, tested, || words.join(" "))
             }
-            Command::Group(list) if list.len() == 1 => self.run(list),
-            Command::Group(list) => match self.run(list) {
-                Flow::On(_) => Flow::On(None),
-                Flow::Left => Flow::Left,
-            },
+            Command::Not(inner) => self.command(inner, true).inverted(),
+            Command::If(branches, otherwise) => self.branches(branches, otherwise, tested),
+            Command::Case(subject, arms) => {
+                let subject = self.text(subject);
+                self.arms(&subject, arms, tested)
+            }
+            Command::For(name, values, body) => self.for_each(name, values, body, tested),
+            Command::While(condition, body) => self.repeat(condition, body, Status::Failure),
+            Command::Until(condition, body) => self.repeat(condition, body, Status::Success),
+            Command::Group(list) => self.run(list, tested),
+            Command::Subshell(list) => {
+                let status = self.subshell(|this| this.run(list, tested));
+                self.check(status, tested, || "( … )".to_owned())
+            }
+            Command::Pipeline(members) => {
+                let mut status = Status::Success;
+                for member in members {
+                    status = self.subshell(|this| this.command(member, tested));
+                }
+                self.check(status, tested, || "… | …".to_owned())
+            }
+            Command::Background(list) => {
+                self.report("… &");
+                self.subshell(|this| this.run(list, true));
+                Status::Success
+            }
+            Command::Redirected(inner, redirects) => {
+                self.redirect(redirects, "");
+                let status = self.command(inner, tested);
+                self.check(status, tested, || "{ … } > …".to_owned())
+            }
             Command::Function(name, body) => {
-                self.functions.insert(name.clone(), body.clone());
-                Flow::On(Some(true))
+                self.define(name, body);
+                Status::Success
             }
         }
     }
 
-    /// Runs what may not run at all. If it may leave, nothing after it is certain.
-    fn perhaps(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
-        self.unsure += 1;
-        let flow = run(self);
-        if flow != Flow::Left {
-            self.unsure -= 1;
+    /// Notes a failure that ends the script, or the subshell.
+    fn check(&mut self, status: Status, tested: bool, what: impl FnOnce() -> String) -> Status {
+        let ends =
+            self.state.reachable && self.state.exits_on_failure && !tested && status != Status::Success;
+        let shell = self.frames.iter().rposition(|frame| frame.kind == FrameKind::Shell);
+        match shell.filter(|_| ends) {
+            Some(0) => self.report_failure(&what()),
+            // Bash goes on in some of them.
+            Some(position) => self.leave_perhaps(position, Status::Failure),
+            None => {}
         }
-        flow
+        status
     }
 
-    fn branches(&mut self, branches: &[(List, List)], otherwise: &List) -> Flow {
-        let Some(((condition, body), rest)) = branches.split_first() else { return self.run(otherwise) };
-        match self.run(condition) {
-            Flow::On(Some(true)) => self.run(body),
-            Flow::On(Some(false)) => self.branches(rest, otherwise),
-            Flow::On(None) | Flow::Left => {
-                self.perhaps(|evaluation| evaluation.run(body));
-                self.perhaps(|evaluation| evaluation.branches(rest, otherwise));
-                Flow::On(None)
-            }
-        }
-    }
-
-    fn case(&mut self, subject: &str, arms: &[(Vec<String>, List)]) -> Flow {
-        self.substitutions(subject);
-        let Some(value) = self.value(subject) else {
-            for (_, body) in arms {
-                self.perhaps(|evaluation| evaluation.run(body));
-            }
-            return Flow::On(None);
+    /// Takes either of two ways. Unless one of them may leave, what follows is as certain as what came before.
+    fn fork(
+        &mut self,
+        first: impl FnOnce(&mut Self) -> Status,
+        second: impl FnOnce(&mut Self) -> Status,
+    ) -> Status {
+        let (certain, departures) = (self.state.certain, self.departures);
+        self.state.certain = false;
+        let before = self.state.clone();
+        let one = first(self);
+        let after = std::mem::replace(&mut self.state, before);
+        let other = second(self);
+        let status = match (after.reachable, self.state.reachable) {
+            (true, true) => one.or(other),
+            (true, false) => one,
+            (false, _) => other,
         };
-        let matches = |pattern: &String| {
-            let pattern = unquoted(pattern);
-            match pattern.strip_suffix('*') {
-                Some(start) if !start.contains(['*', '?', '[']) => value.starts_with(start),
-                _ => pattern == value,
-            }
+        self.state = self.state.clone().or(after);
+        self.state.certain |= certain && self.departures == departures;
+        status
+    }
+
+    fn branches(&mut self, branches: &[Branch], otherwise: &List, tested: bool) -> Status {
+        let Some(((condition, body), rest)) = branches.split_first() else {
+            return self.run(otherwise, tested);
         };
-        match arms.iter().find(|(patterns, _)| patterns.iter().any(matches)) {
-            Some((_, body)) => self.run(body),
-            None => Flow::On(Some(true)),
-        }
-    }
-
-    fn simple(&mut self, words: &[String], writes: bool) -> Flow {
-        words.iter().for_each(|word| self.substitutions(word));
-        let words: Vec<&String> = words.iter().skip_while(|word| assignment(word).is_some()).collect();
-        let Some((name, arguments)) = words.split_first() else {
-            if writes {
-                self.reached.commands.push("> (writes a file)".to_owned());
+        let status = self.run(condition, true);
+        match status {
+            _ if !self.state.reachable => status,
+            Status::Success => self.run(body, tested),
+            Status::Failure => self.branches(rest, otherwise, tested),
+            Status::Unknown => {
+                self.fork(|this| this.run(body, tested), |this| this.branches(rest, otherwise, tested))
             }
-            return Flow::On(None);
-        };
-        let text = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
-        if writes {
-            self.reached.commands.push(format!("{text} > (writes a file)"));
-            return Flow::On(None);
         }
-        match name.as_str() {
-            "exit" | "return" => return Flow::Left,
-            "true" | ":" => return Flow::On(Some(true)),
-            "false" => return Flow::On(Some(false)),
-            "test" | "[" => return Flow::On(self.test(arguments)),
-            "dpkg" => return self.dpkg(arguments, text),
-            "dpkg-divert" if self.divert(arguments) => return Flow::On(Some(true)),
-            "mkdir" | "touch" if self.make(name, arguments) => return Flow::On(Some(true)),
-            _ => {}
-        }
-        if let Some(body) = self.functions.get(name.as_str()).cloned() {
-            return self.call(&body, &text);
-        }
-        if !is_harmless(name, arguments) {
-            self.reached.commands.push(text);
-        }
-        Flow::On(None)
     }
 
-    fn call(&mut self, body: &List, text: &str) -> Flow {
-        if self.depth >= CALL_LIMIT {
-            self.reached.commands.push(format!("{text} (nested too deeply)"));
-            return Flow::On(None);
-        }
-        self.depth += 1;
-        self.run(body);
-        self.depth -= 1;
-        Flow::On(None)
-    }
-
-    fn dpkg(&mut self, arguments: &[&String], text: String) -> Flow {
-        if !is_harmless("dpkg", arguments) {
-            self.reached.commands.push(text);
-        }
-        let values: Vec<Option<String>> = arguments.iter().map(|word| self.value(word)).collect();
-        Flow::On(match values.as_slice() {
-            // No version at all is earlier than any, or later for the operators that say `nl`.
-            [Some(option), Some(left), Some(operator), _]
-                if option == "--compare-versions" && left.is_empty() =>
-            {
-                ["lt", "le", "lt-nl", "le-nl", "ge", "gt", "ge-nl", "gt-nl"]
-                    .contains(&operator.as_str())
-                    .then(|| ["lt", "le", "ge-nl", "gt-nl"].contains(&operator.as_str()))
+    fn arms(&mut self, subject: &Text, arms: &[Arm], tested: bool) -> Status {
+        let Some(((patterns, body), rest)) = arms.split_first() else { return Status::Success };
+        match self.matches(subject, patterns) {
+            Status::Success => self.run(body, tested),
+            Status::Failure => self.arms(subject, rest, tested),
+            Status::Unknown => {
+                self.fork(|this| this.run(body, tested), |this| this.arms(subject, rest, tested))
             }
-            _ => None,
-        })
-    }
-
-    /// Notes a diversion, if it is certain and moves no file.
-    fn divert(&mut self, arguments: &[&String]) -> bool {
-        let values: Option<Vec<String>> = arguments.iter().map(|word| self.value(word)).collect();
-        let request = values.and_then(|values| divert::Request::parse(&values, self.package));
-        let Some(Request { diversion, rename }) = request.filter(|_| self.unsure == 0) else { return false };
-        let moves = rename && !self.is_absent(&String::from_utf8_lossy(&diversion.from));
-        if !moves {
-            self.reached.effects.push(Effect::Divert(diversion));
         }
-        !moves
     }
 
-    /// Notes `mkdir -p DIRECTORY…` and `touch FILE…`, if they are certain and the files are new.
-    fn make(&mut self, name: &str, arguments: &[&String]) -> bool {
-        let (options, files): (Vec<&String>, Vec<&String>) =
-            arguments.iter().partition(|word| word.starts_with('-'));
-        let is_directory = name == "mkdir";
-        let plain = if is_directory { options == ["-p"] } else { options.is_empty() };
-        let place = |word: &&String| {
-            let path = TreePath::from_absolute(self.value(word)?.as_bytes()).ok()?;
-            (is_directory || self.is_absent(word)).then_some(path)
+    /// Runs the body until nothing new is learned: any number of times.
+    fn for_each(&mut self, name: &str, values: &[String], body: &List, tested: bool) -> Status {
+        let values = self.words(values);
+        let Some(first) = values.known.first().filter(|_| !values.open) else {
+            if !values.open {
+                return Status::Success;
+            }
+            return self.any_number(name, &Text::unknown(), body, tested);
         };
-        let places: Option<Vec<TreePath>> = files.iter().map(place).collect();
-        let Some(places) = places.filter(|_| plain && self.unsure == 0) else { return false };
-        let effect = if is_directory { Effect::Directory } else { Effect::EmptyFile };
-        self.reached.effects.extend(places.into_iter().map(effect));
+        let value = values.known.iter().fold(first.clone(), |all, value| all.or(value));
+        self.any_number(name, &value, body, tested)
+    }
+
+    fn any_number(&mut self, name: &str, value: &Text, body: &List, tested: bool) -> Status {
+        let (certain, departures) = (self.state.certain, self.departures);
+        self.state.certain = false;
+        let mut status = Status::Success;
+        loop {
+            let before = self.state.clone();
+            self.assign(name, Variable::Set(value.clone()));
+            status = status.or(self.framed(FrameKind::Loop, |this| this.run(body, tested)));
+            let after = std::mem::replace(&mut self.state, before.clone());
+            self.state = before.clone().or(after);
+            if self.state == before {
+                break;
+            }
+        }
+        self.state.certain = certain && self.departures == departures;
+        status
+    }
+
+    /// `while` and `until`: only one that ends at once is known to end.
+    fn repeat(&mut self, condition: &List, body: &List, ends: Status) -> Status {
+        let status = self.run(condition, true);
+        if self.state.reachable && status != ends {
+            self.report("a loop, which may not end");
+            self.fork(|this| this.framed(FrameKind::Loop, |this| this.run(body, true)), |_| Status::Success);
+        }
+        Status::Success
+    }
+
+    /// Runs what can be left early, and goes on where it is left or ends.
+    fn framed(&mut self, kind: FrameKind, run: impl FnOnce(&mut Self) -> Status) -> Status {
+        self.frames.push(Frame::new(kind));
+        let status = run(self);
+        let Some(Frame { left, locals, .. }) = self.frames.pop() else { return status };
+        let status = match left {
+            Some((state, status_there)) => {
+                let reachable = self.state.reachable;
+                self.state = state.or(self.state.clone());
+                if reachable { status.or(status_there) } else { status_there }
+            }
+            None => status,
+        };
+        for (name, outside) in locals.into_iter().rev() {
+            let _ = self.state.set(&name, outside);
+        }
+        status
+    }
+
+    /// Runs what changes nothing in this shell.
+    pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Status) -> Status {
+        let (before, departures) = (self.state.clone(), self.departures);
+        let status = self.framed(FrameKind::Shell, run);
+        let reachable = self.state.reachable;
+        self.state = before;
+        self.state.last = status;
+        self.departures = departures;
+        if reachable { status } else { Status::Unknown }
+    }
+
+    /// Leaves the innermost of a kind with a status. A shell is left through all in it; other things are not.
+    pub(super) fn leave(&mut self, kind: FrameKind, status: Status, command: &str) -> Status {
+        let through = |frame: &Frame| match kind {
+            FrameKind::Shell => true,
+            FrameKind::Function => frame.kind == FrameKind::Loop,
+            FrameKind::Loop => false,
+        };
+        let position = self.frames.iter().rposition(|frame| frame.kind == kind || !through(frame));
+        let is_kind = |position: &usize| self.frames.get(*position).is_some_and(|frame| frame.kind == kind);
+        let Some(position) = position.filter(is_kind) else {
+            self.report(command);
+            return Status::Unknown;
+        };
+        self.leave_perhaps(position, status);
+        if position == 0 && status != Status::Success {
+            self.report_failure(command);
+        }
+        self.state.reachable = false;
+        status
+    }
+
+    /// Notes that a frame may be left here.
+    fn leave_perhaps(&mut self, position: usize, status: Status) {
+        let Some(frame) = self.frames.get_mut(position) else { return };
+        frame.left = Some(match frame.left.take() {
+            Some((state, before)) => (state.or(self.state.clone()), before.or(status)),
+            None => (self.state.clone(), status),
+        });
+        self.departures += 1;
+    }
+
+    /// Makes a variable end with the function; `false` outside of one.
+    pub(super) fn make_local(&mut self, name: &str) -> bool {
+        let outside = self.state.variable(name);
+        let frame = self.frames.iter_mut().rfind(|frame| frame.kind != FrameKind::Loop);
+        let Some(frame) = frame.filter(|frame| frame.kind == FrameKind::Function) else { return false };
+        frame.locals.push((name.to_owned(), outside));
         true
     }
 
-    /// Looks into `$(…)` and backquotes, wherever they stand.
-    fn substitutions(&mut self, word: &str) {
-        let word = &word.replace("$((", "((");
-        let inner = match (word.find("$("), word.find('`')) {
-            (Some(start), _) if !word.starts_with('\'') => {
-                word.get(start + 2..).and_then(|rest| rest.split_once(')'))
-            }
-            (None, Some(start)) if !word.starts_with('\'') => {
-                word.get(start + 1..).and_then(|rest| rest.split_once('`'))
-            }
-            _ => return,
-        };
-        let list = inner.filter(|_| self.depth < CALL_LIMIT).and_then(|(script, _)| parse(script));
-        match list {
-            Some(list) if word.matches("$(").count() + word.matches('`').count() / 2 == 1 => {
-                self.call(&list, word);
-            }
-            _ => self.reached.commands.push(word.to_owned()),
-        }
+    /// Runs the body of a function with arguments of its own.
+    pub(super) fn call(&mut self, body: &Rc<List>, arguments: Words, text: &str, tested: bool) -> Status {
+        let outside = std::mem::replace(&mut self.state.arguments, arguments);
+        let status =
+            self.nested(text, |this| this.framed(FrameKind::Function, |this| this.run(body, tested)));
+        self.state.arguments = outside;
+        status
     }
 
-    /// The value of a word, if it is known.
-    fn value(&self, word: &str) -> Option<String> {
-        let expansion = self.variables.expand(word);
-        expansion.complete.then_some(expansion.text)
+    /// Runs a script in a substitution.
+    pub(super) fn substitute(&mut self, script: &str) {
+        let text = format!("$({script})");
+        let Some(list) = parse(script) else { return self.report(&text) };
+        let status = self.nested(&text, |this| this.subshell(|this| this.run(&list, false)));
+        self.substituted = Some(status);
+        self.state.last = status;
     }
 
-    /// Decides `test` and `[`; `None` if it depends on what is not known.
-    fn test(&self, arguments: &[&String]) -> Option<bool> {
-        let arguments = match arguments.split_last() {
-            Some((last, rest)) if last.as_str() == "]" => rest,
-            _ => arguments,
-        };
-        if let Some(position) = arguments.iter().position(|word| ["-a", "-o"].contains(&word.as_str())) {
-            let (left, right) = arguments.split_at(position);
-            let (connector, right) = right.split_first()?;
-            let decisive = connector.as_str() == "-o";
-            return match (self.test(left), self.test(right)) {
-                (Some(side), _) | (_, Some(side)) if side == decisive => Some(decisive),
-                (Some(_), Some(_)) => Some(!decisive),
-                _ => None,
-            };
+    fn nested(&mut self, text: &str, run: impl FnOnce(&mut Self) -> Status) -> Status {
+        if self.depth >= CALL_LIMIT {
+            self.report(&format!("{text} (nested too deeply)"));
+            return Status::Unknown;
         }
-        if let [operator, file] = arguments
-            && FILE_TESTS.contains(&operator.as_str())
-        {
-            return self.is_absent(file).then_some(false);
-        }
-        let words: Vec<Option<String>> = arguments.iter().map(|word| self.value(word)).collect();
-        match words.as_slice() {
-            [Some(not), ..] if not == "!" => self.test(arguments.get(1..)?).map(|status| !status),
-            [Some(operator), Some(text)] if operator == "-n" => Some(!text.is_empty()),
-            [Some(operator), Some(text)] if operator == "-z" => Some(text.is_empty()),
-            [Some(text)] => Some(!text.is_empty()),
-            [Some(left), Some(operator), Some(right)] if operator == "=" => Some(left == right),
-            [Some(left), Some(operator), Some(right)] if operator == "!=" => Some(left != right),
-            _ => None,
-        }
+        self.depth += 1;
+        let status = run(self);
+        self.depth -= 1;
+        status
     }
 
-    /// Whether the image certainly has no such file.
-    fn is_absent(&self, word: &str) -> bool {
-        let expansion = self.variables.expand(word);
-        let Some(path) = expansion.place().and_then(|place| TreePath::from_absolute(place.as_bytes()).ok())
-        else {
-            return false;
-        };
-        let node = |path: &TreePath| self.tree.node(path);
-        // A link itself counts as a file for `-L`, so its target is not asked for.
-        let parent = path.parent().and_then(|parent| resolve(&parent, node).ok());
-        parent.is_some_and(|parent| matches!(node(&parent.join(path.name())), Ok(None)))
+    /// Looks at redirections; tells whether they open no file.
+    pub(super) fn redirect(&mut self, redirects: &Redirects, text: &str) -> bool {
+        for document in &redirects.documents {
+            self.document(document);
+        }
+        if redirects.opens {
+            self.report(format!("{text} > (opens a file)").trim_start());
+        }
+        !redirects.opens
     }
-}
-
-fn is_harmless(name: &str, arguments: &[&String]) -> bool {
-    let first = arguments.first().map_or("", |word| word.as_str());
-    HARMLESS.contains(&name)
-        || HARMLESS_WITH
-            .iter()
-            .any(|&(known, argument)| known == name && (argument == "*" || argument == first))
 }

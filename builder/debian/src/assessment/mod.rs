@@ -3,17 +3,22 @@
 //! `postinst` and the other scripts wait for the configuration on the board. A `preinst` should have run before, so it
 //! is read: one that does nothing on a first installation is fine, any other is a reason to refuse the package.
 
+mod commands;
+mod condition;
 mod divert;
 mod evaluation;
 mod expansion;
 mod lexer;
 mod parser;
+mod state;
+mod word;
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::archive::Package;
 use crate::database::Diversion;
 use crate::path::TreePath;
+use crate::shown::Shown;
 use crate::tree::Tree;
 
 /// Where kernels and their modules lie; a package with files there changes how the board boots.
@@ -71,7 +76,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::PreinstActive(commands) => {
-                write!(f, "its preinst must run before it is unpacked: `{}`", commands.join("`, `"))
+                let commands = commands.join("`, `");
+                write!(Shown(f), "its preinst must run before it is unpacked: `{commands}`")
             }
             Refusal::PreinstUnreadable => f.write_str("its preinst is no shell script that can be read"),
             Refusal::Kernel(path) => write!(f, "it brings {path}, which belongs to a kernel"),
@@ -117,13 +123,12 @@ impl Preinst {
 
     fn of(script: Option<&[u8]>, package: &str, tree: &dyn Tree) -> Self {
         let Some(script) = script else { return Preinst::Absent };
-        let text = std::str::from_utf8(script).ok();
-        let is_shell = |text: &&str| {
-            let interpreter = text.lines().next().unwrap_or_default().trim_start_matches("#!").trim();
-            let program = interpreter.split_whitespace().next().unwrap_or_default();
-            ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"].contains(&program)
-        };
-        match text.filter(is_shell).and_then(|script| evaluation::reached(script, package, tree)) {
+        let text = std::str::from_utf8(script).ok().filter(|text| !text.contains('\0'));
+        let reached = text.and_then(|text| {
+            let options = shell_options(text)?;
+            evaluation::reached(text, &options, package, tree)
+        });
+        match reached {
             Some(reached) if !reached.commands.is_empty() => Preinst::Active(reached.commands),
             Some(reached) if !reached.effects.is_empty() => Preinst::Imitated(reached.effects),
             Some(_) => Preinst::Idle,
@@ -132,144 +137,19 @@ impl Preinst {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Result;
-    use crate::tree::Node;
-
-    /// A tree with one directory and one file in it.
-    struct Etc;
-
-    impl Tree for Etc {
-        fn node(&self, path: &TreePath) -> Result<Option<Node>> {
-            Ok(match path.as_bytes() {
-                b"/etc" => Some(Node::Directory),
-                b"/etc/there" => Some(Node::File),
-                _ => None,
-            })
-        }
-
-        fn read(&self, _: &TreePath) -> Result<Option<Vec<u8>>> {
-            Ok(None)
-        }
-    }
-
-    fn preinst(body: &str) -> Preinst {
-        Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()), "own", &Etc)
-    }
-
-    #[test]
-    fn what_only_an_upgrade_would_do_is_idle() {
-        for body in [
-            "",
-            "dpkg-maintscript-helper rm_conffile /etc/x 1.0~ -- \"$@\"",
-            "if [ \"$1\" = upgrade ]; then rm /x; fi",
-            "case \"$1\" in\n upgrade|abort-upgrade)\n rm /x\n ;;\n install) : ;;\nesac",
-            "if [ \"$1\" = \"install\" ] && [ -n \"$2\" ] && [ -e \"/etc/init.d/x\" ]; then chmod +x /etc/init.d/x; fi",
-            "if [ -z \"${DPKG_ROOT:-}\" ] && [ \"$1\" = upgrade ] && [ -d /run/x ] ; then\n\trm /x || true\nfi",
-            "if [ -z \"$2\" ]; then exit 0; fi\nrm /x",
-            "[ \"$1\" != upgrade ] || rm /x",
-            "test \"$1\" = upgrade &&\n dpkg --compare-versions \"$2\" le 1 && rm /x",
-            "if dpkg --compare-versions \"$2\" lt-nl 2; then rm /x; fi",
-            "f() { rm /x; }\nif [ \"$1\" = upgrade -a -e /x ]; then f; fi",
-            "d=/var/x\nfor i in $(seq 3); do [ ! -e \"$d/f.$i\" ] || cp $d/f.$i \"$d/f.$(($i+1))\"; done",
-            "[ -e /etc/x ] && rm /etc/x",
-            "kernel=`uname -r`\ncat >&2 <<E\nrm /x\nE",
-        ] {
-            assert_eq!(preinst(body), Preinst::Idle, "{body}");
-        }
-    }
-
-    #[test]
-    fn what_a_first_installation_may_do_is_listed() {
-        for (body, command) in [
-            ("rm /x", "rm /x"),
-            ("if [ \"$1\" = install ]; then adduser --system x; fi", "adduser --system x"),
-            ("if [ -e /etc/there ]; then rm /x; fi", "rm /x"),
-            ("if [ ! -e /etc/x ]; then rm /x; fi", "rm /x"),
-            ("if [ -e /run/x ]; then rm /x; fi", "rm /x"),
-            ("if dpkg --compare-versions \"$2\" lt 2; then rm /x; fi", "rm /x"),
-            ("case $1 in install) rm /x;; esac", "rm /x"),
-            ("case $1 in *) rm /x;; esac", "rm /x"),
-            ("case $UNKNOWN in '') rm /x;; esac", "rm /x"),
-            ("[ -e /etc/there ] && exit 0\nrm /x", "rm /x"),
-            ("if [ -e /etc/there ] && [ \"$1\" = install ]; then rm /x; fi", "rm /x"),
-            ("if [ -e /etc/there ] || [ \"$1\" = upgrade ]; then rm /x; fi", "rm /x"),
-            ("f() { rm /x; }\nf", "rm /x"),
-            ("x=$(rm /x)", "rm /x"),
-            ("echo \"`rm /x`\"", "rm /x"),
-            ("for x in a b; do rm /x; done", "rm /x"),
-            ("! rm /x", "rm /x"),
-            ("true | rm /x", "rm /x"),
-            ("( rm /x )", "rm /x"),
-            ("echo x > /etc/x", "echo x > (writes a file)"),
-            ("{ echo x; } > /etc/x", "> (writes a file)"),
-            (". /usr/share/debconf/confmodule", ". /usr/share/debconf/confmodule"),
-        ] {
-            assert_eq!(preinst(body), Preinst::Active(vec![command.to_owned()]), "{body}");
-        }
-    }
-
-    #[test]
-    fn diversions_count_where_they_are_certain_and_move_nothing() {
-        let divert = |options: &str| format!("dpkg-divert --add {options} --divert /etc/to /etc/from");
-        let expected =
-            Diversion { from: b"/etc/from".to_vec(), to: b"/etc/to".to_vec(), package: Some("own".into()) };
-        for body in [
-            divert("--no-rename"),
-            divert("--rename"),
-            format!("if [ \"$1\" = install ]; then {}; fi", divert("--no-rename")),
-        ] {
-            assert_eq!(preinst(&body), Preinst::Imitated(vec![Effect::Divert(expected.clone())]), "{body}");
-        }
-        for body in [
-            format!("if [ -e /etc/there ]; then {}; fi", divert("--no-rename")),
-            format!("[ -e /etc/there ] && exit 0\n{}", divert("--no-rename")),
-            "dpkg-divert --rename --add /etc/there".to_owned(),
-            "dpkg-divert --add \"$x\"".to_owned(),
-            "dpkg-divert --remove /etc/from".to_owned(),
-            format!("rm /x\n{}", divert("--no-rename")),
-        ] {
-            assert!(matches!(preinst(&body), Preinst::Active(_)), "{body}");
-        }
-    }
-
-    #[test]
-    fn new_directories_and_empty_files_are_imitated() {
-        let path = |path: &str| TreePath::from_absolute(path.as_bytes()).unwrap();
-        assert_eq!(
-            preinst("if [ ! -f /etc/x ]; then mkdir -p /var/x\ntouch /etc/x; fi"),
-            Preinst::Imitated(vec![Effect::Directory(path("/var/x")), Effect::EmptyFile(path("/etc/x"))])
-        );
-        for body in [
-            "touch /etc/there",
-            "mkdir /var/x",
-            "mkdir -m 700 /x",
-            "touch -r /y /x",
-            "[ -e /etc/there ] && touch /x",
-        ] {
-            assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_said_to_be() {
-        assert_eq!(preinst("if true"), Preinst::Unreadable);
-        assert_eq!(preinst("a && "), Preinst::Unreadable);
-        assert_eq!(preinst("'"), Preinst::Unreadable);
-        for deep in ["( ", "! ", "a() { ", "if "] {
-            assert_eq!(preinst(&deep.repeat(50_000)), Preinst::Unreadable, "{deep}");
-        }
-        assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), "own", &Etc), Preinst::Unreadable);
-        assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), "own", &Etc), Preinst::Unreadable);
-        assert_eq!(Preinst::of(None, "own", &Etc), Preinst::Absent);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn foreign_text_never_panics(text in "[ifesac$(){}|&;<>'\"`\\\\\n ]{0,40}") {
-            let _ = preinst(&text);
-        }
-    }
+/// The options in the first line of a shell script; `None` if it is for another interpreter.
+fn shell_options(script: &str) -> Option<Vec<&str>> {
+    let mut words = script.lines().next()?.strip_prefix("#!")?.split_whitespace();
+    let shells = ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"];
+    let is_shell = words.next().is_some_and(|program| shells.contains(&program));
+    let options: Vec<&str> = words.collect();
+    // The kernel makes one argument of all that follows.
+    (is_shell && options.len() < 2 && options.iter().all(|option| option.starts_with('-'))).then_some(options)
 }
+
+#[cfg(test)]
+mod against_dash;
+#[cfg(test)]
+mod grammar;
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! One file per part of it: `status`, `triggers/*`, `diversions` and `statoverride`; `info/*.list` is kept as bytes.
 
 mod exceptions;
+mod stanzas;
 mod status;
 mod trigger;
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::exceptions::Diversion;
 pub(crate) use self::exceptions::StatOverride;
+pub use self::stanzas::Stanzas;
 pub(crate) use self::status::Conffile;
 pub use self::status::{Stanza, State};
 pub(crate) use self::trigger::{Directive, Interest, Verb};
@@ -58,7 +60,7 @@ pub struct DatabaseFile {
 /// The database of a base, and the changes made to it so far.
 #[derive(Debug)]
 pub struct Database {
-    stanzas: Vec<Stanza>,
+    stanzas: Stanzas,
     architectures: BTreeSet<String>,
     diversions: Vec<Diversion>,
     overrides: Vec<StatOverride>,
@@ -106,14 +108,14 @@ impl Database {
         Ok(database)
     }
 
-    /// Every stanza of the status file, sorted by name.
-    pub fn stanzas(&self) -> &[Stanza] {
+    /// Every stanza of the status file.
+    pub fn stanzas(&self) -> &Stanzas {
         &self.stanzas
     }
 
     /// The architecture of the base: that of its `dpkg` package.
     pub fn native_architecture(&self) -> Option<&str> {
-        let dpkg = self.stanzas.iter().find(|stanza| stanza.name() == "dpkg")?;
+        let dpkg = self.stanzas.named("dpkg").next()?;
         dpkg.identity.as_ref().map(|identity| identity.architecture.as_str())
     }
 
@@ -144,9 +146,7 @@ impl Database {
     }
 
     pub(crate) fn stanza_of(&self, info_name: &str) -> Option<&Stanza> {
-        self.stanzas
-            .iter()
-            .find(|stanza| stanza.identity.as_ref().is_some_and(|identity| identity.info_name() == info_name))
+        self.stanzas.of_info_name(info_name)
     }
 
     /// The file lists by info name; each line is a path, the root is `/.`.
@@ -183,11 +183,10 @@ impl Database {
     /// Notes an activated trigger with an interested package of the base, as dpkg does: nobody is told who is not
     /// installed. Returns whether the package was told.
     pub(crate) fn note_pending(&mut self, info_name: &str, trigger: &str) -> bool {
-        let is_it = |stanza: &Stanza| {
-            stanza.identity.as_ref().is_some_and(|identity| identity.info_name() == info_name)
-                && stanza.state >= State::TriggersAwaited
+        let stanza = self.stanzas.of_info_name_mut(info_name);
+        let Some(stanza) = stanza.filter(|stanza| stanza.state >= State::TriggersAwaited) else {
+            return false;
         };
-        let Some(stanza) = self.stanzas.iter_mut().find(|stanza| is_it(stanza)) else { return false };
         let pending = stanza.paragraph.get("Triggers-Pending").unwrap_or_default();
         let mut triggers: Vec<&str> = pending.split_whitespace().collect();
         if !triggers.contains(&trigger) {
@@ -203,9 +202,7 @@ impl Database {
 
     /// Adds an unpacked package at its place, over a stanza that only recorded a selection.
     pub(crate) fn insert(&mut self, stanza: Stanza) {
-        self.stanzas.retain(|old| old.sort_key() != stanza.sort_key());
-        let index = self.stanzas.partition_point(|old| old.sort_key() < stanza.sort_key());
-        self.stanzas.insert(index, stanza);
+        self.stanzas.insert(stanza);
     }
 
     pub(crate) fn set_list(&mut self, info_name: &str, list: Vec<u8>) -> Result<()> {

@@ -3,7 +3,7 @@
 //! Field names, order and normal form follow dpkg's table `fieldinfos` (lib/dpkg/parse.c) and its writer (dump.c);
 //! the states are described in `dpkg(1)`.
 
-use super::Kind;
+use super::{Kind, Stanzas};
 use crate::control::{Paragraph, Paragraphs};
 use crate::dependency::{parse_dependencies, parse_relations};
 use crate::error::Result;
@@ -144,10 +144,6 @@ impl Stanza {
         self.paragraph = ordered(&self.paragraph);
     }
 
-    pub(crate) fn sort_key(&self) -> (&str, &str) {
-        (self.name(), self.paragraph.get("Architecture").unwrap_or_default())
-    }
-
     /// The paths that its `Conffiles` field names.
     pub(crate) fn conffiles(&self) -> impl Iterator<Item = &str> {
         self.paragraph
@@ -192,13 +188,13 @@ impl std::fmt::Display for Conffile {
     }
 }
 
-pub(super) fn decode(text: &[u8]) -> Result<Vec<Stanza>> {
+pub(super) fn decode(text: &[u8]) -> Result<Stanzas> {
     Paragraphs::new(text).map(|paragraph| Stanza::decode(paragraph?)).collect()
 }
 
-pub(super) fn encode(stanzas: &[Stanza]) -> Vec<u8> {
+pub(super) fn encode(stanzas: &Stanzas) -> Vec<u8> {
     let mut text = String::new();
-    for stanza in stanzas {
+    for stanza in stanzas.iter() {
         stanza.paragraph.write_to(&mut text);
         text.push('\n');
     }
@@ -258,7 +254,7 @@ mod tests {
 
     #[test]
     fn new_fields_go_where_dpkg_puts_them() {
-        let mut stanza = decode(STATUS.as_bytes()).unwrap().remove(0);
+        let mut stanza = decode(STATUS.as_bytes()).unwrap().named("a").next().unwrap().clone();
         stanza.set("Triggers-Pending", "ldconfig".into());
         stanza.set_state(State::TriggersPending);
         let names: Vec<&str> = stanza.paragraph.fields().iter().map(|field| field.name.as_str()).collect();

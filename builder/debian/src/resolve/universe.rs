@@ -1,6 +1,7 @@
 //! The packages of base and repositories, found by what they are and what they provide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use super::{Candidate, Database, Relation, Result};
 use crate::database::{Stanza, State};
@@ -49,7 +50,8 @@ pub(super) struct Needs {
 #[derive(Debug)]
 pub(super) struct Universe<'a> {
     pub(super) candidates: Vec<Known<'a>>,
-    needs: Vec<Needs>,
+    /// Read when they are asked for: a search looks at few of an archive's packages.
+    needs: Vec<(&'a Candidate, OnceLock<Option<Needs>>)>,
     priorities: Vec<usize>,
     installed: Vec<Known<'a>>,
     /// Candidates by name, the latest version first.
@@ -91,7 +93,7 @@ impl<'a> Universe<'a> {
             positions: Vec::new(),
             recommends,
         };
-        for stanza in base.stanzas() {
+        for stanza in base.stanzas().iter() {
             universe.add_installed(stanza)?;
         }
         for (position, candidate) in candidates.iter().enumerate() {
@@ -143,13 +145,8 @@ impl<'a> Universe<'a> {
                 providers.push(index);
             }
         }
-        let dependencies = |field: &str| parse_dependencies(get(field).unwrap_or_default());
-        let optional = if self.recommends { dependencies("Recommends")? } else { Vec::new() };
-        self.needs.push(Needs {
-            before: dependencies("Pre-Depends")?,
-            beside: dependencies("Depends")?,
-            optional,
-        });
+        needs(candidate, self.recommends)?;
+        self.needs.push((candidate, OnceLock::new()));
         let priority = PRIORITIES.iter().position(|name| get("Priority") == Some(name));
         self.priorities.push(priority.unwrap_or(PRIORITIES.len()));
         self.candidates.push(known);
@@ -192,7 +189,9 @@ impl<'a> Universe<'a> {
 
     /// What a candidate needs.
     pub(super) fn needs(&self, index: usize) -> Option<&Needs> {
-        self.needs.get(index)
+        let (candidate, cell) = self.needs.get(index)?;
+        // That they can be read was seen when the candidate was added.
+        cell.get_or_init(|| needs(candidate, self.recommends).ok()).as_ref()
     }
 
     /// The architecture of the base.
@@ -270,4 +269,10 @@ fn known<'a, 'b>(identity: &'a Identity, get: impl Fn(&str) -> Option<&'b str>) 
     let relations = |field: &str| parse_relations(get(field).unwrap_or_default());
     let excludes = [relations("Conflicts")?, relations("Breaks")?].concat();
     Ok(Known { identity, provides: relations("Provides")?, excludes })
+}
+
+fn needs(candidate: &Candidate, recommends: bool) -> Result<Needs> {
+    let dependencies = |field: &str| parse_dependencies(candidate.relations.get(field).unwrap_or_default());
+    let optional = if recommends { dependencies("Recommends")? } else { Vec::new() };
+    Ok(Needs { before: dependencies("Pre-Depends")?, beside: dependencies("Depends")?, optional })
 }

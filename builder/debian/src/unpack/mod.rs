@@ -144,7 +144,7 @@ fn check_acceptable(database: &Database, identity: &Identity) -> Result<()> {
     if !database.accepts(&identity.architecture) {
         return Err(Error::Conflict(Detail::new(Kind::Architecture(identity.clone()))));
     }
-    let same_name = database.stanzas().iter().find(|stanza| stanza.name() == identity.name);
+    let same_name = database.stanzas().named(&identity.name).next();
     match same_name.and_then(|stanza| Some((stanza.identity.clone()?, stanza.state))) {
         Some((present, state)) => {
             let package = identity.clone();

@@ -1,0 +1,225 @@
+use super::*;
+use crate::error::Result;
+use crate::tree::Node;
+
+/// A tree with one directory and one file in it.
+struct Etc;
+
+impl Tree for Etc {
+    fn node(&self, path: &TreePath) -> Result<Option<Node>> {
+        Ok(match path.as_bytes() {
+            b"/etc" => Some(Node::Directory),
+            b"/etc/there" => Some(Node::File),
+            _ => None,
+        })
+    }
+
+    fn read(&self, _: &TreePath) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+}
+
+fn preinst(body: &str) -> Preinst {
+    Preinst::of(Some(format!("#!/bin/sh\nset -e\n{body}\n").as_bytes()), "own", &Etc)
+}
+
+#[test]
+fn what_only_an_upgrade_would_do_is_idle() {
+    for body in [
+        "",
+        "dpkg-maintscript-helper rm_conffile /etc/x 1.0~ -- \"$@\"",
+        "if [ \"$1\" = upgrade ]; then rm /x; fi",
+        "case \"$1\" in\n upgrade|abort-upgrade)\n rm /x\n ;;\n install) : ;;\nesac",
+        "if [ \"$1\" = \"install\" ] && [ -n \"$2\" ] && [ -e \"/etc/init.d/x\" ]; then chmod +x /etc/init.d/x; fi",
+        "if [ -z \"${DPKG_ROOT:-}\" ] && [ \"$1\" = upgrade ] && [ -d /run/x ] ; then\n\trm /x || true\nfi",
+        "if [ -z \"$2\" ]; then exit 0; fi\nrm /x",
+        "[ \"$1\" != upgrade ] || rm /x",
+        "test \"$1\" = upgrade &&\n dpkg --compare-versions \"$2\" le 1 && rm /x || :",
+        "if dpkg --compare-versions \"$2\" lt-nl 2; then rm /x; fi",
+        "f() { rm /x; }\nif [ \"$1\" = upgrade -a -e /x ]; then f; fi",
+        "d=/var/x\nfor i in $(seq 3); do [ ! -e \"$d/f.$i\" ] || cp $d/f.$i \"$d/f.$(($i+1))\"; done",
+        "[ -e /etc/x ] && rm /etc/x\n:",
+        "kernel=`uname -r`\ncat >&2 <<E\nrm /x\nE",
+    ] {
+        assert_eq!(preinst(body), Preinst::Idle, "{body}");
+    }
+}
+
+#[test]
+fn what_a_first_installation_may_do_is_listed() {
+    for (body, command) in [
+        ("rm /x", "rm /x"),
+        ("if [ \"$1\" = install ]; then adduser --system x; fi", "adduser --system x"),
+        ("if [ -e /etc/there ]; then rm /x; fi", "rm /x"),
+        ("if [ ! -e /etc/x ]; then rm /x; fi", "rm /x"),
+        ("if [ -e /run/x ]; then rm /x; fi", "rm /x"),
+        ("if dpkg --compare-versions \"$2\" lt 2; then rm /x; fi", "rm /x"),
+        ("case $1 in install) rm /x;; esac", "rm /x"),
+        ("case $1 in *) rm /x;; esac", "rm /x"),
+        ("case $UNKNOWN in '') rm /x;; esac", "rm /x"),
+        ("[ -e /etc/there ] && exit 0\nrm /x", "rm /x"),
+        ("if [ -e /etc/there ] && [ \"$1\" = install ]; then rm /x; fi", "rm /x"),
+        ("if [ -e /etc/there ] || [ \"$1\" = upgrade ]; then rm /x; fi", "rm /x"),
+        ("f() { rm /x; }\nf", "rm /x"),
+        ("x=$(rm /x)", "rm /x"),
+        ("echo \"`rm /x`\"", "rm /x"),
+        ("for x in a b; do rm /x; done", "rm /x"),
+        ("! rm /x", "rm /x"),
+        ("true | rm /x", "rm /x"),
+        ("( rm /x )", "rm /x"),
+        ("echo x > /etc/x", "echo x > (opens a file)"),
+        ("{ echo x; } > /etc/x", "> (opens a file)"),
+        (". /usr/share/debconf/confmodule", ". /usr/share/debconf/confmodule"),
+    ] {
+        assert_eq!(preinst(body), Preinst::Active(vec![command.to_owned()]), "{body}");
+    }
+}
+
+#[test]
+fn what_a_shell_makes_of_a_script_is_seen() {
+    for body in [
+        "f() { [ \"$1\" = install ] || rm /x; }\nf other",
+        "shift\n[ \"$1\" = install ] || rm /x",
+        "set -- upgrade\nif [ \"$1\" = upgrade ]; then rm /x; fi",
+        "x=a\nunset x\nif [ -z \"$x\" ]; then rm /x; fi",
+        "case \"$1\" in i?stall) rm /x;; esac",
+        "case \"$1\" in *stall) rm /x;; esac",
+        "if [ a = a -o b = c -a d = e ]; then rm /x; fi",
+        "cat <<E\n$(rm /x)\nE",
+        "echo ''$(rm /x)",
+        "( set -- upgrade; [ \"$1\" = install ] || rm /x )",
+        "x=upgrade\n( x=install )\n[ $x = install ] || rm /x",
+        "for x in upgrade install; do [ $x != install ] || rm /x; done",
+        "x=$(false) || rm /x",
+        "echo() { rm /x; }\necho",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_active() {
+    for body in [
+        "eval :",
+        "trap 'rm /x' EXIT",
+        "alias true=rm",
+        ". /x",
+        "exec true",
+        "true &",
+        "IFS=a",
+        "PATH=/x",
+        ": </etc/passwd",
+        "cd /",
+        "read x",
+        ": ${x:=rm}",
+        "echo $((1+1))",
+        "echo ${x#y}",
+        "while [ -e /run/x ]; do :; done",
+        "set -f",
+        "unset -f f",
+        "command rm",
+        "DPKG_ROOT=/x",
+        "dpkg-maintscript-helper rm_conffile /x 1 -- upgrade 0",
+        "exit 1",
+        "grep -q x /etc/there",
+        "false",
+        "set -u\necho \"$OUTSIDE\"",
+        "f() { f; }\nf",
+        "test -e /run/x && echo",
+        "true >&3",
+        "shift 2",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn what_cannot_matter_is_idle() {
+    for body in [
+        "f() { local x=$1; [ \"$x\" = upgrade ] || return 0; rm /x; }\nf \"$@\"",
+        "for x in a b; do [ -e \"/etc/none/$x\" ] || continue; rm /x; done",
+        "if grep -q x /etc/there; then echo yes; fi",
+        "x=\"$(readlink -f /etc/there || true)\"\necho $x >&2",
+        "set -u\ncase \"$1\" in abort-*|upgrade) rm /x;; install) ;; *) exit 1;; esac",
+        "set -- \"$@\" more\nshift\n[ \"$1\" = more ] || rm /x",
+        "dpkg-maintscript-helper supports rm_conffile || :",
+        "DPKG_MAINTSCRIPT_NAME=${DPKG_MAINTSCRIPT_NAME:=preinst} dpkg-maintscript-helper rm_conffile /x -- \"$@\"",
+    ] {
+        assert_eq!(preinst(body), Preinst::Idle, "{body}");
+    }
+}
+
+#[test]
+fn scripts_that_grow_without_end_are_given_up() {
+    let calls: String =
+        (1..16).map(|n| format!("f{n}() {{ {} }}\n", format!("f{}; ", n - 1).repeat(20))).collect();
+    for body in [
+        format!("f0() {{ :; }}\n{calls}f15"),
+        format!("x=a\n{}", "x=$x$x\n".repeat(100)),
+        format!("set -- a b\n{}", "set -- \"$@\" \"$@\"\n".repeat(100)),
+    ] {
+        let _ = preinst(&body);
+    }
+}
+
+#[test]
+fn diversions_count_where_they_are_certain_and_move_nothing() {
+    let divert = |options: &str| format!("dpkg-divert --add {options} --divert /etc/to /etc/from");
+    let expected =
+        Diversion { from: b"/etc/from".to_vec(), to: b"/etc/to".to_vec(), package: Some("own".into()) };
+    for body in [
+        divert("--no-rename"),
+        divert("--rename"),
+        format!("if [ \"$1\" = install ]; then {}; fi", divert("--no-rename")),
+    ] {
+        assert_eq!(preinst(&body), Preinst::Imitated(vec![Effect::Divert(expected.clone())]), "{body}");
+    }
+    for body in [
+        format!("if [ -e /etc/there ]; then {}; fi", divert("--no-rename")),
+        format!("[ -e /etc/there ] && exit 0\n{}", divert("--no-rename")),
+        "dpkg-divert --rename --add /etc/there".to_owned(),
+        "dpkg-divert --add \"$x\"".to_owned(),
+        "dpkg-divert --remove /etc/from".to_owned(),
+        format!("rm /x\n{}", divert("--no-rename")),
+    ] {
+        assert!(matches!(preinst(&body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn new_directories_and_empty_files_are_imitated() {
+    let path = |path: &str| TreePath::from_absolute(path.as_bytes()).unwrap();
+    assert_eq!(
+        preinst("if [ ! -f /etc/x ]; then mkdir -p /var/x\ntouch /etc/x; fi"),
+        Preinst::Imitated(vec![Effect::Directory(path("/var/x")), Effect::EmptyFile(path("/etc/x"))])
+    );
+    for body in [
+        "touch /etc/there",
+        "mkdir /var/x",
+        "mkdir -m 700 /x",
+        "touch -r /y /x",
+        "[ -e /etc/there ] && touch /x",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said_to_be() {
+    assert_eq!(preinst("if true"), Preinst::Unreadable);
+    assert_eq!(preinst("a && "), Preinst::Unreadable);
+    assert_eq!(preinst("'"), Preinst::Unreadable);
+    for deep in ["( ", "! ", "a() { ", "if "] {
+        assert_eq!(preinst(&deep.repeat(50_000)), Preinst::Unreadable, "{deep}");
+    }
+    assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), "own", &Etc), Preinst::Unreadable);
+    assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), "own", &Etc), Preinst::Unreadable);
+    assert_eq!(Preinst::of(None, "own", &Etc), Preinst::Absent);
+}
+
+proptest::proptest! {
+    #[test]
+    fn foreign_text_never_panics(text in "[ifesac$(){}|&;<>'\"`\\\\\n ]{0,40}") {
+        let _ = preinst(&text);
+    }
+}
