@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 OVERLAYS = HERE.parent.parent / "overlays"
 
 # Packages behind them: coreutils, grep, sed. All essential.
-READERS = "cat df env grep readlink sed sort tail tr wc".split()
+READERS = "cat df env grep readlink sed sha256sum sort tail tr wc".split()
 CHANGERS = "chmod cp mkdir mv rm touch".split()
 TOOLS = READERS + CHANGERS
 
@@ -133,6 +133,7 @@ class Node:
         environment = {
             "PATH": str(self.commands),
             "FAKE": str(self.fake),
+            "STUBS": str(HERE / "stubs"),
             "IMGFORGE_ROOT": str(self.root),
             "IMGFORGE_LIB": str(self.root / "usr/lib/imgforge"),
             "DPKG_ADMINDIR": str(self.fake / "dpkg"),

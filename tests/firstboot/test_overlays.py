@@ -20,7 +20,7 @@ def overlays():
 
 def scripts():
     """Everything a shell reads, on the node and in these tests."""
-    found = [HERE / "moment", *HERE.glob("stubs/*")]
+    found = [HERE / "moment", HERE / "world", *HERE.glob("stubs/*")]
     for path in OVERLAYS.rglob("root/**/*"):
         if path.is_file() and not path.is_symlink():
             first = path.read_bytes()[:40]
