@@ -112,8 +112,10 @@ class Units(unittest.TestCase):
         for name in ("containerd", "docker", "etcd", "kubelet", "ssh", "armbian-resize-filesystem", "rpi-resize"):
             self.unit(f"{name}.service", "[Service]\nExecStart=/usr/bin/vendor\n")
         self.unit("ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
-        shutil.copytree(OVERLAYS / "common/root", self.root, dirs_exist_ok=True)
-        (self.root / "usr/lib/imgforge/stage").chmod(0o755)
+        for layer in ("common", "roles/master"):
+            shutil.copytree(OVERLAYS / layer / "root", self.root, dirs_exist_ok=True)
+        for program in ("stage", "renew-certificates"):
+            (self.root / "usr/lib/imgforge" / program).chmod(0o755)
         enabled = {unit.rstrip("?") for overlay in overlays() for unit in declared(overlay, "enable")}
         for unit in enabled:
             path = self.root / UNITS / unit

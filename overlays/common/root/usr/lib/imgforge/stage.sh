@@ -8,6 +8,7 @@ ETC=$ROOT/etc/imgforge
 STAMPS=$ROOT/var/lib/imgforge/stages # survive a reboot: the stage's work is done
 STATES=$ROOT/run/imgforge/stages     # do not: what the stage is doing since power-on
 LOGS=$ROOT/var/log/imgforge
+CERTIFICATES=$ROOT/var/lib/imgforge/metrics/certificates.prom # a master's, and when they end: lines for Prometheus
 
 STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
 LONGEST_DELAY=120 # seconds between two attempts
