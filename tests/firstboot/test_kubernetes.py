@@ -3,7 +3,7 @@
 import hashlib
 import unittest
 
-from node import Cut, Node
+from node import LATER, Cut, Node
 
 
 class Kernel(unittest.TestCase):
@@ -359,7 +359,7 @@ class Addons(unittest.TestCase):
     def node(self, *names, failures=0):
         node = Node(self.shell, role="master")
         self.addCleanup(node.__exit__)
-        node.install("kubectl")
+        node.install("kubectl", "systemctl")
         node.set("failures", f"{failures}\n")
         node.write("etc/kubernetes/admin.conf", "admin")
         for name in names:
@@ -375,6 +375,28 @@ class Addons(unittest.TestCase):
         node = self.node("10-flannel.yaml", failures=3)
         self.assertEqual(node.stage("addons")[0], 0)
         self.assertEqual(len(node.calls("kubectl")), 4)
+
+    def test_one_that_cannot_be_applied_yet_holds_up_no_other(self):
+        node = self.node("10-flannel.yaml", "90-addresses.yaml", "91-dns.yaml")
+        node.set("unready", "90-addresses.yaml\n")
+        node.set("when-asleep", '[ "$clock" -lt 1790001100 ] || : >"$FAKE/unready"')
+        code, said = node.stage("addons")
+        self.assertEqual(code, 0)
+        applied = [c.rsplit("/", 1)[1] for c in node.calls("kubectl")]
+        self.assertEqual(applied, ["10-flannel.yaml", "90-addresses.yaml", "91-dns.yaml"] + 5 * ["90-addresses.yaml"])
+        self.assertIn("90-addresses.yaml: error: failed calling webhook: no endpoints; attempt 2 in 10 s", said)
+
+    def test_nor_the_end_of_the_first_boot_which_is_told_again_when_all_is_applied(self):
+        node = self.node("10-flannel.yaml", "90-addresses.yaml")
+        node.set("unready", "90-addresses.yaml\n")
+        code, said = node.stage("addons")
+        self.assertEqual(code, 1)
+        self.assertIn("FAILED: 90-addresses.yaml: error: failed calling webhook", said)
+        self.assertLess(node.clock - LATER, 900)
+        self.assertEqual(node.stage("ready")[0], 1)
+        node.set("unready", "")
+        self.assertEqual(node.stage("addons")[0], 0)
+        self.assertIn("systemctl --no-block restart imgforge-ready.service", node.calls())
 
     def test_nodes_without_manifests_or_administration_have_nothing_to_do(self):
         self.assertIn("not configured: no manifests", self.node().stage("addons")[1])
