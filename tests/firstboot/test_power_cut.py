@@ -4,12 +4,16 @@ Before each command that changes something is one such moment. What was written 
 before they stamp.
 """
 
+import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import test_kubernetes
 import test_packages
 import test_storage
 from node import Cut, Node
+
+NEVER = 1_000_000
 
 
 class PowerCut(unittest.TestCase):
@@ -19,26 +23,27 @@ class PowerCut(unittest.TestCase):
         """Cuts the stage off before the first command that changes something, the second …."""
         whole = prepare()
         self.addCleanup(whole.__exit__)
-        self.assertEqual(whole.stage(stage)[0], 0)
-        for moment in range(1, 200):
-            node = prepare()
-            when = f"after a cut before command {moment}"
-            try:
+        self.assertEqual(whole.stage(stage, cut_before=NEVER)[0], 0)
+        moments = len(whole.fact("count"))
+        self.assertGreater(moments, 5)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole), range(1, moments + 1)))
+
+    def cut(self, stage, node, moment, whole):
+        when = f"after a cut before command {moment}"
+        with node:
+            with self.assertRaises(Cut):
                 node.stage(stage, cut_before=moment)
-            except Cut:
-                node.reboot()
-                held = self.etcd(node)
+            node.reboot()
+            held = self.etcd(node)
+            try:
                 self.assertEqual(node.stage(stage)[0], 0, when)
-                self.assertTrue(node.is_stamped(stage), when)
-                self.assertEqual(node.tree(), whole.tree(), when)
-                self.assertIn(held, (None, self.etcd(node)), f"etcd's data is gone {when}")
-                self.assertFalse((node.fake / "broken").exists(), f"etcd is broken {when}")
-            else:
-                self.assertGreater(moment, 5)
-                return
-            finally:
-                node.__exit__()
-        self.fail("a stage of more than 200 commands?")
+            except Cut:
+                self.fail(f"the stage does not end {when}")
+            self.assertTrue(node.is_stamped(stage), when)
+            self.assertEqual(node.tree(), whole.tree(), when)
+            self.assertIn(held, (None, self.etcd(node)), f"etcd's data is gone {when}")
+            self.assertFalse((node.fake / "broken").exists(), f"etcd is broken {when}")
 
     def etcd(self, node):
         """The cluster whose data etcd has here, or none."""
@@ -78,6 +83,17 @@ class PowerCut(unittest.TestCase):
     def test_in_a_new_card_with_the_disk_of_the_old(self):
         case = test_kubernetes.Kubeadm()
         self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, case.marker(), of="with_data"))
+
+    def test_in_a_new_card_of_a_further_master_with_the_disk_of_the_old(self):
+        case = test_kubernetes.Kubeadm()
+
+        def prepare():
+            node = self.of(test_kubernetes.Kubeadm, case.marker(), "join", role="master", of="with_data")
+            node.set("members", "m0 voter started\nk8s-1 voter started\n")
+            node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+            return node
+
+        self.everywhere("kubeadm", prepare)
 
     def test_in_storage(self):
         self.everywhere("storage", lambda: self.of(test_storage.Storage))

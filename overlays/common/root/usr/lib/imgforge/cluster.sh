@@ -10,7 +10,7 @@ ETCD=$ROOT/var/lib/etcd
 MARKER=$ETCD/imgforge-cluster
 
 # field NAME FILE: the first value of that name in a document of ours, a line of YAML; nothing if there is none.
-field() { sed -n "/^[- ]*\"\{0,1\}$1\"\{0,1\}:/{s/^[^:]*: *//;s/^\"\(.*\)\"\$/\1/;p;q;}" "$2"; }
+field() { sed -n "/^[- ]*\"\{0,1\}$1\"\{0,1\}:/{s/^[^:]*: *//;s/^[\"']\(.*\)[\"']\$/\1/;p;q;}" "$2"; }
 
 # Whether this node is, or is to be, a master. `$action` is init or join.
 is_master() { [ "$action" = init ] || grep -q '^"\{0,1\}controlPlane"\{0,1\}:' "$CONFIG/join.yaml"; }
