@@ -132,6 +132,7 @@ class Kubeadm(unittest.TestCase):
         node.install("kubeadm", "kubectl", "modprobe", "systemctl")
         node.set("failures", f"{failures}\n")
         node.set("members", "m0 voter started\n" if action == "join" else "")
+        node.set("condition", "NotReady")
         node.write("proc/sys/kernel/osrelease", "6.12-arm64\n")
         node.write("boot/config-6.12-arm64", "CONFIG_CGROUPS=y\n")
         if action:
@@ -305,6 +306,52 @@ class Kubeadm(unittest.TestCase):
         self.assertEqual(self.data(node), "of-m0\n")
         kept = list((node.root / "var/lib/etcd").glob("member.*/wal/0.wal"))
         self.assertEqual([path.read_text() for path in kept], ["precious"])
+
+    def replaced(self, condition="NotReady"):
+        """A new card of a master of three, whose disk is new as well."""
+        node = self.node("join", role="master")
+        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+        node.set("members", "m0 voter started\nm2 voter started\nk8s-1 voter started\n")
+        node.set("condition", condition)
+        return node
+
+    def test_a_master_whose_data_is_lost_takes_its_old_member_out_and_joins_as_a_new_one(self):
+        node = self.replaced()
+        code, said = node.stage("kubeadm")
+        self.assertEqual(code, 0, node.errors)
+        self.assertIn("its old member is taken out, and a new one joins", said)
+        self.assertFalse((node.fake / "broken").exists())
+        self.assertEqual(sorted(node.fact("members").split()[::3]), ["k8s-1", "m0", "m2"])
+
+    def test_a_second_card_of_a_master_that_is_well_touches_nothing(self):
+        node = self.replaced("Ready")
+        node.set("when-asleep", "kill -9 0")
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        self.assertIn("is a second card with this name switched on?", node.state("kubeadm")["message"])
+        self.assertEqual((self.verbs(node), len(node.fact("members").splitlines())), ([], 3))
+
+    def first_of_several(self):
+        """A new card of the first master, its data lost, while the others have the cluster."""
+        node = self.node("init")
+        node.write("etc/imgforge/kubeadm/init.yaml", "clusterName: home\ncontrolPlaneEndpoint: 192.168.1.9:6443\n")
+        node.set("members", "m0 voter started\nm2 voter started\nk8s-1 voter started\n")
+        node.set("condition", "NotReady")
+        return node
+
+    def test_a_first_master_makes_no_second_cluster_beside_the_one_that_answers(self):
+        node = self.first_of_several()
+        node.set("when-asleep", "kill -9 0")
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        self.assertIn("a cluster answers at 192.168.1.9:6443 already", node.state("kubeadm")["message"])
+        self.assertEqual(node.calls("kubeadm"), [])
+
+    def test_it_joins_the_others_where_it_knows_how(self):
+        node = self.first_of_several()
+        node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
+        self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+        self.assertEqual((self.verbs(node), self.data(node)), (["join"], "of-m0\n"))
 
     def test_data_that_nothing_tells_of_is_never_touched(self):
         for action, role in (("init", "master"), ("join", "master")):

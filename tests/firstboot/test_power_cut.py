@@ -95,6 +95,17 @@ class PowerCut(unittest.TestCase):
 
         self.everywhere("kubeadm", prepare)
 
+    def test_in_a_master_that_replaces_its_dead_member(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, of="replaced"))
+
+    def test_in_a_first_master_that_joins_the_others(self):
+        def prepare():
+            node = self.of(test_kubernetes.Kubeadm, of="first_of_several")
+            node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
+            return node
+
+        self.everywhere("kubeadm", prepare)
+
     def test_in_storage(self):
         self.everywhere("storage", lambda: self.of(test_storage.Storage))
 
