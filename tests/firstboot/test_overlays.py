@@ -167,6 +167,13 @@ class Units(unittest.TestCase):
         unit = (self.root / UNITS / "cri-docker.service").read_text()
         self.assertIn("WantedBy=docker.service\n", unit)
 
+    def test_what_a_timer_starts_does_not_stay_active(self):
+        for timer in (self.root / UNITS).glob("imgforge-*.timer"):
+            folders = [self.root / UNITS / folder for folder in ("imgforge-.service.d", f"{timer.stem}.service.d")]
+            drop_ins = sorted((path for folder in folders for path in folder.glob("*.conf")), key=lambda path: path.name)
+            settings = re.findall("^RemainAfterExit=(.*)$", "".join(path.read_text() for path in drop_ins), re.M)
+            self.assertEqual(settings[-1], "no", timer.name)
+
     def test_the_check_above_sees_unknown_settings(self):
         self.unit("imgforge-clock.service", "[Unit]\nNonsense=yes\n[Service]\nExecStart=/usr/bin/vendor\n")
         self.assertTrue(any("Nonsense" in line for line in self.verify()))
