@@ -32,10 +32,13 @@ root_sectors() {
 }
 
 # partition IMAGE SECTORS LAYOUT: a new sparse image with the partition table that the sfdisk script LAYOUT describes.
+# Vendors' tables are made by parted, which leaves code for a PC in an MBR and gives one without any a new disk id when it
+# changes it. This code is ours: it tells the PC's firmware to try elsewhere, and stops.
 partition() {
     rm -f "$1"
     truncate -s $(($2 * 512)) "$1"
     sfdisk --quiet "$1" <"$3"
+    if grep -q '^label: dos' "$3"; then printf '\315\030\364\353\375' | dd of="$1" conv=notrunc status=none; fi
 }
 
 # make_ext4 IMAGE START SECTORS TYPE UUID LABEL DIR: the tree DIR as a file system of a type of mke2fs.conf.

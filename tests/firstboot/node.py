@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 OVERLAYS = HERE.parent.parent / "overlays"
 
 # Packages behind them: coreutils, grep, sed. All essential.
-READERS = "cat df env grep readlink sed sort tail tr wc".split()
+READERS = "cat cksum df env grep readlink sed sha256sum sort tail tr wc".split()
 CHANGERS = "chmod cp mkdir mv rm touch".split()
 TOOLS = READERS + CHANGERS
 
@@ -80,10 +80,13 @@ class Node:
             if (self.root / path[1:]).exists():
                 (self.root / path[1:]).chmod(0o755)
         for unit in declared(layer, "enable"):
-            if unit.startswith("imgforge-"):
+            if unit.startswith("imgforge-") and unit.removesuffix(".service").removeprefix("imgforge-") in self.stages():
                 wants = self.root / "etc/systemd/system/imgforge-first-boot.target.wants"
                 wants.mkdir(parents=True, exist_ok=True)
                 (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+
+    def stages(self):
+        return [path.name for path in (self.root / "usr/lib/imgforge/stages").iterdir()]
 
     def _command(self, name, text):
         path = self.commands / name
@@ -133,6 +136,7 @@ class Node:
         environment = {
             "PATH": str(self.commands),
             "FAKE": str(self.fake),
+            "STUBS": str(HERE / "stubs"),
             "IMGFORGE_ROOT": str(self.root),
             "IMGFORGE_LIB": str(self.root / "usr/lib/imgforge"),
             "DPKG_ADMINDIR": str(self.fake / "dpkg"),

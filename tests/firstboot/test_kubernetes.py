@@ -1,8 +1,9 @@
 """kernel, images, kubeadm, addons: the stages of masters and workers."""
 
+import hashlib
 import unittest
 
-from node import Cut, Node
+from node import LATER, Cut, Node
 
 
 class Kernel(unittest.TestCase):
@@ -117,33 +118,56 @@ class Images(unittest.TestCase):
 
     def test_containerd_that_does_not_start_is_told(self):
         node = self.node("a.tar")
-        node.set("broken", "containerd.service\n")
+        node.set("broken-unit", "containerd.service\n")
         self.assertIn("FAILED: a.tar: Job for containerd.service failed.", node.stage("images")[1])
 
 
 class Kubeadm(unittest.TestCase):
     shell = None
 
-    def node(self, action=None, failures=0):
+    def node(self, action=None, failures=0, role="worker"):
+        """`role="master"` with `join` is a further master."""
         node = Node(self.shell, role="master")
         self.addCleanup(node.__exit__)
-        node.install("kubeadm", "modprobe")
+        node.install("kubeadm", "kubectl", "modprobe", "systemctl")
         node.set("failures", f"{failures}\n")
+        node.set("members", "m0 voter started\n" if action == "join" else "")
+        node.set("condition", "NotReady")
         node.write("proc/sys/kernel/osrelease", "6.12-arm64\n")
         node.write("boot/config-6.12-arm64", "CONFIG_CGROUPS=y\n")
         if action:
-            node.write(f"etc/imgforge/kubeadm/{action}.yaml", "kind: some\n")
+            document = "controlPlane: {}\n" if action == "join" and role == "master" else "clusterName: home\n"
+            node.write(f"etc/imgforge/kubeadm/{action}.yaml", document)
+        if action == "init" or role == "master":
+            node.write("etc/imgforge/kubeadm/kubernetes/pki/ca.crt", "the cluster's")
         return node
 
     def verbs(self, node):
-        return [call.split()[1] for call in node.calls("kubeadm")]
+        return [call.split()[1] for call in node.calls("kubeadm") if call.split()[2] not in ("phase", "-o")]
+
+    def data(self, node):
+        """Which cluster's data etcd has here."""
+        return (node.root / "var/lib/etcd/member/wal/0.wal").read_text()
+
+    def with_data(self, marker, action="init", role="worker"):
+        """A card written anew, whose disk was in use before."""
+        node = self.node(action, role=role)
+        node.write("var/lib/etcd/member/wal/0.wal", "precious")
+        if marker is not None:
+            node.write("var/lib/etcd/imgforge-cluster", marker)
+        return node
+
+    def marker(self, cluster="home", authority="the cluster's", release="1.36", node="k8s-1"):
+        digest = hashlib.sha256(authority.encode()).hexdigest()
+        return f"cluster={cluster}\nauthority={digest}\nrelease={release}\nnode={node}\n"
 
     def test_each_document_has_its_command(self):
         for action in ("init", "join"):
             node = self.node(action)
-            self.assertEqual(node.stage("kubeadm")[0], 0)
+            self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
             document = node.root / f"etc/imgforge/kubeadm/{action}.yaml"
-            self.assertEqual(node.calls("kubeadm"), [f"kubeadm {action} --config {document}"])
+            self.assertEqual(node.calls("kubeadm")[0], f"kubeadm {action} --config {document}")
+            self.assertEqual(self.verbs(node), [action])
             self.assertTrue(node.is_stamped("kubeadm"))
 
     def test_further_arguments_follow_one_a_line(self):
@@ -166,12 +190,18 @@ class Kubeadm(unittest.TestCase):
             self.assertEqual(ignored, module == "configs", "the module brings the configuration")
             self.assertEqual("kubeadm's check SystemVerification is ignored" in said, ignored)
 
-    def test_what_is_said_of_a_failure_is_not_kubeadms_advice(self):
+    def test_what_is_said_of_a_failure_is_what_kubeadm_found_wrong_all_of_it(self):
         node = self.node("join", failures=1)
-        node.set("advice", "\t[ERROR Port-10250]: Port 10250 is in use\n[preflight] If you know what you are doing, go on\n"
+        node.set("advice", "\t[ERROR Port-10250]: Port 10250 is in use\n\t[ERROR Swap]: swap is on\n"
+                 "[preflight] If you know what you are doing, go on\nerror: error execution phase preflight: checks failed\n"
                  "To see the stack trace of this error execute with --v=5 or higher\n")
         said = node.stage("kubeadm")[1]
-        self.assertIn("kubeadm join: [ERROR Port-10250]: Port 10250 is in use; attempt 2 in 10 s", said)
+        self.assertIn("kubeadm join: [ERROR Port-10250]: Port 10250 is in use; [ERROR Swap]: swap is on; attempt 2", said)
+
+    def test_else_it_is_its_last_word_and_not_its_advice(self):
+        node = self.node("join", failures=1)
+        node.set("advice", "error: no route to host\nTo see the stack trace of this error execute with --v=5 or higher\n")
+        self.assertIn("kubeadm join: error: no route to host; attempt 2 in 10 s", node.stage("kubeadm")[1])
 
     def test_no_document_or_no_kubeadm_is_not_configured(self):
         node = self.node()
@@ -180,22 +210,24 @@ class Kubeadm(unittest.TestCase):
         (node.commands / "kubeadm").unlink()
         self.assertEqual(node.stage("kubeadm"), (0, "imgforge: [kubeadm] not configured: kubeadm is not installed\n"))
 
-    def test_a_failed_attempt_is_reset_and_tried_again_until_it_succeeds(self):
+    def test_a_failed_attempt_that_left_nothing_is_reset_and_tried_again_until_it_succeeds(self):
         node = self.node("join", failures=2)
         code, said = node.stage("kubeadm")
         self.assertEqual(code, 0)
         self.assertEqual(self.verbs(node), ["join", "reset", "join", "reset", "join"])
         self.assertIn("kubeadm join: error: the control plane does not answer; attempt 2 in 10 s", said)
 
+    def test_no_reset_is_told_to_delete_etcds_data(self):
+        node = self.node("join", failures=1)
+        node.stage("kubeadm")
+        self.assertEqual(node.calls("kubeadm")[1], "kubeadm reset --force --skip-phases=remove-etcd-member")
+
     def test_a_reset_is_told_which_of_several_runtimes_is_meant(self):
-        for document, told in (
-            ("nodeRegistration:\n  name: n\n  criSocket: unix:///run/cri-dockerd.sock\n", " --cri-socket unix:///run/cri-dockerd.sock"),
-            ("kind: some\n", ""),
-        ):
-            node = self.node("join", failures=1)
-            node.write("etc/imgforge/kubeadm/join.yaml", document)
-            self.assertEqual(node.stage("kubeadm")[0], 0)
-            self.assertEqual(node.calls("kubeadm")[1], f"kubeadm reset --force{told}")
+        node = self.node("join", failures=1)
+        node.write(
+            "etc/imgforge/kubeadm/join.yaml", "nodeRegistration:\n  name: n\n  criSocket: unix:///run/cri-dockerd.sock\n")
+        self.assertEqual(node.stage("kubeadm")[0], 0)
+        self.assertTrue(node.calls("kubeadm")[1].endswith(" --cri-socket unix:///run/cri-dockerd.sock"))
 
     def test_a_joined_node_never_runs_kubeadm_again(self):
         node = self.node("join")
@@ -203,30 +235,169 @@ class Kubeadm(unittest.TestCase):
         node.reboot()
         self.assertEqual((node.stage("kubeadm"), node.calls()), ((0, ""), []))
 
-    def test_an_attempt_that_was_cut_off_is_reset_before_the_next(self):
-        for action in ("init", "join"):
-            node = self.node(action)
-            node.set("cut-in-kubeadm", "")
-            with self.assertRaises(Cut):
-                node.stage("kubeadm")
-            node.reboot()
-            self.assertEqual(node.stage("kubeadm")[0], 0)
-            self.assertEqual(self.verbs(node), ["reset", action])
-
     def test_shared_certificates_are_there_at_every_attempt_though_a_reset_deletes_them(self):
-        node = self.node("init", failures=1)
+        node = self.node("join", failures=1)
         node.write("etc/imgforge/kubeadm/kubernetes/pki/ca.crt", "the cluster's")
         node.stage("kubeadm")
         self.assertEqual(node.fact("ca-seen"), "the cluster's")
         self.assertEqual((node.root / "etc/kubernetes/pki/ca.crt").read_text(), "the cluster's")
 
-    def test_data_of_an_earlier_cluster_is_never_reset(self):
-        node = self.node("init")
-        node.write("var/lib/etcd/member/wal", "precious")
+    def test_a_cluster_that_was_being_made_is_made_to_the_end_and_not_once_more(self):
+        for how in ("cut", "failure"):
+            node = self.node("init", failures=2 if how == "failure" else 0)
+            if how == "cut":
+                node.set("cut-in-kubeadm", "")
+                with self.assertRaises(Cut):
+                    node.stage("kubeadm")
+                node.reboot()
+            self.assertEqual(node.stage("kubeadm")[0], 0)
+            self.assertNotIn("reset", self.verbs(node), how)
+            self.assertEqual(self.data(node), "made 1\n", how)
+
+    def test_a_worker_that_has_joined_says_so_though_its_token_is_no_longer_good(self):
+        node = self.node("join")
+        node.set("cut-in-kubeadm", "")
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        node.reboot()
+        self.assertEqual(node.stage("kubeadm")[0], 0)
+        self.assertEqual(self.verbs(node), [])
+        self.assertFalse((node.root / "etc/kubernetes/bootstrap-kubelet.conf").exists())
+
+    def test_a_worker_that_the_cluster_does_not_know_joins_anew_once_the_cluster_answers(self):
+        node = self.node("join")
+        node.write("var/lib/imgforge/kubeadm.attempted", "")
+        node.write("etc/kubernetes/kubelet.conf", "of an attempt")
+        node.set("m0-is-down", "")
+        node.set("when-asleep", '[ "$clock" -lt 1790001500 ] || rm -f "$FAKE/m0-is-down"')
         code, said = node.stage("kubeadm")
-        self.assertEqual((code, node.calls("kubeadm")), (1, []))
-        self.assertIn("FAILED: etcd's data of an earlier cluster is in", said)
-        self.assertEqual((node.root / "var/lib/etcd/member/wal").read_text(), "precious")
+        self.assertEqual((code, self.verbs(node)), (0, ["reset", "join"]))
+        self.assertIn("kubeadm join: error: connection refused; attempt 5", said)
+
+    def test_a_master_that_is_half_of_etcd_starts_it_before_it_asks_anybody(self):
+        """Two members, one without power: nothing answers until etcd runs here, and a reset would be the end of both."""
+        node = self.node("join", role="master", failures=1)
+        node.set("when-asleep", "kill -9 0")  # as soon as the node is a voter
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        self.assertIn("k8s-1 voter started", node.fact("members"))
+        node.reboot()
+        self.assertEqual(node.stage("kubeadm")[0], 0)
+        self.assertNotIn("reset", self.verbs(node))
+        self.assertFalse((node.fake / "broken").exists())
+
+    def test_a_new_card_of_a_further_master_makes_its_files_around_etcds_data(self):
+        node = self.with_data(self.marker(cluster="home"), "join", role="master")
+        node.set("members", "m0 voter started\nk8s-1 voter started\n")
+        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+        node.write("etc/imgforge/kubeadm/rejoin.yaml", "controlPlane: {}\n")
+        self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+        self.assertEqual(self.data(node), "precious")
+        self.assertEqual(self.verbs(node), ["join"])
+        document = node.root / "etc/imgforge/kubeadm/rejoin.yaml"
+        self.assertTrue(any(f"join --config {document} --skip-phases=preflight,kubelet-start" in c for c in node.calls()))
+
+    def test_a_master_that_was_removed_from_etcd_joins_anew_and_keeps_what_it_had(self):
+        node = self.with_data(self.marker(), "join", role="master")
+        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+        node.set("members", "m0 voter started\nm2 voter started\n")
+        node.set("removed", "")
+        self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+        self.assertEqual(self.data(node), "of-m0\n")
+        kept = list((node.root / "var/lib/etcd").glob("member.*/wal/0.wal"))
+        self.assertEqual([path.read_text() for path in kept], ["precious"])
+
+    def replaced(self, condition="NotReady"):
+        """A new card of a master of three, whose disk is new as well."""
+        node = self.node("join", role="master")
+        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+        node.set("members", "m0 voter started\nm2 voter started\nk8s-1 voter started\n")
+        node.set("condition", condition)
+        return node
+
+    def test_a_master_whose_data_is_lost_takes_its_old_member_out_and_joins_as_a_new_one(self):
+        node = self.replaced()
+        code, said = node.stage("kubeadm")
+        self.assertEqual(code, 0, node.errors)
+        self.assertIn("its old member is taken out, and a new one joins", said)
+        self.assertFalse((node.fake / "broken").exists())
+        self.assertEqual(sorted(node.fact("members").split()[::3]), ["k8s-1", "m0", "m2"])
+
+    def test_a_second_card_of_a_master_that_is_well_touches_nothing(self):
+        node = self.replaced("Ready")
+        node.set("when-asleep", "kill -9 0")
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        self.assertIn("is a second card with this name switched on?", node.state("kubeadm")["message"])
+        self.assertEqual((self.verbs(node), len(node.fact("members").splitlines())), ([], 3))
+
+    def first_of_several(self):
+        """A new card of the first master, its data lost, while the others have the cluster."""
+        node = self.node("init")
+        node.write("etc/imgforge/kubeadm/init.yaml", "clusterName: home\ncontrolPlaneEndpoint: 192.168.1.9:6443\n")
+        node.set("members", "m0 voter started\nm2 voter started\nk8s-1 voter started\n")
+        node.set("condition", "NotReady")
+        return node
+
+    def test_a_first_master_makes_no_second_cluster_beside_the_one_that_answers(self):
+        node = self.first_of_several()
+        node.set("when-asleep", "kill -9 0")
+        with self.assertRaises(Cut):
+            node.stage("kubeadm")
+        self.assertIn("a cluster answers at 192.168.1.9:6443 already", node.state("kubeadm")["message"])
+        self.assertEqual(node.calls("kubeadm"), [])
+
+    def test_it_joins_the_others_where_it_knows_how(self):
+        node = self.first_of_several()
+        node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
+        self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+        self.assertEqual((self.verbs(node), self.data(node)), (["join"], "of-m0\n"))
+
+    def test_data_that_nothing_tells_of_is_never_touched(self):
+        for action, role in (("init", "master"), ("join", "master")):
+            node = self.with_data(None, action, role)
+            code, said = node.stage("kubeadm")
+            self.assertEqual((code, node.calls("kubeadm")), (1, []))
+            self.assertIn("FAILED: etcd's data of an earlier cluster is in", said)
+            self.assertEqual(self.data(node), "precious")
+
+    def test_a_new_card_continues_the_cluster_whose_data_is_on_the_disk(self):
+        for release in ("v1.36.9", "v1.37.0"):
+            node = self.with_data(self.marker(release="1.36"))
+            node.set("release", release + "\n")
+            self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+            self.assertEqual(self.data(node), "precious")
+            marker = (node.root / "var/lib/etcd/imgforge-cluster").read_text()
+            self.assertEqual(marker, self.marker(release=release[1:5]))
+
+    def test_a_cluster_leaves_its_marker_beside_etcds_data(self):
+        for action in ("init", "join"):
+            node = self.node(action, role="master")
+            node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+            self.assertEqual(node.stage("kubeadm")[0], 0, node.errors)
+            self.assertEqual((node.root / "var/lib/etcd/imgforge-cluster").read_text(), self.marker())
+        node = self.node("join")
+        node.stage("kubeadm")
+        self.assertFalse((node.root / "var/lib/etcd").exists(), "a worker has no etcd")
+
+    def test_another_clusters_data_is_refused_with_what_to_do_and_nothing_is_touched(self):
+        for marker, why in (
+            (self.marker(authority="another", cluster="lab"), "is of another cluster, lab: move "),
+            (self.marker(node="k8s-2"), "is of the master k8s-2 of this cluster: move "),
+            (self.marker(release="1.37"), "is of Kubernetes 1.37, newer than the card's 1.36: write a card with 1.37"),
+            (self.marker(release="2.1"), "newer than the card's 1.36"),
+            (self.marker(release="1.34"), "more than one minor release later: write a card with 1.35 first"),
+            (self.marker(release="1.x"), "imgforge-cluster is not whole"),
+            (self.marker()[:40], "imgforge-cluster is not whole"),
+            ("", "imgforge-cluster is not whole"),
+        ):
+            node = self.with_data(marker)
+            before = node.tree()
+            code, said = node.stage("kubeadm")
+            self.assertEqual((code, self.verbs(node)), (1, []), marker)
+            self.assertIn(why, said)
+            self.assertIn("then: systemctl restart imgforge-kubeadm", said)
+            self.assertEqual(node.tree(), before)
 
 
 class Addons(unittest.TestCase):
@@ -235,7 +406,7 @@ class Addons(unittest.TestCase):
     def node(self, *names, failures=0):
         node = Node(self.shell, role="master")
         self.addCleanup(node.__exit__)
-        node.install("kubectl")
+        node.install("kubectl", "systemctl")
         node.set("failures", f"{failures}\n")
         node.write("etc/kubernetes/admin.conf", "admin")
         for name in names:
@@ -251,6 +422,28 @@ class Addons(unittest.TestCase):
         node = self.node("10-flannel.yaml", failures=3)
         self.assertEqual(node.stage("addons")[0], 0)
         self.assertEqual(len(node.calls("kubectl")), 4)
+
+    def test_one_that_cannot_be_applied_yet_holds_up_no_other(self):
+        node = self.node("10-flannel.yaml", "90-addresses.yaml", "91-dns.yaml")
+        node.set("unready", "90-addresses.yaml\n")
+        node.set("when-asleep", '[ "$clock" -lt 1790001100 ] || : >"$FAKE/unready"')
+        code, said = node.stage("addons")
+        self.assertEqual(code, 0)
+        applied = [c.rsplit("/", 1)[1] for c in node.calls("kubectl")]
+        self.assertEqual(applied, ["10-flannel.yaml", "90-addresses.yaml", "91-dns.yaml"] + 5 * ["90-addresses.yaml"])
+        self.assertIn("90-addresses.yaml: error: failed calling webhook: no endpoints; attempt 2 in 10 s", said)
+
+    def test_nor_the_end_of_the_first_boot_which_is_told_again_when_all_is_applied(self):
+        node = self.node("10-flannel.yaml", "90-addresses.yaml")
+        node.set("unready", "90-addresses.yaml\n")
+        code, said = node.stage("addons")
+        self.assertEqual(code, 1)
+        self.assertIn("FAILED: 90-addresses.yaml: error: failed calling webhook", said)
+        self.assertLess(node.clock - LATER, 900)
+        self.assertEqual(node.stage("ready")[0], 1)
+        node.set("unready", "")
+        self.assertEqual(node.stage("addons")[0], 0)
+        self.assertIn("systemctl --no-block restart imgforge-ready.service", node.calls())
 
     def test_nodes_without_manifests_or_administration_have_nothing_to_do(self):
         self.assertIn("not configured: no manifests", self.node().stage("addons")[1])

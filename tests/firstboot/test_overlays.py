@@ -20,7 +20,7 @@ def overlays():
 
 def scripts():
     """Everything a shell reads, on the node and in these tests."""
-    found = [HERE / "moment", *HERE.glob("stubs/*")]
+    found = [HERE / "moment", HERE / "world", *HERE.glob("stubs/*")]
     for path in OVERLAYS.rglob("root/**/*"):
         if path.is_file() and not path.is_symlink():
             first = path.read_bytes()[:40]
@@ -112,8 +112,10 @@ class Units(unittest.TestCase):
         for name in ("containerd", "docker", "etcd", "kubelet", "ssh", "armbian-resize-filesystem", "rpi-resize"):
             self.unit(f"{name}.service", "[Service]\nExecStart=/usr/bin/vendor\n")
         self.unit("ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
-        shutil.copytree(OVERLAYS / "common/root", self.root, dirs_exist_ok=True)
-        (self.root / "usr/lib/imgforge/stage").chmod(0o755)
+        for layer in ("common", "roles/master"):
+            shutil.copytree(OVERLAYS / layer / "root", self.root, dirs_exist_ok=True)
+        for program in ("stage", "renew-certificates"):
+            (self.root / "usr/lib/imgforge" / program).chmod(0o755)
         enabled = {unit.rstrip("?") for overlay in overlays() for unit in declared(overlay, "enable")}
         for unit in enabled:
             path = self.root / UNITS / unit
@@ -164,6 +166,13 @@ class Units(unittest.TestCase):
         self.assertEqual(self.verify(), [])
         unit = (self.root / UNITS / "cri-docker.service").read_text()
         self.assertIn("WantedBy=docker.service\n", unit)
+
+    def test_what_a_timer_starts_does_not_stay_active(self):
+        for timer in (self.root / UNITS).glob("imgforge-*.timer"):
+            folders = [self.root / UNITS / folder for folder in ("imgforge-.service.d", f"{timer.stem}.service.d")]
+            drop_ins = sorted((path for folder in folders for path in folder.glob("*.conf")), key=lambda path: path.name)
+            settings = re.findall("^RemainAfterExit=(.*)$", "".join(path.read_text() for path in drop_ins), re.M)
+            self.assertEqual(settings[-1], "no", timer.name)
 
     def test_the_check_above_sees_unknown_settings(self):
         self.unit("imgforge-clock.service", "[Unit]\nNonsense=yes\n[Service]\nExecStart=/usr/bin/vendor\n")

@@ -4,12 +4,16 @@ Before each command that changes something is one such moment. What was written 
 before they stamp.
 """
 
+import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import test_kubernetes
 import test_packages
 import test_storage
 from node import Cut, Node
+
+NEVER = 1_000_000
 
 
 class PowerCut(unittest.TestCase):
@@ -18,38 +22,86 @@ class PowerCut(unittest.TestCase):
     def everywhere(self, stage, prepare):
         """Cuts the stage off before the first command that changes something, the second …."""
         whole = prepare()
-        self.assertEqual(whole.stage(stage)[0], 0)
-        for moment in range(1, 100):
-            node = prepare()
-            try:
-                node.stage(stage, cut_before=moment)
-            except Cut:
-                node.reboot()
-                self.assertEqual(node.stage(stage)[0], 0, f"after a cut before command {moment}")
-                self.assertTrue(node.is_stamped(stage), f"after a cut before command {moment}")
-                self.assertEqual(node.tree(), whole.tree(), f"after a cut before command {moment}")
-            else:
-                self.assertGreater(moment, 5)
-                return
-            finally:
-                node.__exit__()
-        self.fail("a stage of more than 100 commands?")
+        self.addCleanup(whole.__exit__)
+        self.assertEqual(whole.stage(stage, cut_before=NEVER)[0], 0)
+        moments = len(whole.fact("count"))
+        self.assertGreater(moments, 5)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole), range(1, moments + 1)))
 
-    def of(self, case, *arguments, **options):
+    def cut(self, stage, node, moment, whole):
+        when = f"after a cut before command {moment}"
+        with node:
+            with self.assertRaises(Cut):
+                node.stage(stage, cut_before=moment)
+            node.reboot()
+            held = self.etcd(node)
+            try:
+                self.assertEqual(node.stage(stage)[0], 0, when)
+            except Cut:
+                self.fail(f"the stage does not end {when}")
+            self.assertTrue(node.is_stamped(stage), when)
+            self.assertEqual(node.tree(), whole.tree(), when)
+            self.assertIn(held, (None, self.etcd(node)), f"etcd's data is gone {when}")
+            self.assertFalse((node.fake / "broken").exists(), f"etcd is broken {when}")
+
+    def etcd(self, node):
+        """The cluster whose data etcd has here, or none."""
+        log = node.root / "var/lib/etcd/member/wal/0.wal"
+        return log.read_text() if log.exists() else None
+
+    def of(self, case, *arguments, of="node", **options):
         """A node as the tests of that stage prepare it."""
         maker = case()
         maker.shell = self.shell
         maker.addCleanup = lambda *_: None
-        node = maker.node(*arguments, **options)
-        return node
+        return getattr(maker, of)(*arguments, **options)
 
     def test_in_packages(self):
         self.everywhere("packages", lambda: self.of(test_packages.Packages, runc="unpacked", bash="installed"))
 
-    def test_in_kubeadm(self):
+    def test_in_kubeadm_init(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init"))
+
+    def test_in_kubeadm_init_that_has_to_try_twice(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init", failures=1))
+
+    def test_in_kubeadm_join_of_a_worker(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "join"))
+
+    def further_master(self, **options):
+        node = self.of(test_kubernetes.Kubeadm, "join", role="master", **options)
+        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+        return node
+
+    def test_in_kubeadm_join_of_a_further_master(self):
+        self.everywhere("kubeadm", self.further_master)
+
+    def test_in_kubeadm_join_of_a_further_master_that_has_to_try_twice(self):
+        self.everywhere("kubeadm", lambda: self.further_master(failures=1))
+
+    def test_in_a_new_card_with_the_disk_of_the_old(self):
+        case = test_kubernetes.Kubeadm()
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, case.marker(), of="with_data"))
+
+    def test_in_a_new_card_of_a_further_master_with_the_disk_of_the_old(self):
+        case = test_kubernetes.Kubeadm()
+
         def prepare():
-            node = self.of(test_kubernetes.Kubeadm, "init")
-            node.write("etc/imgforge/kubeadm/kubernetes/pki/ca.crt", "the cluster's")
+            node = self.of(test_kubernetes.Kubeadm, case.marker(), "join", role="master", of="with_data")
+            node.set("members", "m0 voter started\nk8s-1 voter started\n")
+            node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
+            return node
+
+        self.everywhere("kubeadm", prepare)
+
+    def test_in_a_master_that_replaces_its_dead_member(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, of="replaced"))
+
+    def test_in_a_first_master_that_joins_the_others(self):
+        def prepare():
+            node = self.of(test_kubernetes.Kubeadm, of="first_of_several")
+            node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
             return node
 
         self.everywhere("kubeadm", prepare)

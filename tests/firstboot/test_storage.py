@@ -94,6 +94,25 @@ class Storage(unittest.TestCase):
             node.stage("storage")
         self.assertEqual(node.state("storage")["message"], "/mnt/usb/x for /srv/x is on a disk that is missing")
 
+    def test_shares_and_memory_are_mounted_or_not_and_need_no_device(self):
+        sources = ["nas.home.example:/export", "//nas/share", "tmpfs", "overlay", "pi@nas:/srv", "hostshare", "[fd00::1]:/a=b"]
+        mounts = "".join(f"disk required {source} /mnt/{n}\n" for n, source in enumerate(sources))
+        fstab = "".join(f"mnt-{n}.mount|/mnt/{n}|{source}|0:{n}\n" for n, source in enumerate(sources))
+        node = self.node(mounts=mounts, fstab=fstab)
+        code, said = node.stage("storage")
+        self.assertEqual((code, said), (0, f"imgforge: [storage] {len(sources)} declared mounts in place\n"), node.errors)
+        self.assertEqual(len(node.calls("systemctl")), len(sources))
+
+    def test_a_share_whose_server_is_off_is_awaited_if_it_is_required(self):
+        share = "mnt-nas.mount|/mnt/nas|nas:/export|0:40\n"
+        node = self.node(mounts="disk required nas:/export /mnt/nas\nbind required /mnt/nas/a /srv/a\n", fstab="")
+        node.set("when-asleep", f'[ "$clock" -lt 1790001040 ] || printf "%s" "{share}srv-a.mount|/srv/a|nas:/export|0:40\n" >"$FAKE/fstab"')
+        code, said = node.stage("storage")
+        self.assertEqual(code, 0)
+        self.assertEqual(said.count("WAITING: /mnt/nas cannot be mounted: Unit mnt-nas.mount not found."), 1)
+        node = self.node(mounts="disk optional nas:/export /mnt/nas\n", fstab="")
+        self.assertIn("missing but optional: /mnt/nas", node.stage("storage")[1])
+
     def test_names_may_have_blanks(self):
         node = self.node(mounts="disk required LABEL=my\\040data /mnt/my\\040data\n")
         self.assertEqual(node.stage("storage")[0], 0, node.errors)

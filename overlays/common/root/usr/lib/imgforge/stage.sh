@@ -8,6 +8,7 @@ ETC=$ROOT/etc/imgforge
 STAMPS=$ROOT/var/lib/imgforge/stages # survive a reboot: the stage's work is done
 STATES=$ROOT/run/imgforge/stages     # do not: what the stage is doing since power-on
 LOGS=$ROOT/var/log/imgforge
+CERTIFICATES=$ROOT/var/lib/imgforge/metrics/certificates.prom # a master's, and when they end: lines for Prometheus
 
 STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
 LONGEST_DELAY=120 # seconds between two attempts
@@ -107,8 +108,19 @@ logged() {
     "$@" >>"$log" 2>&1
 }
 
-# last_words: the last line of the stage's log that says something, and is none of the lines that ADVICE stands for.
-last_words() { sed -n "/$ADVICE/!{/[^[:space:]]/h;};\${x;s/^[[:space:]]*//;p;}" "$LOGS/$STAGE.log"; }
+# last_words: what the last command in the stage's log said was wrong: kubeadm's `[ERROR` lines, all of them; or else its last
+# line that says something, and is none of those that ADVICE stands for.
+last_words() {
+    # shellcheck disable=SC2016 # ${…} is sed's
+    output=$(sed -n -e '/^[0-9-]*T[0-9:]*Z: /h' -e '/^[0-9-]*T[0-9:]*Z: /!H' -e '${x;p;}' "$LOGS/$STAGE.log")
+    # shellcheck disable=SC2016
+    errors=$(printf '%s\n' "$output" | sed -n 's/^[[:space:]]*\[ERROR /[ERROR /p' | sed -n 'H;${x;s/^\n//;s/\n/; /g;p;}')
+    if [ -n "$errors" ]; then
+        printf '%s\n' "$errors"
+    else
+        printf '%s\n' "$output" | sed -n "/$ADVICE/!{/[^[:space:]]/h;};\${x;s/^[[:space:]]*//;p;}"
+    fi
+}
 
 # start_enabled_services: what is enabled but was held back, or is new, starts now and not at the next boot.
 start_enabled_services() { systemctl --no-block start default.target; }
