@@ -321,7 +321,8 @@ fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
     let raspberry = plan_of(&request("rpi4", Role::Base, node));
     assert_eq!(
         text(&raspberry, Volume::Root, "/etc/systemd/network/05-imgforge.network"),
-        "# The node's static address, for systemd-networkd. Comes before what the vendor says of wired interfaces.\n\
+        "# The node's static address, for systemd-networkd. Comes before what the vendor says of wired interfaces. A hardware address is\n\
+         # the one that the interface was made with: a vendor's first run may give it a random one.\n\
          [Match]\nType=ether\nKind=!*\n\n\
          [Network]\nAddress=192.168.1.10/24\nGateway=192.168.1.1\nDNS=192.168.1.1\nDNS=9.9.9.9\n"
     );
@@ -350,7 +351,7 @@ fn of_several_cards_only_the_one_that_is_named_has_the_address() {
         ("end0", "[Match]\nName=end0\n\n[Network]", "autoconnect-priority=10\ninterface-name=end0\n\n[ipv4]"),
         (
             "02:00:5E:10:00:01",
-            "[Match]\nMACAddress=02:00:5e:10:00:01\nKind=!*\n\n[Network]",
+            "[Match]\nPermanentMACAddress=02:00:5e:10:00:01\nKind=!*\n\n[Network]",
             "autoconnect-priority=10\n\n[ethernet]\nmac-address=02:00:5e:10:00:01\n\n[ipv4]",
         ),
     ] {
