@@ -7,5 +7,6 @@ mod fuzz;
 mod generated;
 mod limits;
 mod plan;
+mod rooms;
 mod store;
 mod tree;
