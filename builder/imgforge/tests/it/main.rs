@@ -9,4 +9,5 @@ mod limits;
 mod plan;
 mod rooms;
 mod store;
+mod target;
 mod tree;

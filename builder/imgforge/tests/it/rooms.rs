@@ -25,7 +25,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// The rooms that `text` names behind `crate::`, alone or as the first names in braces.
 fn rooms_in(text: &str) -> Vec<String> {
-    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut rooms = Vec::new();
     for (at, matched) in code.match_indices("crate::") {
