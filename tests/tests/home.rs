@@ -259,7 +259,7 @@ fn judge(home: &Home, image: &Path, node: &str, folder: &str) {
     }
     if is_master {
         let fstab = file_in(&root, "/etc/fstab");
-        assert!(fstab.contains("UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c3 /mnt/root"), "{fstab}");
+        assert!(fstab.contains("UUID=5c0a1f0e-1111-4b4b-8a8a-0123456789ab /mnt/root"), "{fstab}");
         let pool = file_in(&root, "/etc/imgforge/addons/90-addresses.yaml");
         assert!(pool.contains("192.168.1.240-192.168.1.250"), "{pool}");
     }

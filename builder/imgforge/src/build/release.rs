@@ -22,7 +22,7 @@ use crate::{
     plan::Pinned,
     supply::{
         lock::{Added, Lock},
-        pin::{self, Additions},
+        pin::{self, Additions, Pin},
         store::Store,
     },
     target::Target,
@@ -93,33 +93,52 @@ impl Locks {
         Ok(inputs)
     }
 
-    /// Makes the lock of `target`, whose release starts from `inputs`, what `change` makes of it for each layer.
-    pub fn change(
+    /// Makes the lock of `targets`, whose one release starts from `inputs`, what `change` makes of it for all their layers.
+    pub fn change<'a>(
         &mut self,
-        target: &Target,
+        targets: impl IntoIterator<Item = &'a Target>,
         inputs: &Inputs,
         bench: &Workbench<'_>,
-        change: impl Fn(&pin::Pin<'_>, Option<Lock>) -> Result<Option<Lock>, pin::Error>,
-    ) -> Result<Layers, Error> {
-        let layers = inputs.prepared.layers(target)?;
-        for wants in layers.iter() {
-            let lock = self.take(&target.lock)?;
-            self.put(&target.lock, change(&inputs.pin(wants, bench), lock)?);
-        }
+        change: impl FnOnce(&[Pin<'_>], Option<Lock>) -> Result<Option<Lock>, pin::Error>,
+    ) -> Result<Vec<Layers>, Error> {
+        let layers = targets.into_iter().map(|target| inputs.prepared.layers(target));
+        let layers: Vec<Layers> = layers.collect::<Result<_, _>>()?;
+        let release = [&inputs.prepared.wants].into_iter();
+        let wants = release.chain(layers.iter().flat_map(|layers| &layers.node));
+        let pins: Vec<Pin<'_>> = wants.map(|wants| inputs.pin(wants, bench)).collect();
+        let path = &inputs.prepared.lock_path;
+        let lock = self.take(path)?;
+        self.put(path, change(&pins, lock)?);
         Ok(layers)
     }
 
-    /// Makes the lock fit `target`, whose release starts from `inputs`. Returns what its layers take, and the lock.
-    pub fn fit(
+    /// Makes the lock fit `targets`, whose one release starts from `inputs`. Returns what the layers of each take, and the
+    /// lock.
+    pub fn fit<'a>(
         &mut self,
-        target: &Target,
+        targets: impl IntoIterator<Item = &'a Target>,
         inputs: &Inputs,
         bench: &Workbench<'_>,
-    ) -> Result<(Layers, Option<&Lock>), Error> {
+    ) -> Result<(Vec<Layers>, Option<&Lock>), Error> {
         let ground = inputs.ground(bench);
-        let layers = self.change(target, inputs, bench, |pin, lock| pin.fit(lock, ground))?;
-        Ok((layers, self.get(&target.lock)))
+        let layers = self.change(targets, inputs, bench, |pins, lock| pin::fit(pins, lock, ground))?;
+        Ok((layers, self.get(&inputs.prepared.lock_path)))
     }
+}
+
+/// `targets` by the release they are made from, the releases in the order of their first targets.
+pub fn by_release(targets: &[Target]) -> Vec<Vec<(usize, &Target)>> {
+    let mut releases: Vec<Vec<(usize, &Target)>> = Vec::new();
+    for (index, target) in targets.iter().enumerate() {
+        let same = |of_release: &&mut Vec<(usize, &Target)>| {
+            of_release.first().is_some_and(|(_, first)| first.shares_release(target))
+        };
+        match releases.iter_mut().find(same) {
+            Some(of_release) => of_release.push((index, target)),
+            None => releases.push(vec![(index, target)]),
+        }
+    }
+    releases
 }
 
 /// The images for `targets`, in their order. All is pinned before anything is planned: a lock that changes later would give
@@ -127,21 +146,17 @@ impl Locks {
 pub fn images(targets: &[Target], bench: &Workbench<'_>) -> Result<Vec<Image>, Error> {
     let targets = with_secrets(targets)?;
     let mut locks = Locks::default();
-    let mut gathered: Vec<(&Target, Inputs)> = Vec::new();
-    for target in &targets {
-        if !gathered.iter().any(|(first, _)| first.shares_release(target)) {
-            gathered.push((target, locks.gather(target, bench)?));
-        }
-        let Some((_, inputs)) = gathered.iter().find(|(first, _)| first.shares_release(target)) else {
-            continue;
-        };
-        locks.fit(target, inputs, bench)?;
+    let mut gathered = Vec::new();
+    for of_release in by_release(&targets) {
+        let Some((_, first)) = of_release.first() else { continue };
+        let inputs = locks.gather(first, bench)?;
+        locks.fit(of_release.iter().map(|(_, target)| *target), &inputs, bench)?;
+        gathered.push((of_release, inputs));
     }
     let mut images: Vec<(usize, Image)> = Vec::new();
-    for (first, inputs) in gathered {
-        let of_release = targets.iter().enumerate().filter(|(_, target)| first.shares_release(target));
+    for (of_release, inputs) in gathered {
         let lock = locks.get(&inputs.prepared.lock_path);
-        images.extend(of_inputs(inputs, lock, of_release, bench)?);
+        images.extend(of_inputs(inputs, lock, of_release.into_iter(), bench)?);
     }
     images.sort_by_key(|(index, _)| *index);
     Ok(images.into_iter().map(|(_, image)| image).collect())

@@ -8,7 +8,7 @@ use super::{Catalogue, Error};
 use crate::yaml;
 
 /// A repository that the image does not know of.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Declaration {
     /// Its address.

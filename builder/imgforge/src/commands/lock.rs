@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use crate::{
-    build::{Workbench, error::Error, release::Locks},
+    build::{
+        Workbench,
+        error::Error,
+        release::{Locks, by_release},
+    },
     cli::LockArgs,
     host::{clock, console::Console, settings::Settings},
-    supply::resolve::Update,
-    target::{Target, targets},
+    supply::{pin, resolve::Update},
+    target::targets,
 };
 
 /// Runs the command.
@@ -24,9 +28,22 @@ pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<()
     };
     let mut locks = Locks::default();
     let mut written: Vec<PathBuf> = Vec::new();
-    for target in targets {
-        if lock(&target, update.as_ref(), &mut locks, &bench)? {
-            written.push(target.lock);
+    for of_release in by_release(&targets) {
+        let Some((_, first)) = of_release.first() else { continue };
+        let of_release = || of_release.iter().map(|(_, target)| *target);
+        let inputs = locks.gather(first, &bench)?;
+        let ground = inputs.ground(&bench);
+        let layers = locks.change(of_release(), &inputs, &bench, |pins, lock| {
+            let wanting: Vec<_> = pins.iter().filter(|pin| !pin.wants.is_empty()).copied().collect();
+            match &update {
+                Some(update) if !wanting.is_empty() => {
+                    pin::renew(&wanting, lock.unwrap_or_default(), update, ground).map(Some)
+                }
+                _ => pin::fit(pins, lock, ground),
+            }
+        })?;
+        if layers.iter().any(|layers| !layers.sets().is_empty()) {
+            written.push(inputs.prepared.lock_path);
         }
     }
     written.dedup();
@@ -35,22 +52,4 @@ pub fn run(args: &LockArgs, settings: &Settings, console: &Console) -> Result<()
         written => written.iter().map(|path| format!("{}\n", path.display())).collect::<String>(),
     };
     super::print(console, &text)
-}
-
-/// Pins what `target` takes; returns whether that is anything.
-fn lock(
-    target: &Target,
-    update: Option<&Update>,
-    locks: &mut Locks,
-    bench: &Workbench<'_>,
-) -> Result<bool, Error> {
-    let inputs = locks.gather(target, bench)?;
-    let ground = inputs.ground(bench);
-    let layers = locks.change(target, &inputs, bench, |pin, lock| match update {
-        Some(update) if !pin.wants.is_empty() => {
-            pin.renew(lock.unwrap_or_default(), update, ground).map(Some)
-        }
-        _ => pin.fit(lock, ground),
-    })?;
-    Ok(layers.iter().any(|wants| !wants.is_empty()))
 }

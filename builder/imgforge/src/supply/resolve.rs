@@ -145,12 +145,21 @@ impl Resolve<'_> {
         lock.sets.clear();
         // What others are laid over comes first.
         let (below, above): (Vec<_>, Vec<_>) = wanted.iter().partition(|(_, wanted)| wanted.over.is_none());
+        // The nodes of a cluster want the same, most of them.
+        let mut known: BTreeMap<Vec<&String>, Vec<usize>> = BTreeMap::new();
         for (name, one) in below.into_iter().chain(above) {
             let over = one.over.as_ref();
             let both = over.and_then(|over| wanted.get(over)).into_iter().chain([one]);
-            let relations = relations(both.flat_map(|wanted| &wanted.packages))?;
-            let unsolvable = |source| Error::Unsolvable { set: name.clone(), source };
-            let chosen = resolver.resolve(&relations).map_err(unsolvable)?;
+            let asked: Vec<&String> = both.flat_map(|wanted| &wanted.packages).collect();
+            let chosen = match known.get(&asked) {
+                Some(chosen) => chosen.clone(),
+                None => {
+                    let unsolvable = |source| Error::Unsolvable { set: name.clone(), source };
+                    let relations = relations(asked.iter().copied())?;
+                    let chosen = resolver.resolve(&relations).map_err(unsolvable)?;
+                    known.entry(asked).or_insert(chosen).clone()
+                }
+            };
             let there =
                 over.and_then(|over| lock.sets.get(over)).map(|set| set.packages.clone()).unwrap_or_default();
             let mut set = Set { wanted: one.packages.clone(), over: over.cloned(), ..Set::default() };

@@ -18,7 +18,7 @@ use super::{
     resolve::{self, Resolve, Update, Wanted},
 };
 use crate::{
-    catalogue::{Board, Catalogue, artifact::Artifact, kubernetes},
+    catalogue::{Board, Catalogue, artifact::Artifact, keys::Declaration, kubernetes},
     host::clock,
     image::read::{PackageTree, Remembered, Tree},
     yaml,
@@ -47,7 +47,7 @@ impl Wants {
 }
 
 /// Makes the lock fit what one layer wants, fetches and unpacks that.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Pin<'a> {
     /// What is to be in the lock.
     pub wants: &'a Wants,
@@ -76,17 +76,89 @@ pub struct Ground<'a> {
     pub catalogue: &'a Catalogue,
 }
 
-impl Pin<'_> {
-    /// The lock, changed first where `lock` does not fit. It is as it was where nothing is added to the base.
-    pub fn fit(&self, lock: Option<Lock>, ground: Ground<'_>) -> Result<Option<Lock>, Error> {
-        let Some(reason) = self.misfit(lock.as_ref()) else { return Ok(lock) };
-        if self.supply.rules.locked {
-            return Err(self.outdated(reason));
-        }
-        self.supply.console.note(&format!("locking first: {reason}"));
-        self.renew(lock.unwrap_or_default(), &Update::Nothing, ground).map(Some)
+/// The lock of what `pins` want over one base, changed first where `lock` does not fit; in one go, however many do not. It is
+/// as it was where nothing is added to the base.
+pub fn fit(pins: &[Pin<'_>], lock: Option<Lock>, ground: Ground<'_>) -> Result<Option<Lock>, Error> {
+    let misfits = pins.iter().filter_map(|pin| Some((*pin, pin.misfit(lock.as_ref())?)));
+    let (misfits, reasons): (Vec<Pin<'_>>, Vec<String>) = misfits.unzip();
+    let (Some(first), Some(reason)) = (misfits.first(), reasons.into_iter().next()) else { return Ok(lock) };
+    if first.supply.rules.locked {
+        return Err(first.outdated(reason));
     }
+    first.supply.console.note(&format!("locking first: {reason}"));
+    renew(&misfits, lock.unwrap_or_default(), &Update::Nothing, ground).map(Some)
+}
 
+/// Makes the lock of what `pins` want anew from `lock`, keeping its pins but for those of `update`, and writes it.
+pub fn renew(pins: &[Pin<'_>], mut lock: Lock, update: &Update, ground: Ground<'_>) -> Result<Lock, Error> {
+    let Some(any) = pins.first() else { return Ok(lock) };
+    any.check_update(&lock, update)?;
+    let before = lock.sets.iter();
+    let mut all: BTreeMap<SetName, Wanted> = before
+        .map(|(name, set)| (name.clone(), Wanted { packages: set.wanted.clone(), over: set.over.clone() }))
+        .collect();
+    all.extend(pins.iter().map(|pin| {
+        let Wants { set, over, content } = pin.wants;
+        (set.clone(), Wanted { packages: content.packages.clone(), over: over.clone() })
+    }));
+    let sets_before = lock.sets.clone();
+    let downloader = any.supply.downloader()?;
+    let metadata = any.metadata(downloader.as_ref())?;
+    if all.values().any(|wanted| !wanted.packages.is_empty()) {
+        let repositories = repositories_of(pins, &metadata, ground)?;
+        let architecture = repositories::debian_architecture(any.architecture);
+        let root = Remembered::new(ground.root);
+        let root = PackageTree(&root);
+        let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
+        resolve.packages(&mut lock, &all, update)?;
+    } else {
+        lock.packages.clear();
+        let empty = |wanted: &Wanted| Set { over: wanted.over.clone(), ..Set::default() };
+        lock.sets = all.iter().map(|(name, wanted)| (name.clone(), empty(wanted))).collect();
+    }
+    for (name, set) in &mut lock.sets {
+        if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
+            *set = Set { artifacts, images_wanted, images, ..std::mem::take(set) };
+        }
+    }
+    for pin in pins {
+        pin.pin_artifacts(&mut lock, downloader.as_ref())?;
+        pin.pin_images(&mut lock, downloader.as_ref(), update)?;
+    }
+    let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
+    let newest = newest.and_then(|date| i64::try_from(date).ok());
+    lock.epoch = Some(ground.written.max(newest.unwrap_or(i64::MIN)));
+    lock.base = ground.base.pin(&ground.board.profile.base);
+    lock.tidy();
+    lock.write(any.lock_path)?;
+    pins.iter().for_each(|pin| any.supply.console.note(&pin.summary(&lock)));
+    Ok(lock)
+}
+
+/// The image's own repositories, then those that the releases of Kubernetes declare.
+fn repositories_of(
+    pins: &[Pin<'_>],
+    metadata: &Metadata<'_>,
+    ground: Ground<'_>,
+) -> Result<Vec<Repository>, Error> {
+    let pinned = ground.catalogue.archive_keys().map_err(repositories::Error::from)?;
+    let mut all = Vec::new();
+    if let Some(any) = pins.first() {
+        let architecture = repositories::debian_architecture(any.architecture);
+        all = repositories::of_image(ground.root, architecture, &pinned, any.supply.console)?;
+    }
+    let mut declared: Vec<&Declaration> = Vec::new();
+    for declaration in pins.iter().flat_map(|pin| &pin.wants.content.repositories) {
+        if !declared.contains(&declaration) {
+            declared.push(declaration);
+            let key = metadata.unpinned(&declaration.key)?;
+            all.push(Repository::declared(declaration, &key)?);
+        }
+    }
+    Ok(all)
+}
+
+impl Pin<'_> {
     /// The lock as it is, if it fits.
     pub fn fitting(&self, lock: Option<Lock>) -> Result<Lock, Error> {
         match self.misfit(lock.as_ref()) {
@@ -136,54 +208,6 @@ impl Pin<'_> {
             return Some(format!("{} wants other container images than are locked", name.described()));
         }
         None
-    }
-
-    /// Makes the lock anew from `lock`, keeping its pins but for those of `update`, and writes it.
-    pub fn renew(&self, mut lock: Lock, update: &Update, ground: Ground<'_>) -> Result<Lock, Error> {
-        let Wants { set: name, over, content: wanted } = self.wants;
-        self.check_update(&lock, update)?;
-        let mut all: BTreeMap<SetName, Wanted> = lock
-            .sets
-            .iter()
-            .map(|(name, set)| {
-                (name.clone(), Wanted { packages: set.wanted.clone(), over: set.over.clone() })
-            })
-            .collect();
-        all.insert(name.clone(), Wanted { packages: wanted.packages.clone(), over: over.clone() });
-        let sets_before = lock.sets.clone();
-        let downloader = self.supply.downloader()?;
-        let metadata = self.metadata(downloader.as_ref())?;
-        if all.values().any(|wanted| !wanted.packages.is_empty()) {
-            let repositories = self.repositories(&metadata, ground)?;
-            let architecture = repositories::debian_architecture(self.architecture);
-            let root = Remembered::new(ground.root);
-            let root = PackageTree(&root);
-            let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
-            resolve.packages(&mut lock, &all, update)?;
-        } else {
-            lock.packages.clear();
-            let empty = |wanted: &Wanted| Set { over: wanted.over.clone(), ..Set::default() };
-            lock.sets = all.iter().map(|(name, wanted)| (name.clone(), empty(wanted))).collect();
-        }
-        for (name, set) in &mut lock.sets {
-            if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
-                *set = Set { artifacts, images_wanted, images, ..std::mem::take(set) };
-            }
-        }
-        self.pin_artifacts(&mut lock, downloader.as_ref())?;
-        self.pin_images(&mut lock, downloader.as_ref(), update)?;
-        let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
-        let newest = newest.and_then(|date| i64::try_from(date).ok());
-        lock.epoch = Some(ground.written.max(newest.unwrap_or(i64::MIN)));
-        lock.base = ground.base.pin(&ground.board.profile.base);
-        lock.tidy();
-        lock.write(self.lock_path)?;
-        let (packages, images) =
-            lock.sets.get(name).map_or((0, 0), |set| (set.packages.len(), set.images.len()));
-        let images = if images == 0 { String::new() } else { format!(" and {images} container images") };
-        let (set, path) = (name.described(), self.lock_path.display());
-        self.supply.console.note(&format!("locked {packages} packages{images} for {set} in {path}"));
-        Ok(lock)
     }
 
     /// Whether all packages and container images that are named for an update are in `lock`.
@@ -246,16 +270,13 @@ impl Pin<'_> {
         Ok(())
     }
 
-    /// The image's own repositories, then those that the release of Kubernetes declares.
-    fn repositories(&self, metadata: &Metadata<'_>, ground: Ground<'_>) -> Result<Vec<Repository>, Error> {
-        let architecture = repositories::debian_architecture(self.architecture);
-        let pinned = ground.catalogue.archive_keys().map_err(repositories::Error::from)?;
-        let mut all = repositories::of_image(ground.root, architecture, &pinned, self.supply.console)?;
-        for declaration in &self.wants.content.repositories {
-            let key = metadata.unpinned(&declaration.key)?;
-            all.push(Repository::declared(declaration, &key)?);
-        }
-        Ok(all)
+    /// What was locked, in words.
+    fn summary(&self, lock: &Lock) -> String {
+        let set = lock.sets.get(&self.wants.set);
+        let (packages, images) = set.map_or((0, 0), |set| (set.packages.len(), set.images.len()));
+        let images = if images == 0 { String::new() } else { format!(" and {images} container images") };
+        let (set, path) = (self.wants.set.described(), self.lock_path.display());
+        format!("locked {packages} packages{images} for {set} in {path}")
     }
 
     fn metadata<'b>(&'b self, downloader: Option<&'b Downloader>) -> Result<Metadata<'b>, Error> {
