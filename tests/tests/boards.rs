@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use imgforge_tests::{Base, Workbench, approved, fails, same_boot_loader, succeeds};
+use imgforge_tests::{Base, Workbench, approved, fails, repository, same_boot_loader, succeeds};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -28,6 +28,9 @@ fn boards_are_listed_with_what_they_can_run_and_why_not_more() {
     assert_eq!(runs("rk3328")["frozen"], false);
     assert_eq!(runs("bananapi-m1")["kubernetes"], "1.26");
     assert_eq!(runs("bananapi-m1")["frozen"], true);
+    let newest = runs("rk3328")["kubernetes"].as_str().unwrap().to_owned();
+    let release = repository().join(format!("board-profiles/kubernetes/{newest}.yaml"));
+    assert!(release.is_file(), "{newest} is a release that can be built");
     assert_eq!(runs("rpi1")["kubernetes"], Value::Null);
     assert_eq!(runs("rpi1")["roles"], serde_json::json!(["base"]));
     assert!(runs("cubieboard1")["reasons"].as_array().unwrap().len() == 2, "32-bit, and one core");

@@ -61,11 +61,70 @@ fn a_release_is_verified_signed_and_listed_with_what_imager_asks_for_unless_it_h
         let day = Command::new("date").args(["-u", "+%F", "-d", &format!("@{}", manifest["epoch"])]).output();
         assert_eq!(image["release_date"], String::from_utf8(day.unwrap().stdout).unwrap().trim());
         assert_eq!(image["devices"], devices);
+        // What Imager's schema wants besides, and that it must not customise what is finished.
+        assert!(image["icon"].as_str().unwrap().starts_with("data:image/svg+xml,"), "{}", image["icon"]);
+        assert_eq!(image["bmap_url"], format!("https://example.org/images/{board}-base.img.xz.bmap"));
+        assert_eq!(image["init_format"], "none");
+        hangs_together(&read(&folder(&bench).join(format!("{board}-base.img.xz.spdx.json"))));
     }
+
+    judge_signatures(&bench, &gnupg);
 
     let manifest = folder(&bench).join("rk3328-base.img.xz.manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"secrets\": false", "\"secrets\": true")).unwrap();
     let said = fails(release(&bench, &gnupg, &key).args(["list", "https://example.org/"]), 1);
     assert!(said.contains("holds secrets"), "{said}");
+}
+
+/// `verify --key` says who signed, and refuses what the key did not sign.
+fn judge_signatures(bench: &Workbench, gnupg: &Gnupg) {
+    let image = folder(bench).join("rpi4-base.img.xz");
+    let fingerprint = gnupg.key("other", "never");
+    for name in ["release", "other"] {
+        fs::write(bench.home.path().join(name), gnupg.public_key(name)).unwrap();
+    }
+    let verify = |key: &str| {
+        let mut command = bench.imgforge();
+        command.arg("verify").arg(&image).arg("--key").arg(bench.home.path().join(key));
+        command
+    };
+    let said = String::from_utf8(succeeds(&mut verify("release")).stdout).unwrap();
+    assert!(said.contains("as its manifest says, signed by "), "{said}");
+    assert!(!said.contains(&fingerprint), "{said}");
+    let said = fails(&mut verify("other"), 3);
+    assert!(said.contains("rpi4-base.img.xz.asc does not vouch for "), "{said}");
+    let others = bench.home.path().join("others.asc");
+    fs::write(&others, gnupg.sign("release", &folder(bench).join("rk3328-base.img.xz"))).unwrap();
+    let said = fails(verify("release").arg("--signature").arg(&others), 3);
+    assert!(said.contains("others.asc does not vouch for "), "{said}");
+}
+
+/// From the document's own element, by what it describes and that contains, every element is reached; and the image has what
+/// NTIA's minimum elements ask for.
+fn hangs_together(document: &Value) {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let relationships = document["relationships"].as_array().unwrap();
+    let mut reached = vec!["SPDXRef-DOCUMENT".to_owned()];
+    let mut at = 0;
+    while let Some(from) = reached.get(at).cloned() {
+        for relationship in relationships.iter().filter(|one| one["spdxElementId"] == from.as_str()) {
+            let to = text(&relationship["relatedSpdxElement"]);
+            let holds =
+                ["DESCRIBES", "CONTAINS"].contains(&relationship["relationshipType"].as_str().unwrap());
+            if holds && !reached.contains(&to) {
+                reached.push(to);
+            }
+        }
+        at += 1;
+    }
+    let packages = document["packages"].as_array().unwrap();
+    assert!(packages.len() > 10, "the packages of the base are there");
+    for package in packages {
+        assert!(reached.contains(&text(&package["SPDXID"])), "{package} hangs on nothing");
+        assert!(package["supplier"].is_string(), "{package}");
+    }
+    let image = packages.iter().find(|package| package["SPDXID"] == "SPDXRef-Image").unwrap();
+    assert!(image["versionInfo"].as_str().unwrap().starts_with("sha256:"), "{image}");
+    assert!(image["supplier"].as_str().unwrap().starts_with("Organization: "), "{image}");
 }

@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         disk.write_at(4096, b"patched")?;
         let options = XzOptions { threads, preset: 1, block_size: 24 << 20, reuse: Some(&published) };
         let destination = AtomicFile::create(&directory.join("out.img.xz"), Access::Public)?;
-        let written = xz(&disk, &destination, &options)?;
+        let written = xz(&disk, &destination, &options, &|_| {})?;
         println!("xz, blocks reused: {:.2} s, {} bytes", start.elapsed().as_secs_f64(), written.size);
     }
     Ok(())

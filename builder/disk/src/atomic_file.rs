@@ -10,7 +10,10 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    in_the_making,
+};
 
 /// The permissions of an output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl AtomicFile {
                     file.lock().map_err(failed)?;
                     // Between creation and lock another process may have taken the file for a leftover.
                     if is_at(&file, &partial).map_err(failed)? {
+                        in_the_making::begin(&partial);
                         let new =
                             Self { file, partial, destination: destination.to_owned(), committed: false };
                         new.file.set_permissions(Permissions::from_mode(access.mode())).map_err(failed)?;
@@ -106,7 +110,7 @@ impl AtomicFile {
     }
 
     fn rename(&mut self) -> Result<()> {
-        let renamed = fs::rename(&self.partial, &self.destination);
+        let renamed = in_the_making::end(&self.partial, || fs::rename(&self.partial, &self.destination));
         renamed.map_err(|error| Error::io("cannot finish", &self.destination, error))?;
         self.committed = true;
         Ok(())
@@ -117,7 +121,7 @@ impl Drop for AtomicFile {
     fn drop(&mut self) {
         if !self.committed {
             // Nobody is left to tell; the next run removes what stays.
-            let _ = fs::remove_file(&self.partial);
+            let _ = in_the_making::end(&self.partial, || fs::remove_file(&self.partial));
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fs::{self, File};
 
-use crate::published::{IMAGE, ON_MIRROR, Published};
+use crate::{
+    bench::{Bench, PROFILE},
+    published::{IMAGE, ON_MIRROR, Published},
+};
 use imgforge_tests::{Fault, sha256, succeeds};
 
 #[test]
@@ -156,6 +159,21 @@ fn the_image_in_the_right_file_has_to_be_right_too() {
             "hint: one of the two hashes in the profile is not of this image",
         ],
     );
+}
+
+#[test]
+fn what_anybody_on_the_way_could_change_is_not_pinned() {
+    let bench = Bench::new();
+    bench.profile(&PROFILE.replace("https://", "http://"));
+    let verdict = bench.verdict(
+        bench.build_published(),
+        1,
+        &[
+            "error: nothing protects http://vendor.invalid/tiny.img.xz on its way: what it says cannot be pinned",
+            "hint: write https:// in the board's profile or name a mirror that has it in config.yaml; or pin the image",
+        ],
+    );
+    assert_eq!(verdict, Ok(()));
 }
 
 #[test]

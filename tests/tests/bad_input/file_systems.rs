@@ -114,9 +114,8 @@ fn a_root_file_system_that_is_not_fully_understood_is_refused() {
             code: 1,
             answer: &[
                 UNUSABLE,
-                ROOT_AT_FAULT,
-                "  caused by: corrupt file system: no ext4 superblock (magic 0x0000)",
-                DAMAGED,
+                "  caused by: the root file system is unsupported: it holds nothing that is known",
+                "hint: take an image whose root is ext4, and its boot partition, if it has one, FAT",
             ],
         },
     ]);
@@ -131,7 +130,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.invert(SUPERBLOCK + S_MTIME);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 ROOT_AT_FAULT,
@@ -145,7 +144,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.invert(ROOT + 4096 + 4);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 ROOT_AT_FAULT,
@@ -159,7 +158,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.invert(inode_at(bench, "/etc/hosts") + 8);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 "  caused by: cannot read /etc/hosts in the root file system: corrupt filesystem: invalid checksum for inode ",
@@ -172,7 +171,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.invert(block_at(bench, "/etc") + 8);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 "  caused by: cannot read /etc in the root file system: corrupt filesystem: directory block in inode ",
@@ -186,7 +185,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.overwrite(block_at(bench, "/etc") + 16, &[0, 0]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 "  caused by: cannot read /etc in the root file system: corrupt filesystem: directory entry in inode ",
@@ -199,7 +198,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 without_checksums(bench);
                 after(bench, "sif /etc block[5] 0x7fffffff")
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 "  caused by: cannot read /etc in the root file system: corrupt filesystem: invalid read of length 4096 from block 2147483647",
@@ -220,7 +219,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 bench.overwrite(block, &node(340));
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 "  caused by: cannot read /etc in the root file system: corrupt filesystem: extent in inode ",
@@ -235,7 +234,7 @@ fn a_damaged_root_file_system_is_refused_at_the_place_of_the_damage() {
                 partition(&cut, "label: dos\nstart=2048, size=30720, type=83\n");
                 bench.build_on(&cut)
             },
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cut.img cannot be used",
                 ROOT_AT_FAULT,
@@ -298,7 +297,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
                 chain(bench, 3, &[7]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 BOOT_AT_FAULT,
@@ -313,7 +312,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
                 chain(bench, 4, &[2]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 BOOT_AT_FAULT,
@@ -328,7 +327,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
                 chain(bench, 3, &[0x8000]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[UNUSABLE, BOOT_AT_FAULT, "  caused by: cluster ", DAMAGED],
         },
         Case {
@@ -338,7 +337,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
                 bench.invert(FAT + 512);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 BOOT_AT_FAULT,
@@ -353,7 +352,7 @@ fn a_damaged_boot_partition_is_refused_before_anything_is_read_from_it() {
                 bench.overwrite(BOOT, &[0; 512]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[UNUSABLE, BOOT_AT_FAULT, "  caused by: the partition has no FAT boot sector", DAMAGED],
         },
         Case {

@@ -1,6 +1,13 @@
 //! What the build machine cannot do.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    io::Write,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 use crate::bench::{Bench, Case, refused};
 use imgforge_tests::{fails, sha256, succeeds};
@@ -39,11 +46,11 @@ fn a_full_disk_of_the_build_machine_is_named() {
         },
         Case {
             name: "no room for the compressed image",
-            input: |bench| with_little_room(bench, "out", 8 << 10, bench.build().args(["--format", "xz"])),
+            input: |bench| with_little_room(bench, "out", 8 << 10, &to(bench, "out/node.img.xz")),
             code: 4,
             answer: &[
-                "error: cannot write ~/out/node.img",
-                "  caused by: no space left for `~/out/.node.img.imgforge.partial",
+                "error: cannot write ~/out/node.img.xz",
+                "  caused by: no space left for `~/out/.node.img.xz.imgforge.partial",
                 "hint: make room, or choose another --output",
             ],
         },
@@ -96,6 +103,43 @@ fn a_decoded_base_that_somebody_wrote_to_is_not_used() {
     assert!(!bench.output().exists());
     fs::remove_file(&decoded).expect("what the hint says");
     succeeds(&mut bench.build());
+}
+
+#[test]
+fn who_interrupts_a_run_leaves_nothing_half_made() {
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        let bench = Bench::new();
+        // A base that takes many seconds to decode: 16 GiB of zeros in a file of a megabyte.
+        let script = "head -c 64M /dev/zero | zstd -q >\"$0.frame\"; for _ in $(seq 256); do cat \"$0.frame\"; done >\"$0\"";
+        let base = bench.path("base.img.zst");
+        assert!(
+            Command::new("sh").args(["-c", script]).arg(&base).status().expect("sh can be run").success()
+        );
+        let partial = bench.path("store/bases/.decoding.img.imgforge.partial");
+        let mut child = bench.build_on(&base).spawn().expect("imgforge can be run");
+        while !partial.exists() {
+            assert_eq!(child.try_wait().expect("a child"), None, "it has ended before it began");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(kill.expect("kill can be run").success());
+        assert_eq!(child.wait().expect("it ends").signal(), Some(number));
+        assert!(!partial.exists());
+        assert!(bench.store_is_sound());
+    }
+}
+
+#[test]
+fn a_base_beyond_all_cards_is_refused_before_it_is_hashed() {
+    let bench = Bench::new();
+    let huge = bench.path("huge.img");
+    fs::File::create(&huge).and_then(|file| file.set_len(8 << 40)).expect("a sparse file");
+    let said = fails(&mut bench.build_on(&huge), 1);
+    let answer = format!(
+        "error: cannot decode {}\n  caused by: the image is larger than the 274877906944 bytes expected of it\n",
+        huge.display()
+    );
+    assert_eq!(said, answer);
 }
 
 #[test]

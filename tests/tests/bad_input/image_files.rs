@@ -52,7 +52,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "an .xz file of one block, cut off",
             input: |bench| compressed(bench, "xz", &["-0"], cut),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.xz",
                 "  caused by: the .xz file ends early, at byte ",
@@ -62,7 +62,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "an .xz file of many blocks, cut off",
             input: |bench| compressed(bench, "xz", &["-0", "--block-size=4MiB"], cut),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.xz",
                 "  caused by: the .xz file ends early, at byte ",
@@ -72,7 +72,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "an .xz file of one block, scratched",
             input: |bench| compressed(bench, "xz", &["-0"], scratched),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.xz",
                 "  caused by: the .xz file is damaged near byte ",
@@ -82,7 +82,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "an .xz file of many blocks, scratched",
             input: |bench| compressed(bench, "xz", &["-0", "--block-size=4MiB"], scratched),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.xz",
                 "  caused by: the .xz file is damaged in the block at byte ",
@@ -92,7 +92,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "an .xz file with something behind it",
             input: |bench| compressed(bench, "xz", &["-0"], followed),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.xz",
                 "  caused by: the .xz file has other data behind it, from byte ",
@@ -102,7 +102,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "a .gz file, cut off",
             input: |bench| compressed(bench, "gzip", &["-1"], cut),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.gzip",
                 "  caused by: the .gz file ends early, at byte ",
@@ -112,7 +112,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "a .gz file, scratched",
             input: |bench| compressed(bench, "gzip", &["-1"], scratched),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.gzip",
                 "  caused by: the .gz file is damaged near byte ",
@@ -122,7 +122,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "a .zst file, cut off",
             input: |bench| compressed(bench, "zstd", &["-1"], cut),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.zstd",
                 "  caused by: the .zst file ends early, at byte ",
@@ -132,7 +132,7 @@ fn a_damaged_image_file_is_named_with_the_place_of_the_damage() {
         Case {
             name: "a .zst file, scratched",
             input: |bench| compressed(bench, "zstd", &["-1"], scratched),
-            code: 1,
+            code: 3,
             answer: &[
                 "error: cannot decode ~/base.img.zstd",
                 "  caused by: the .zst file is damaged near byte ",
@@ -158,7 +158,7 @@ fn a_file_that_is_no_image_is_called_what_it_is() {
         Case {
             name: "an empty file",
             input: |bench| bench.build_on(&bench.write("empty.img", b"")),
-            code: 1,
+            code: 3,
             answer: &["error: cannot decode ~/empty.img", "  caused by: the image is empty", GET_AGAIN],
         },
         Case {

@@ -9,6 +9,7 @@ mod file_systems;
 mod host;
 mod image_files;
 mod locks;
+mod outputs;
 mod packages;
 mod partition_tables;
 mod published;
@@ -18,6 +19,7 @@ mod settings;
 mod signatures;
 mod stores;
 mod supplied;
+mod terminal;
 
 use bench::Bench;
 use imgforge_tests::{Tool, succeeds};

@@ -29,7 +29,7 @@ fn a_partition_table_that_cannot_be_right_is_refused() {
                 bench.overwrite(0, &[0; 512]);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[UNUSABLE, TABLE_AT_FAULT, "  caused by: the image has no partition table", GET_AGAIN],
         },
         Case {
@@ -37,7 +37,7 @@ fn a_partition_table_that_cannot_be_right_is_refused() {
             input: |bench| {
                 bench.build_on(&bench.write("root.img", &made_base(TABLE, "metadata_csum")[1 << 20..]))
             },
-            code: 1,
+            code: 3,
             answer: &[
                 "error: root.img cannot be used",
                 TABLE_AT_FAULT,
@@ -60,7 +60,7 @@ fn a_partition_table_that_cannot_be_right_is_refused() {
                 bench.overwrite(0, &mbr);
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 TABLE_AT_FAULT,
@@ -74,7 +74,7 @@ fn a_partition_table_that_cannot_be_right_is_refused() {
                 bench.overwrite(FIRST_SIZE, &49153_u32.to_le_bytes());
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 TABLE_AT_FAULT,
@@ -89,7 +89,7 @@ fn a_partition_table_that_cannot_be_right_is_refused() {
                 bench.overwrite(SECOND + 8, &[40960_u32.to_le_bytes(), 2048_u32.to_le_bytes()].concat());
                 bench.build()
             },
-            code: 1,
+            code: 3,
             answer: &[
                 UNUSABLE,
                 TABLE_AT_FAULT,

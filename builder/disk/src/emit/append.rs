@@ -1,6 +1,6 @@
 //! A compressed file being written from its beginning to its end, its parts made by several threads.
 
-use std::{io::Write, num::NonZeroUsize, thread};
+use std::{io::Write, num::NonZeroUsize, ops::Range, thread};
 
 use super::{Written, image::Image};
 use crate::{
@@ -28,18 +28,24 @@ impl<'a> Appender<'a> {
         Ok(())
     }
 
-    /// Makes the parts `0..count` by `encode` and gives them to `take` in order. The image is hashed meanwhile.
+    /// Makes a part of each of `ranges` of the image by `encode`, which is given their indexes, and gives them to `take` in
+    /// order; `progress` is told the end of each. The image is hashed meanwhile.
     pub(super) fn append_parts<T: Send>(
         &mut self,
         image: &Image<'_>,
         threads: NonZeroUsize,
-        count: usize,
+        ranges: &[Range<u64>],
         encode: impl Fn(usize) -> Result<T> + Sync,
         mut take: impl FnMut(&mut Self, T) -> Result<()>,
+        progress: &dyn Fn(u64),
     ) -> Result<Sha256> {
         thread::scope(|scope| {
             let digest = scope.spawn(|| image.digest());
-            parallel::in_order(threads, count, encode, |_, part| take(self, part))?;
+            parallel::in_order(threads, ranges.len(), encode, |index, part| {
+                take(self, part)?;
+                ranges.get(index).into_iter().for_each(|range| progress(range.end));
+                Ok(())
+            })?;
             digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }

@@ -30,8 +30,14 @@ pub struct ChunkOptions {
     pub level: i32,
 }
 
-/// Writes `disk` to `destination` as .zst, with checksums. The bytes do not depend on the number of threads.
-pub fn zstd(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Result<Written> {
+/// Writes `disk` to `destination` as .zst, with checksums. The bytes do not depend on the number of threads. `progress` is
+/// called on this thread with the bytes of the image done so far.
+pub fn zstd(
+    disk: &Disk,
+    destination: &AtomicFile,
+    options: &ChunkOptions,
+    progress: &dyn Fn(u64),
+) -> Result<Written> {
     let frame = |image: &Image<'_>, range: Range<u64>| {
         let mut encoder =
             zstd::stream::write::Encoder::new(Vec::new(), options.level).map_err(Error::Disk)?;
@@ -45,15 +51,20 @@ pub fn zstd(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Re
     let image = Image::of(disk)?;
     let mut appender = Appender::new(destination);
     let append = |appender: &mut Appender<'_>, frame: Vec<u8>| appender.append(&frame);
-    let sha256 = append_pieces(&mut appender, &image, options, frame, append)?;
+    let sha256 = append_pieces(&mut appender, &image, options, (frame, append), progress)?;
     Ok(appender.finish(&image, sha256))
 }
 
 /// Writes `disk` to `destination` as .gz, without name and time. The bytes do not depend on the number of threads.
 ///
 /// The file has one member, so that its trailer has the size of the whole image (modulo 4 GiB): Raspberry Pi Imager and
-/// `gzip -l` believe it.
-pub fn gzip(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Result<Written> {
+/// `gzip -l` believe it. `progress` is called as by [`zstd`].
+pub fn gzip(
+    disk: &Disk,
+    destination: &AtomicFile,
+    options: &ChunkOptions,
+    progress: &dyn Fn(u64),
+) -> Result<Written> {
     let level = flate2::Compression::new(options.level.clamp(0, 9).unsigned_abs());
     let blocks = |image: &Image<'_>, range: Range<u64>| {
         let mut crc = crc32fast::Hasher::new();
@@ -74,7 +85,7 @@ pub fn gzip(disk: &Disk, destination: &AtomicFile, options: &ChunkOptions) -> Re
         crc.combine(&piece);
         appender.append(&blocks)
     };
-    let sha256 = append_pieces(&mut appender, &image, options, blocks, append)?;
+    let sha256 = append_pieces(&mut appender, &image, options, (blocks, append), progress)?;
     appender.append(&LAST_BLOCK)?;
     appender.append(&gzip_trailer(crc.finalize(), image.size))?;
     Ok(appender.finish(&image, sha256))
@@ -90,12 +101,15 @@ fn append_pieces<T: Send>(
     appender: &mut Appender<'_>,
     image: &Image<'_>,
     options: &ChunkOptions,
-    compress: impl Fn(&Image<'_>, Range<u64>) -> Result<T> + Sync,
-    append: impl FnMut(&mut Appender<'_>, T) -> Result<()>,
+    (compress, append): (
+        impl Fn(&Image<'_>, Range<u64>) -> Result<T> + Sync,
+        impl FnMut(&mut Appender<'_>, T) -> Result<()>,
+    ),
+    progress: &dyn Fn(u64),
 ) -> Result<Sha256> {
     let pieces: Vec<_> = Image::pieces(0..image.size, PIECE).collect();
     let part = |index: usize| compress(image, pieces.get(index).cloned().unwrap_or_default());
-    appender.append_parts(image, options.threads, pieces.len(), part, append)
+    appender.append_parts(image, options.threads, &pieces, part, append, progress)
 }
 
 #[cfg(test)]

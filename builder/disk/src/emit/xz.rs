@@ -34,8 +34,14 @@ pub struct XzOptions<'a> {
 
 const MIN_BLOCK: u64 = 64 << 10;
 
-/// Writes `disk` to `destination`. The bytes do not depend on the number of threads.
-pub fn xz(disk: &Disk, destination: &AtomicFile, options: &XzOptions<'_>) -> Result<Written> {
+/// Writes `disk` to `destination`. The bytes do not depend on the number of threads. `progress` is called on this thread with
+/// the bytes of the image done so far.
+pub fn xz(
+    disk: &Disk,
+    destination: &AtomicFile,
+    options: &XzOptions<'_>,
+    progress: &dyn Fn(u64),
+) -> Result<Written> {
     let image = Image::of(disk)?;
     let reuse = options.reuse.filter(|file| file.image_size() == disk.base().len());
     // All blocks of a stream have one type of check.
@@ -72,7 +78,8 @@ pub fn xz(disk: &Disk, destination: &AtomicFile, options: &XzOptions<'_>) -> Res
             file.copy_block(&block, |bytes| appender.append(bytes))
         }
     };
-    let image_sha256 = appender.append_parts(&image, options.threads, segments.len(), part, take)?;
+    let ranges: Vec<_> = segments.iter().map(|segment| segment.range.clone()).collect();
+    let image_sha256 = appender.append_parts(&image, options.threads, &ranges, part, take, progress)?;
     let index = format::encode_index(&records);
     appender.append(&index)?;
     appender.append(&format::encode_footer(flags, index.len() as u64))?;

@@ -69,7 +69,7 @@ impl Job {
         let vendor = XzFile::open(FileContent::open(&self.scratch.path("base.img.xz")).unwrap()).unwrap();
         let reuse = reuse.then_some(&vendor);
         let options = XzOptions { threads: threads(count), preset: 1, block_size: VENDOR_BLOCK, reuse };
-        self.emit(name, |disk, to| emit::xz(disk, to, &options)).1
+        self.emit(name, |disk, to| emit::xz(disk, to, &options, &|_| {})).1
     }
 }
 
@@ -102,12 +102,13 @@ fn an_odd_size_is_padded_to_a_block() {
             0 => {
                 emit::raw(&disk, &to, &RawOptions { threads: threads(2), base: None, digest: true }, &|_| {})
             }
-            1 => emit::zstd(&disk, &to, &chunks),
-            2 => emit::gzip(&disk, &to, &chunks),
+            1 => emit::zstd(&disk, &to, &chunks, &|_| {}),
+            2 => emit::gzip(&disk, &to, &chunks, &|_| {}),
             _ => emit::xz(
                 &disk,
                 &to,
                 &XzOptions { threads: threads(2), preset: 0, block_size: 1 << 16, reuse: None },
+                &|_| {},
             ),
         }
         .unwrap();
@@ -148,8 +149,9 @@ fn the_number_of_threads_changes_no_byte() {
     let job = Job::new(&[]);
     let chunks = |count| ChunkOptions { threads: threads(count), level: 3 };
     let all = |count: usize| {
-        let zst = job.emit(&format!("{count}.zst"), |disk, to| emit::zstd(disk, to, &chunks(count))).1;
-        let gz = job.emit(&format!("{count}.gz"), |disk, to| emit::gzip(disk, to, &chunks(count))).1;
+        let zst =
+            job.emit(&format!("{count}.zst"), |disk, to| emit::zstd(disk, to, &chunks(count), &|_| {})).1;
+        let gz = job.emit(&format!("{count}.gz"), |disk, to| emit::gzip(disk, to, &chunks(count), &|_| {})).1;
         let xz = [true, false].map(|reuse| job.xz(&format!("{count}{reuse}.xz"), count, reuse));
         let raw = job.raw(&format!("{count}.img"), count);
         [vec![zst, gz, raw], xz.to_vec()]
@@ -167,10 +169,10 @@ fn the_number_of_threads_changes_no_byte() {
 fn zst_and_gz_images_are_read_by_their_tools() {
     let job = Job::new(&[]);
     let options = ChunkOptions { threads: threads(2), level: 3 };
-    let (_, zst) = job.emit("out.img.zst", |disk, to| emit::zstd(disk, to, &options));
+    let (_, zst) = job.emit("out.img.zst", |disk, to| emit::zstd(disk, to, &options, &|_| {}));
     run("zstd", &["-tq", zst.to_str().unwrap()]);
     run("zstd", &["-dq", zst.to_str().unwrap(), "-o", &job.scratch.arg("from-zst")]);
-    let (_, gz) = job.emit("out.img.gz", |disk, to| emit::gzip(disk, to, &options));
+    let (_, gz) = job.emit("out.img.gz", |disk, to| emit::gzip(disk, to, &options, &|_| {}));
     run("gzip", &["-t", gz.to_str().unwrap()]);
     run("gzip", &["-dk", gz.to_str().unwrap()]);
     for name in ["from-zst", "out.img"] {
@@ -185,7 +187,7 @@ fn a_gz_image_is_one_member_that_tells_its_size() {
     scratch.write("image", &image(20 << 20));
     let disk = disk_over(&scratch.path("image"));
     let to = AtomicFile::create(&scratch.path("out.img.gz"), Access::Public).unwrap();
-    let written = emit::gzip(&disk, &to, &ChunkOptions { threads: threads(2), level: 6 }).unwrap();
+    let written = emit::gzip(&disk, &to, &ChunkOptions { threads: threads(2), level: 6 }, &|_| {}).unwrap();
     to.commit().unwrap();
     let out = scratch.arg("out.img.gz");
     run("gzip", &["-t", &out]);
@@ -210,7 +212,7 @@ fn an_image_without_bytes_is_a_gz_file_all_the_same() {
     let scratch = Scratch::new();
     let to = AtomicFile::create(&scratch.path("out.gz"), Access::Public).unwrap();
     let disk = Disk::new(std::sync::Arc::new(Vec::new()));
-    emit::gzip(&disk, &to, &ChunkOptions { threads: threads(1), level: 6 }).unwrap();
+    emit::gzip(&disk, &to, &ChunkOptions { threads: threads(1), level: 6 }, &|_| {}).unwrap();
     to.commit().unwrap();
     run("gzip", &["-t", &scratch.arg("out.gz")]);
 }
@@ -275,4 +277,31 @@ fn copy_by(map: &str, image: &[u8], mut card: Vec<u8>) -> Vec<u8> {
         card[range.clone()].copy_from_slice(&image[range]);
     }
     card
+}
+
+#[test]
+fn every_emitter_tells_how_far_it_has_come() {
+    let scratch = Scratch::new();
+    let size = 20 << 20;
+    scratch.write("image", &image(size));
+    let disk = disk_over(&scratch.path("image"));
+    let (chunks, xz) = (
+        ChunkOptions { threads: threads(2), level: 1 },
+        XzOptions { threads: threads(2), preset: 0, block_size: 8 << 20, reuse: None },
+    );
+    let raw = RawOptions { threads: threads(2), base: None, digest: true };
+    type Emit<'a> = &'a dyn Fn(&AtomicFile, &dyn Fn(u64)) -> imgforge_disk::Result<emit::Written>;
+    let emitters: [Emit<'_>; 4] = [
+        &|to, progress| emit::raw(&disk, to, &raw, progress),
+        &|to, progress| emit::xz(&disk, to, &xz, progress),
+        &|to, progress| emit::zstd(&disk, to, &chunks, progress),
+        &|to, progress| emit::gzip(&disk, to, &chunks, progress),
+    ];
+    for emit in emitters {
+        let told = std::cell::RefCell::new(Vec::new());
+        let to = AtomicFile::create(&scratch.path("out"), Access::Public).unwrap();
+        emit(&to, &|at| told.borrow_mut().push(at)).unwrap();
+        let told = told.into_inner();
+        assert!(told.len() > 2 && told.is_sorted() && told.last() == Some(&(size as u64)), "{told:?}");
+    }
 }

@@ -6,12 +6,12 @@ use std::{fmt, io, path::PathBuf};
 use imgforge_spec::{Class, Diagnose};
 
 use crate::{
-    build::{misfit::Misfit, output},
+    build::{destination, misfit::Misfit, output},
     catalogue::{self, limits},
     host::clock,
     image::{apply, open, partitions, read},
     plan,
-    supply::{base, pin, store},
+    supply::{base, pin, signature, store},
     target::{self, cluster, node},
     yaml,
 };
@@ -37,6 +37,9 @@ pub enum Error {
     /// The base.
     #[error(transparent)]
     Base(#[from] base::Error),
+    /// The signature of an image.
+    #[error(transparent)]
+    Signature(#[from] signature::Error),
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -55,6 +58,9 @@ pub enum Error {
     /// Writing into the image.
     #[error(transparent)]
     Apply(#[from] apply::Error),
+    /// Where an image is to go.
+    #[error(transparent)]
+    Destination(#[from] destination::Error),
     /// Writing the outputs.
     #[error(transparent)]
     Output(#[from] output::Error),
@@ -163,12 +169,14 @@ impl Diagnose for Error {
             Error::Cluster(error) => error,
             Error::Target(error) => error,
             Error::Base(error) => error,
+            Error::Signature(error) => error,
             Error::Store(error) => error,
             Error::Image(error) => error,
             Error::Read(error) => error,
             Error::Pin(error) => error,
             Error::Plan(error) => error,
             Error::Apply(error) => error,
+            Error::Destination(error) => error,
             Error::Output(error) => error,
             Error::Personalize(error) => error,
             Error::Opening(error) => error,

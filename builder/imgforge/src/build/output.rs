@@ -1,7 +1,6 @@
 //! The last stage: image, block map, checksum, manifest and bill of materials, each under its final name only when it is whole and on disk.
 
 use std::{
-    fs,
     io::{self, Write},
     iter,
     num::NonZeroUsize,
@@ -38,9 +37,11 @@ const MAP: &str = ".bmap";
 /// its checksum,
 const CHECKSUM: &str = ".sha256";
 /// the manifest,
-const MANIFEST: &str = ".manifest.json";
+pub const MANIFEST: &str = ".manifest.json";
 /// and the bill of materials.
 const MATERIALS: &str = ".spdx.json";
+/// All of them.
+pub const SIDES: [&str; 4] = [MAP, CHECKSUM, MANIFEST, MATERIALS];
 
 /// Formats of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,26 +139,6 @@ pub enum Error {
         /// The digest of what went in.
         expected: Sha256,
     },
-    /// The folder for the image is not there.
-    #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
-    NoFolder {
-        /// The image.
-        path: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The image would replace its own base.
-    #[error("{} is the base itself", path.display())]
-    OverBase {
-        /// The image.
-        path: PathBuf,
-    },
-    /// Something that is no file has the image's name.
-    #[error("{} is no regular file", path.display())]
-    NotAFile {
-        /// The image.
-        path: PathBuf,
-    },
 }
 
 impl Diagnose for Error {
@@ -170,11 +151,6 @@ impl Diagnose for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::NoFolder { folder, .. } => {
-                return Some(format!("`mkdir -p {}`, or choose another --output", folder.display()));
-            }
-            Error::OverBase { .. } => "choose another --output",
-            Error::NotAFile { .. } => "imgforge writes image files; to write a card, flash the image",
             Error::Write { source: imgforge_disk::Error::HostFull { .. }, .. } => {
                 "make room, or choose another --output"
             }
@@ -190,7 +166,6 @@ impl Diagnose for Error {
         match self {
             Error::Write { .. } => Class::Machine,
             Error::NotTheImage { .. } => Class::Image,
-            _ => Class::Input,
         }
     }
 }
@@ -202,28 +177,9 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Finds out early, before minutes of work, that `path` cannot be written.
-pub fn check_destination(path: &Path, base: &Path) -> Result<(), Error> {
-    let folder = folder_of(path);
-    if !folder.is_dir() {
-        return Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
-    }
-    for path in ["", MAP, CHECKSUM, MANIFEST, MATERIALS].map(|suffix| beside(path, suffix)) {
-        match fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => return Err(Error::NotAFile { path }),
-            Ok(_) if is_same(&path, base).unwrap_or(false) => return Err(Error::OverBase { path }),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
+/// The folder of the file `path`.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
-    Ok(one.canonicalize()? == other.canonicalize()?)
 }
 
 /// The outputs, whole and on disk but not under their names yet.
@@ -352,10 +308,10 @@ impl Output<'_> {
                 });
                 let block_size = vendors.unwrap_or(XZ_BLOCK).min(XZ_BLOCK);
                 let options = XzOptions { threads, preset: XZ_PRESET, block_size, reuse: reuse.as_ref() };
-                emit::xz(disk, image, &options)
+                emit::xz(disk, image, &options, progress)
             }
-            Format::Zst => emit::zstd(disk, image, &ChunkOptions { threads, level: ZSTD_LEVEL }),
-            Format::Gz => emit::gzip(disk, image, &ChunkOptions { threads, level: GZIP_LEVEL }),
+            Format::Zst => emit::zstd(disk, image, &ChunkOptions { threads, level: ZSTD_LEVEL }, progress),
+            Format::Gz => emit::gzip(disk, image, &ChunkOptions { threads, level: GZIP_LEVEL }, progress),
         }
     }
 

@@ -48,6 +48,7 @@ struct Package {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_info: Option<String>,
+    supplier: String,
     download_location: String,
     files_analyzed: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -94,10 +95,15 @@ impl Document {
     /// The document of the image that `manifest` describes, over a base with the packages `installed`.
     pub fn new(manifest: &Manifest, installed: &[Installed]) -> Self {
         let image = Package {
+            // Of the same day and inputs there is one image only.
+            version_info: Some(format!("sha256:{}", manifest.image.sha256)),
+            supplier: "Organization: imgforge".into(),
             checksums: sha256(&manifest.image.sha256),
             ..Package::named(IMAGE.into(), manifest.hostname.as_str())
         };
         let base = Package {
+            version_info: Some(format!("sha256:{}", manifest.base.sha256)),
+            supplier: supplier(&manifest.base.origin),
             download_location: location(&manifest.base.origin),
             checksums: sha256(&manifest.base.sha256),
             ..Package::named(BASE.into(), &manifest.base.origin)
@@ -117,6 +123,8 @@ impl Document {
             relationships: vec![
                 Relationship::new("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE),
                 Relationship::new(IMAGE, "GENERATED_FROM", BASE),
+                // Who follows only what is contained finds everything, too.
+                Relationship::new(IMAGE, "CONTAINS", BASE),
             ],
         };
         installed.iter().for_each(|package| document.add(BASE, Package::of_base(package)));
@@ -143,6 +151,7 @@ impl Package {
             id,
             name: name.to_owned(),
             version_info: None,
+            supplier: NOTHING_SAID.into(),
             download_location: NOTHING_SAID.into(),
             files_analyzed: false,
             checksums: Vec::new(),
@@ -231,6 +240,12 @@ fn sha256(value: &Sha256) -> Vec<Checksum> {
 /// A base that is a local file has no address.
 fn location(origin: &str) -> String {
     if origin.contains("://") { origin.to_owned() } else { NOTHING_SAID.to_owned() }
+}
+
+/// Who supplies what has this origin: the server it is from, if it is from one.
+fn supplier(origin: &str) -> String {
+    let server = origin.split_once("://").and_then(|(_, rest)| rest.split(['/', ':']).next());
+    server.map_or(NOTHING_SAID.into(), |server| format!("Organization: {server}"))
 }
 
 /// Identifiers have letters, digits, `.` and `-` only.

@@ -98,6 +98,17 @@ impl Abilities {
         Self { newest: newest_for(facts(profile).architecture), roles, reasons }
     }
 
+    /// The newest of `releases` that runs on the board of `profile` and has something for it.
+    pub fn newest_of(&self, releases: &[Release], profile: &Profile) -> Option<Version> {
+        let has_content = |release: &&Release| {
+            let way = release.way_for(profile.architecture);
+            (*release).clone().content(profile.architecture, way).is_ok()
+        };
+        let versions = releases.iter().filter(has_content).filter_map(|release| release.version);
+        let runs = |version: &Version| self.newest.is_some_and(|newest| version.minor <= newest.minor);
+        versions.filter(runs).max()
+    }
+
     /// Whether Kubernetes goes on for such boards.
     pub fn is_current(&self) -> bool {
         self.newest.is_some_and(|version| version.minor == KNOWN.1)

@@ -123,14 +123,24 @@ impl Catalogue {
     pub fn release(&self, name: &str) -> Result<Release, Error> {
         let file = Path::new("kubernetes").join(format!("{name}.yaml"));
         let unknown = || {
-            let paths = self.all("kubernetes").unwrap_or_default();
-            let stems = paths.iter().filter_map(|path| path.file_stem());
-            let mut known: Vec<String> = stems.map(|stem| stem.to_string_lossy().into_owned()).collect();
-            known.sort();
-            known.dedup();
+            let known = self.release_names().unwrap_or_default();
             Error::UnknownRelease { asked: name.to_owned(), known }
         };
         Release::read(&self.first(&file).ok_or_else(unknown)?, name)
+    }
+
+    /// All releases of Kubernetes, by name.
+    pub fn releases(&self) -> Result<Vec<Release>, Error> {
+        self.release_names()?.iter().map(|name| self.release(name)).collect()
+    }
+
+    fn release_names(&self) -> Result<Vec<String>, Error> {
+        let paths = self.all("kubernetes")?;
+        let stems = paths.iter().filter_map(|path| path.file_stem());
+        let mut names: Vec<String> = stems.map(|stem| stem.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     /// The pins of all add-ons' manifests.

@@ -74,4 +74,7 @@ pub struct KubeconfigArgs {
     /// The file to write [default: beside the cluster file, home.kubeconfig for home.yaml].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace what is there, whatever it is. An earlier kubeconfig of the same cluster is replaced anyway.
+    #[arg(long)]
+    pub force: bool,
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod personalize;
 mod translate;
 mod values;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use imgforge_spec::{BoardName, Role};
 pub use self::{
     cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
+    verify::{RebuildArgs, VerifyArgs},
 };
 use crate::build::output::Format;
 
@@ -143,6 +145,9 @@ pub struct BuildArgs {
     /// The image's format [default: by the ending of --output, else img].
     #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
+    /// Replace what is there, whoever wrote it. An earlier image of the same host name is replaced anyway.
+    #[arg(long)]
+    pub force: bool,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
@@ -200,54 +205,6 @@ pub struct DiffArgs {
     pub image: PathBuf,
 }
 
-/// `imgforge verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The image, raw or compressed.
-    pub image: PathBuf,
-    /// Its manifest [default: the one beside the image].
-    #[arg(long, value_name = "FILE")]
-    pub manifest: Option<PathBuf>,
-    /// Make the image again, from the same base, lock and overlays, and compare. Nothing is written.
-    #[arg(long)]
-    pub rebuild: bool,
-    /// What the manifest does not hold of the first build's inputs.
-    #[command(flatten)]
-    pub inputs: RebuildArgs,
-}
-
-/// Inputs of a build that a manifest does not hold.
-#[derive(Debug, Args)]
-pub struct RebuildArgs {
-    /// The file with the node's settings, if there was one.
-    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with = "cluster")]
-    pub node: Option<String>,
-    /// The cluster file, if the node is of a cluster.
-    #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with_all = ["base", "lock"])]
-    pub cluster: Option<PathBuf>,
-    /// The cluster's secrets.
-    #[command(flatten)]
-    pub secrets: SecretsArgs,
-    /// The local image that was taken in place of the profile's.
-    #[arg(long, value_name = "FILE", requires = "rebuild")]
-    pub base: Option<PathBuf>,
-    /// The lock [default: as for `build`].
-    #[arg(long, value_name = "FILE", requires = "rebuild")]
-    pub lock: Option<PathBuf>,
-    /// Never use the network: take what the store has.
-    #[arg(long, requires = "rebuild")]
-    pub offline: bool,
-    /// The folder that keeps downloads and decoded images.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
-    pub store: Option<PathBuf>,
-    /// The folder with the board profiles.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
-    pub profiles: Option<PathBuf>,
-    /// The folder with the overlays.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
-    pub overlays: Option<PathBuf>,
-}
-
 /// `imgforge boards`.
 #[derive(Debug, Args)]
 pub struct BoardsArgs {
@@ -303,6 +260,9 @@ pub struct OsListArgs {
     /// The address under which the folder's files are published.
     #[arg(long, value_name = "URL")]
     pub url: String,
+    /// The address of the picture that Imager shows with each image [default: a card].
+    #[arg(long, value_name = "URL")]
+    pub icon: Option<String>,
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,

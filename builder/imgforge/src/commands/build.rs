@@ -7,20 +7,20 @@ use std::{
 };
 
 use imgforge_disk::{Access, in_order};
-use imgforge_spec::Hostname;
 
 use crate::{
     build::{
         Workbench,
+        destination::{self, Destination},
         error::Error,
         layer::Layered,
-        output::{self, Format, Output, Written},
+        output::{Output, Written},
         release::{Image, images},
     },
     cli::BuildArgs,
     host::{clock, console::Console, settings::Settings},
     image::{partitions::Trees, read_back},
-    target::targets,
+    target::{Target, targets},
 };
 
 /// Runs the command.
@@ -30,46 +30,31 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let store = super::store(settings, args.target.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let destinations = destinations(args, &targets)?;
+    let base = options.base.as_deref();
+    destinations.iter().try_for_each(|to| to.check(base, args.force))?;
     let images = images(&targets, &bench)?;
-    // The nodes of a cluster go into a folder, each named for its node.
-    let (folder, file) = match &args.target.cluster {
-        Some(_) => (args.output.as_deref(), None),
-        None => (None, args.output.as_deref()),
-    };
-    let destination =
-        |image: &Image| Destination::new(folder, file, args.format, &image.pinned.request.hostname());
-    let destinations: Vec<_> = images.iter().map(destination).collect();
     write(&images, &destinations, args.threads, console)
 }
 
-/// Where an image goes, and its format.
-pub(super) struct Destination {
-    path: PathBuf,
-    format: Format,
+/// Where the images of `targets` go. Those of a cluster go into a folder, which is made if it is not there, each named for its
+/// node.
+fn destinations(args: &BuildArgs, targets: &[Target]) -> Result<Vec<Destination>, destination::Error> {
+    let folder = match (&args.target.cluster, &args.output) {
+        (Some(_), Some(folder)) => {
+            destination::make_folder(folder)?;
+            folder
+        }
+        _ => Path::new(""),
+    };
+    let destination = |target: &Target| match (&args.target.cluster, &args.output) {
+        (None, Some(file)) => Destination::file(file, args.format, target.hostname()),
+        _ => Ok(Destination::in_folder(folder, args.format, target.hostname())),
+    };
+    targets.iter().map(destination).collect()
 }
 
-impl Destination {
-    /// In `file`, else in `folder` under the name of the host; in the format asked for, by the name's ending, or raw.
-    pub(super) fn new(
-        folder: Option<&Path>,
-        file: Option<&Path>,
-        format: Option<Format>,
-        hostname: &Hostname,
-    ) -> Self {
-        let format = format.or_else(|| file.and_then(by_ending)).unwrap_or(Format::Img);
-        let named = || folder.unwrap_or(Path::new("")).join(format!("{hostname}{}", format.ending()));
-        Self { path: file.map_or_else(named, Path::to_owned), format }
-    }
-}
-
-/// The format that the name's ending says, but for a raw image's.
-fn by_ending(path: &Path) -> Option<Format> {
-    let name = path.to_string_lossy();
-    let formats = [Format::Xz, Format::Zst, Format::Gz];
-    formats.into_iter().find(|format| name.ends_with(format.ending().trim_start_matches(".img")))
-}
-
-/// Writes `images`, several at a time.
+/// Writes `images` to `destinations`, which have been checked, several at a time.
 pub(super) fn write(
     images: &[Image],
     destinations: &[Destination],
@@ -77,7 +62,7 @@ pub(super) fn write(
     console: &Console,
 ) -> Result<(), Error> {
     let all = || images.iter().zip(destinations);
-    all().try_for_each(|(image, to)| output::check_destination(&to.path, &image.release.published))?;
+    all().try_for_each(|(image, to)| to.check_base(&image.release.published))?;
     let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
     // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
@@ -121,11 +106,12 @@ impl Built {
     }
 
     fn finish(self, console: &Console) -> Result<(), Error> {
-        self.notes.iter().for_each(|note| console.note(note));
-        let manifest = self.written.commit()?;
-        console
-            .note(&format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
-        super::print(console, &format!("{}\n", self.path.display()))
+        let Self { path, mut notes, written } = self;
+        let manifest = written.commit()?;
+        notes.push(format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
+        // Of a cluster's images there are many, so each line says which it is of.
+        notes.iter().for_each(|note| console.note(&format!("{}: {note}", manifest.hostname)));
+        super::print(console, &format!("{}\n", path.display()))
     }
 }
 

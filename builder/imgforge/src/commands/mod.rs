@@ -25,7 +25,7 @@ use crate::{
     build::error::Error,
     catalogue::Catalogue,
     cli::{Cli, Command},
-    host::{console::Console, settings::Settings},
+    host::{console::Console, interrupt, settings::Settings},
     supply::store::Store,
 };
 
@@ -34,6 +34,7 @@ pub use schema::schema_of;
 /// Runs the command line `cli`.
 pub fn run(cli: Cli) -> Result<(), Error> {
     let console = Console::new(cli.quiet);
+    interrupt::watch(console).map_err(|source| Error::Io { what: "watch for signals".into(), source })?;
     let settings = || Settings::load(cli.config.as_deref());
     match &cli.command {
         Command::Build(args) => build::run(args, &settings()?, &console),
@@ -80,7 +81,7 @@ fn print(console: &Console, text: &str) -> Result<(), Error> {
 /// Prints a value as JSON.
 fn print_json(console: &Console, value: &impl serde::Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(|error| output_failed(error.into()))?;
-    print(console, &(text + "\n"))
+    console.print_escaped(&(text + "\n")).map_err(output_failed)
 }
 
 fn output_failed(source: io::Error) -> Error {

@@ -18,6 +18,10 @@ use crate::{
 };
 
 const MANIFEST: &str = ".manifest.json";
+/// A card, where no icon is given: the list must have one.
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20width='40'%20height='40'%3E\
+                    %3Cpath%20d='M8%202h16l8%208v28H8z'%20fill='%23444'/%3E\
+                    %3Cpath%20d='M13%206v6M18%206v6M23%206v6'%20stroke='%23fc0'%20stroke-width='3'/%3E%3C/svg%3E";
 
 /// The list. <https://github.com/raspberrypi/rpi-imager/blob/main/doc/json-schema/os-list-schema.json>
 #[derive(Debug, Serialize)]
@@ -30,7 +34,12 @@ struct OsList {
 struct Entry {
     name: String,
     description: String,
+    /// Address of a picture, or the picture itself in a `data:` address.
+    icon: String,
     url: String,
+    /// Address of the block map, by which Imager skips what need not be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bmap_url: Option<String>,
     /// Bytes of the disk image.
     extract_size: u64,
     /// SHA-256 of the disk image.
@@ -41,6 +50,9 @@ struct Entry {
     image_download_sha256: Sha256,
     /// `2026-09-15`: the day of the time that is written in the image.
     release_date: String,
+    /// How Imager may customise the image: not at all, since its user and host name are its node's settings. Without a word
+    /// Imager 1 would do it in its own way.
+    init_format: &'static str,
     /// Imager's names for the boards that start it; Imager offers an image without them only where no board is chosen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<String>,
@@ -51,7 +63,7 @@ pub fn run(args: &OsListArgs, settings: &Settings, console: &Console) -> Result<
     let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let mut os_list = Vec::new();
     for path in manifests(&args.folder)? {
-        os_list.push(entry(&path, args.url.trim_end_matches('/'), &catalogue)?);
+        os_list.push(entry(&path, args, &catalogue)?);
     }
     super::print_json(console, &OsList { os_list })
 }
@@ -66,7 +78,7 @@ fn manifests(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> {
+fn entry(path: &Path, args: &OsListArgs, catalogue: &Catalogue) -> Result<Entry, Error> {
     let fail = |message: String| Error::Manifest { path: path.to_owned(), message };
     let manifest = read_manifest(path)?;
     if manifest.secrets {
@@ -86,15 +98,20 @@ fn entry(path: &Path, url: &str, catalogue: &Catalogue) -> Result<Entry, Error> 
         Err(catalogue::Error::UnknownBoard { .. }) => (manifest.board.to_string(), Vec::new()),
         Err(error) => return Err(error.into()),
     };
+    let url = format!("{}/{name}", args.url.trim_end_matches('/'));
+    let has_map = beside(&image, ".bmap").is_file();
     Ok(Entry {
         name: format!("{board}: {}", manifest.role.name()),
         description: description(&manifest),
-        url: format!("{url}/{name}"),
+        icon: args.icon.as_deref().unwrap_or(ICON).to_owned(),
+        bmap_url: has_map.then(|| format!("{url}.bmap")),
+        url,
         extract_size: manifest.image.size,
         extract_sha256: manifest.image.sha256,
         image_download_size: size,
         image_download_sha256: sha256,
         release_date: sbom::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),
+        init_format: "none",
         devices,
     })
 }

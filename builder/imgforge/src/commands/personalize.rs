@@ -1,11 +1,16 @@
 //! `imgforge personalize`: a node's image from a release image.
 
-use super::{
-    build::{self, Destination},
-    verify::read_manifest,
-};
+use std::path::Path;
+
+use super::{build, verify::read_manifest};
 use crate::{
-    build::{Workbench, error::Error, output, personalize::ReleaseImage},
+    build::{
+        Workbench,
+        destination::{Destination, format_of},
+        error::Error,
+        output,
+        personalize::ReleaseImage,
+    },
     cli::PersonalizeArgs,
     host::{console::Console, settings::Settings},
     target::{Alone, targets},
@@ -13,6 +18,7 @@ use crate::{
 
 /// Runs the command.
 pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    args.output.as_deref().map_or(Ok(()), |file| format_of(file, args.format).map(drop))?;
     let store = super::store(settings, args.store.as_deref())?;
     let release = ReleaseImage::open(&args.image, store.clone(), console)?;
     let manifest_path =
@@ -24,9 +30,12 @@ pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Re
     let options = args.options();
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
     for target in targets(&asked, &catalogue, console)? {
+        let to = match &args.output {
+            Some(file) => Destination::file(file, args.format, target.hostname())?,
+            None => Destination::in_folder(Path::new(""), args.format, target.hostname()),
+        };
+        to.check(Some(&args.image), args.force)?;
         let image = release.personalize(&target, manifest, &bench)?;
-        let hostname = image.pinned.request.hostname();
-        let to = Destination::new(None, args.output.as_deref(), args.format, &hostname);
         build::write(&[image], &[to], args.threads, console)?;
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_debian::Fingerprint;
+
 use super::rebuild;
 use crate::{
     build::{
@@ -19,10 +21,12 @@ use crate::{
         partitions::{Partitions, Trees},
         read_back,
     },
+    supply::signature,
 };
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    let signer = args.key.as_deref().map(|key| signer(args, key)).transpose()?;
     let path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
     let manifest = read_manifest(&path)?;
     let image = OpenImage::open(&args.image, console)?;
@@ -53,12 +57,19 @@ pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<
         });
     }
     let summary = format!(
-        "{}: as its manifest says{} ({} changes, SHA-256 {sha256})\n",
+        "{}: as its manifest says{}{} ({} changes, SHA-256 {sha256})\n",
         args.image.display(),
         if args.rebuild { ", and the same when built again" } else { "" },
+        signer.map(|signer| format!(", signed by {signer}")).unwrap_or_default(),
         manifest.changes.len()
     );
     super::print(console, &summary)
+}
+
+/// Who signed the image file, with a key of the file `keys`.
+fn signer(args: &VerifyArgs, keys: &Path) -> Result<Fingerprint, signature::Error> {
+    let signature = args.signature.clone().unwrap_or_else(|| output::beside(&args.image, ".asc"));
+    signature::signer(&args.image, &signature, keys)
 }
 
 /// Reads a manifest of a format that this imgforge knows.

@@ -1,7 +1,11 @@
 //! The only place that writes to the terminal. Results go to standard output; everything else to standard error:
 //! notes as plain lines, progress as a bar where there is a terminal to draw it on.
+//!
+//! What is said quotes images, archives, servers and files of others. Their control characters are shown and not sent, so that
+//! no name can move the cursor, colour a line or pretend to be another.
 
 use std::{
+    borrow::Cow,
     error::Error as StdError,
     io::{self, IsTerminal, Write},
 };
@@ -29,12 +33,17 @@ impl Console {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", shown(text));
         }
     }
 
     /// Writes a result to standard output. A reader that has gone away (`| head`) is no error.
     pub fn print(&self, text: &str) -> io::Result<()> {
+        self.print_escaped(&shown(text))
+    }
+
+    /// The same for a text that has escaped, by the rules of its own format, what must not be sent.
+    pub fn print_escaped(&self, text: &str) -> io::Result<()> {
         match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
@@ -56,7 +65,7 @@ impl Console {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(shown(what).into_owned());
         Progress(bar)
     }
 }
@@ -77,6 +86,20 @@ impl Drop for Progress {
     }
 }
 
+/// `text` with its control characters escaped, but for the line feeds and tabs that lay it out. Those that turn the direction
+/// of writing (Unicode Bidirectional Algorithm, explicit formatting) are among them.
+fn shown(text: &str) -> Cow<'_, str> {
+    let layout = |c: char| matches!(c, '\n' | '\t');
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_sent = |c: char| layout(c) || !(c.is_control() || turns(c));
+    if text.chars().all(is_sent) {
+        return Cow::Borrowed(text);
+    }
+    let escaped =
+        text.chars().map(|c| if is_sent(c) { c.to_string() } else { c.escape_unicode().to_string() });
+    Cow::Owned(escaped.collect())
+}
+
 /// An error with its causes, and what to do about it: the text a user sees.
 pub fn render(error: &dyn StdError, hint: Option<&str>) -> String {
     let mut text = format!("error: {error}\n");
@@ -94,7 +117,7 @@ pub fn render(error: &dyn StdError, hint: Option<&str>) -> String {
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {hint}\n"));
     }
-    text
+    shown(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -119,6 +142,13 @@ mod tests {
             text,
             "error: cannot fetch the image\n  caused by: the transfer failed: the server answered 404\nhint: try again\n"
         );
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_layout_stays() {
+        assert_eq!(shown("a\u{1b}[31mb\r\u{7f}\u{9b}2J"), "a\\u{1b}[31mb\\u{d}\\u{7f}\\u{9b}2J");
+        assert_eq!(shown("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
+        assert!(matches!(shown("ein\tKnoten: Zürich\n"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod console;
 pub mod file;
+pub mod interrupt;
 pub mod settings;

@@ -83,7 +83,7 @@ impl OpenImage {
             let table = partitions::table_of(&content).map_err(unusable)?;
             return Ok(Self { content, sha256: None, table });
         }
-        let bar = console.progress(&format!("decoding {}", path.display()), None);
+        let bar = console.progress(&format!("decoding {}", path.display()), decode::image_size(&file));
         let progress = |at| bar.set(at, None);
         let (decoded, content) = decode_nameless(path, &env::temp_dir(), &progress).map_err(failed)?;
         let sha256 = Some(decoded.image_sha256);
@@ -125,6 +125,18 @@ impl OpenImage {
             boot: of(Contents::Fat).next().cloned(),
         })
     }
+}
+
+/// Finds out early, by what the file `source` says of itself, that it is no image or a larger one than [`decode_to`] takes.
+/// Returns the size of the image in bytes where that is known.
+pub fn check(source: &Path) -> imgforge_disk::Result<Option<u64>> {
+    let file = FileContent::open(source)?;
+    Format::of(&file)?;
+    let size = decode::image_size(&file);
+    if file.len().max(size.unwrap_or(0)) > LARGEST_IMAGE {
+        return Err(imgforge_disk::Error::TooLarge { limit: LARGEST_IMAGE });
+    }
+    Ok(size)
 }
 
 /// Decodes the image file `source` into `destination`, on all CPUs.

@@ -10,7 +10,7 @@ use imgforge_spec::{BoardName, Diagnose, Sha256};
 
 use super::{
     Supply, checksum_file,
-    download::{self, Pinned},
+    download::{self, MOST_IMAGE, Pinned, Size},
     lock::{self, Lock},
     signature::{self, Verifier},
     store::{self, DecodedBase, Store},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     catalogue::{Board, profile::BaseImage},
     host::{console::Console, file::HostFile},
+    image::open,
 };
 
 /// Where a base comes from.
@@ -268,6 +269,7 @@ impl Source<'_> {
         let downloader = self.supply.downloader()?.ok_or_else(offline)?;
         let candidates = settings.candidates(url);
         let bar = console.progress(&format!("fetching {}", url.rsplit('/').next().unwrap_or(url)), size);
+        let size = Size::new(size, MOST_IMAGE);
         let file = Pinned { url, candidates: &candidates, sha256, size, accept: None };
         Ok(downloader.fetch(store, file, &|at, all| bar.set(at, all))?)
     }
@@ -306,7 +308,8 @@ fn decode(
     if let Some(decoded) = known {
         return Ok(decoded);
     }
-    let bar = console.progress(&format!("decoding {}", file_name(published)), pinned.image_size);
+    let size = pinned.image_size.or_else(|| open::check(published).ok().flatten());
+    let bar = console.progress(&format!("decoding {}", file_name(published)), size);
     store.decode(published, pinned.sha256, &|at| bar.set(at, None))
 }
 
@@ -316,9 +319,14 @@ pub fn decoded(path: &Path, store: &Store, console: &Console) -> Result<DecodedB
     Ok(decode(path, &given, store, console)?)
 }
 
-/// Hashed before it is decoded, so that what was decoded before is found.
+/// Hashed before it is decoded, so that what was decoded before is found; and looked at before it is hashed, as that may take
+/// minutes.
 fn sha256_of_file(path: &Path) -> Result<Sha256, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
+    open::check(path).map_err(|error| match error {
+        imgforge_disk::Error::Io { source, .. } => read(source),
+        source => store::Error::Decode { path: path.to_owned(), source }.into(),
+    })?;
     HostFile::new(path).and_then(|content| sha256_of(&content)).map_err(read)
 }
 

@@ -11,7 +11,7 @@ use imgforge_spec::{Diagnose, Sha256};
 use crate::{
     image::read::PackageTree,
     supply::{
-        download::{self, Downloader, Pinned},
+        download::{self, Downloader, Pinned, Size},
         lock::{Lock, LockedPackage, Preinst, Set, SetName},
         repositories::{self, Metadata, Offer, Repository},
         unpack,
@@ -235,7 +235,7 @@ pub fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Re
             url: &package.url,
             candidates: &metadata.settings.candidates(&package.url),
             sha256: package.sha256,
-            size: Some(package.size),
+            size: Size::Exactly(package.size),
             accept: None,
         };
         downloader.fetch(metadata.store, file, &|at, _| bar.set(before + at, None))?;

@@ -1,4 +1,4 @@
-//! A vendor's signature on an image: whose counts, where the keys are, and whether one of them made it.
+//! A signature on an image, a vendor's or a release's: whose counts, where the keys are, and whether one of them made it.
 //!
 //! The fingerprints in the vendor's description decide whom to trust. Where a key comes from, the user's own folder or a
 //! server, decides nothing: a key with another fingerprint counts for nothing.
@@ -57,6 +57,16 @@ pub enum Error {
         /// What is wrong with it.
         source: imgforge_debian::Error,
     },
+    /// The signature beside an image is not one by a key that counts, or is of something else.
+    #[error("{} does not vouch for {}", signature.display(), image.display())]
+    Forged {
+        /// The signature.
+        signature: PathBuf,
+        /// The image.
+        image: PathBuf,
+        /// What is wrong with it.
+        source: imgforge_debian::Error,
+    },
     /// A file in the folder of keys is none.
     #[error("{} is no OpenPGP key", path.display())]
     Key {
@@ -86,6 +96,9 @@ impl Diagnose for Error {
                 "do not use the image: ask the vendor who signs it now, and change `image-signers` if that has changed"
                     .into(),
             ),
+            Error::Forged { .. } => Some(
+                "do not use the image: get it and its signature again, and the key from whom you trust".into(),
+            ),
             Error::Key { .. } => Some("take the file away, or export the key again".into()),
             Error::Read { .. } => None,
         }
@@ -96,9 +109,30 @@ impl Diagnose for Error {
             Error::Unsigned { .. } | Error::NoKey { source: Some(_), .. } | Error::Read { .. } => {
                 Class::Machine
             }
+            Error::Forged { .. } => Class::Image,
             _ => Class::Input,
         }
     }
+}
+
+/// The key in the file `keys` whose signature, in the file `signature`, is of the file `image` as it lies there. Key and
+/// signature must be valid today.
+pub fn signer(image: &Path, signature: &Path, keys: &Path) -> Result<Fingerprint, Error> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Read { path, source }
+    };
+    let keyring = fs::read(keys).map_err(unreadable(keys))?;
+    let keyring = Keyring::parse(&keyring).map_err(|source| Error::Key { path: keys.to_owned(), source })?;
+    let bytes = fs::read(signature).map_err(unreadable(signature))?;
+    let mut content = File::open(image).map_err(unreadable(image))?;
+    // All in the file count: it was given for that.
+    let pinned = keyring.fingerprints();
+    let trust = Trust { keyring: &keyring, pinned: &pinned, now: clock::now().unwrap_or(u64::MAX) };
+    trust.verify_detached_stream(&mut content, &bytes).map_err(|error| match error {
+        imgforge_debian::Error::Io(source) => unreadable(image)(source),
+        source => Error::Forged { signature: signature.to_owned(), image: image.to_owned(), source },
+    })
 }
 
 /// What it takes to check a vendor's signatures.

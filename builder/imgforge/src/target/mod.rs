@@ -99,6 +99,12 @@ impl Diagnose for Error {
 }
 
 impl Target {
+    /// The node's host name: its own, or the board's and the role's.
+    pub fn hostname(&self) -> Hostname {
+        let of_board = || Hostname::of_board(&self.board.profile.board, self.role);
+        self.node.hostname.clone().unwrap_or_else(of_board)
+    }
+
     /// The release that the image is made from: what all nodes of its board and role share.
     pub fn release(&self) -> Self {
         let node = self.node.of_release(self.membership.is_some());

@@ -11,7 +11,7 @@ use crate::{
     build::error::Error,
     catalogue::{
         Catalogue,
-        kubernetes::Choice,
+        kubernetes::{Choice, Release},
         limits::Abilities,
         profile::{BaseImage, Profile},
     },
@@ -37,7 +37,7 @@ struct Board<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Runs {
-    /// Newest line of Kubernetes: `1.37`.
+    /// Newest line of Kubernetes among those that there is a release of: `1.36`.
     kubernetes: Option<String>,
     /// Whether that line is the last one for such boards.
     frozen: bool,
@@ -69,7 +69,8 @@ pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<
 }
 
 fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Error> {
-    let boards: Vec<Board<'_>> = catalogue.profiles().map(Board::new).collect();
+    let releases = catalogue.releases()?;
+    let boards: Vec<Board<'_>> = catalogue.profiles().map(|profile| Board::new(profile, &releases)).collect();
     if json {
         return super::print_json(console, &boards);
     }
@@ -83,7 +84,7 @@ fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Erro
 fn show(catalogue: &Catalogue, board: &str, json: bool, console: &Console) -> Result<(), Error> {
     let (path, profile) = catalogue.find(board)?;
     let details = Details {
-        board: Board::new(profile),
+        board: Board::new(profile, &catalogue.releases()?),
         profile: path,
         base: &profile.base,
         kubernetes: profile.kubernetes.as_ref(),
@@ -93,7 +94,7 @@ fn show(catalogue: &Catalogue, board: &str, json: bool, console: &Console) -> Re
 }
 
 impl<'a> Board<'a> {
-    fn new(profile: &'a Profile) -> Self {
+    fn new(profile: &'a Profile, releases: &[Release]) -> Self {
         Self {
             board: &profile.board,
             name: &profile.name,
@@ -102,15 +103,17 @@ impl<'a> Board<'a> {
             architecture: profile.architecture,
             cores: profile.cores,
             memory: profile.memory,
-            runs: Runs::new(&Abilities::of(profile)),
+            runs: Runs::new(profile, releases),
         }
     }
 }
 
 impl Runs {
-    fn new(abilities: &Abilities) -> Self {
+    fn new(profile: &Profile, releases: &[Release]) -> Self {
+        let abilities = Abilities::of(profile);
+        let newest = abilities.newest_of(releases, profile);
         Self {
-            kubernetes: abilities.newest.map(|version| format!("1.{}", version.minor)),
+            kubernetes: newest.map(|version| format!("1.{}", version.minor)),
             frozen: abilities.newest.is_some() && !abilities.is_current(),
             roles: abilities.roles.clone(),
             reasons: abilities.reasons.iter().map(ToString::to_string).collect(),

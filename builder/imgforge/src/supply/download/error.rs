@@ -5,6 +5,10 @@ use std::{io, path::PathBuf};
 use imgforge_spec::{Class, Diagnose, Sha256};
 use reqwest::StatusCode;
 
+use super::{
+    pace::TooSlow,
+    protection::{self, Downgrade},
+};
 use crate::supply::store;
 
 /// Why a file could not be had.
@@ -45,6 +49,12 @@ pub enum Error {
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// What would be pinned could be anybody's.
+    #[error("nothing protects {url} on its way: what it says cannot be pinned")]
+    Unprotected {
+        /// The checksum file.
+        url: String,
+    },
     /// The vendor's checksum file is none.
     #[error("{url} holds no SHA-256 for {name}")]
     NoChecksum {
@@ -76,13 +86,20 @@ impl Diagnose for Error {
                  file, or take newer packages with `imgforge lock --update`"
             }
             Error::Store(error) => return error.hint(),
+            Error::Unprotected { .. } => {
+                "write https:// in the board's profile or name a mirror that has it in config.yaml; or pin the image with \
+                 `sha256`"
+            }
             _ => "a mirror can be named in config.yaml",
         };
         Some(hint.into())
     }
 
     fn class(&self) -> Class {
-        Class::Machine
+        match self {
+            Error::Unprotected { .. } => Class::Input,
+            _ => Class::Machine,
+        }
     }
 }
 
@@ -99,7 +116,10 @@ impl Error {
     /// later one.
     pub(super) fn or_more_telling(self, before: Option<Self>) -> Self {
         let is_silent = |error: &Self| {
-            matches!(error, Error::Fetch { source: Attempt::Http(_) | Attempt::Broken(_), .. })
+            matches!(
+                error,
+                Error::Fetch { source: Attempt::Http(_) | Attempt::Broken(_) | Attempt::Slow(_), .. }
+            )
         };
         match before {
             Some(before) if is_silent(&self) && !is_silent(&before) => before,
@@ -121,7 +141,10 @@ impl Error {
 pub enum Attempt {
     /// No connection, or it broke.
     #[error("the connection failed")]
-    Http(#[from] reqwest::Error),
+    Http(#[source] reqwest::Error),
+    /// The server wants the file to be fetched without TLS.
+    #[error(transparent)]
+    Downgrade(Downgrade),
     /// The server refused.
     #[error("the server answered {0}")]
     Status(StatusCode),
@@ -152,6 +175,17 @@ pub enum Attempt {
         /// Bytes that should be there.
         expected: u64,
     },
+    /// The server has a file that is larger than any of its kind.
+    #[error("the server has {found} bytes, but such a file has at most {most}")]
+    TooLarge {
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes that may be there.
+        most: u64,
+    },
+    /// The server sends next to nothing.
+    #[error("the server is too slow")]
+    Slow(#[source] TooSlow),
     /// The server sends more than it should.
     #[error("the server sends more than the expected {expected} bytes")]
     Long {
@@ -166,7 +200,24 @@ pub enum Attempt {
     Disk(#[source] io::Error),
 }
 
+impl From<reqwest::Error> for Attempt {
+    fn from(error: reqwest::Error) -> Self {
+        match protection::downgrade_of(&error) {
+            Some(downgrade) => Attempt::Downgrade(downgrade),
+            None => Attempt::Http(error),
+        }
+    }
+}
+
 impl Attempt {
+    /// A failure to read what a server sends.
+    pub(super) fn of_reading(error: io::Error) -> Self {
+        match error.downcast::<TooSlow>() {
+            Ok(slow) => Attempt::Slow(slow),
+            Err(error) => Attempt::Broken(error),
+        }
+    }
+
     /// Whether asking the same server again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -180,7 +231,9 @@ impl Attempt {
                     )
             }
             Attempt::Size { .. }
+            | Attempt::TooLarge { .. }
             | Attempt::Long { .. }
+            | Attempt::Downgrade(_)
             | Attempt::Disk(_)
             | Attempt::Password
             | Attempt::Token { .. } => false,

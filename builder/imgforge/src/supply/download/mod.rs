@@ -2,6 +2,10 @@
 
 mod bearer;
 mod error;
+mod pace;
+mod protection;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,8 +22,11 @@ use reqwest::{
     header::{ACCEPT, CONTENT_RANGE, RANGE},
 };
 
-use self::bearer::Tokens;
-pub use self::error::{Attempt, Error};
+use self::{bearer::Tokens, pace::Paced};
+pub use self::{
+    error::{Attempt, Error},
+    pace::Floor,
+};
 
 use crate::supply::{checksum_file, store::Store};
 
@@ -29,8 +36,14 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// A server that sends nothing for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(30);
+/// The floor of speed: a modem of 1995 has five times as much.
+const FLOOR: Floor = Floor { bytes: 30 << 10, within: Duration::from_secs(30) };
 /// Checksums, signatures and keys are far below this many bytes; more is something else.
 const MOST_SMALL: u64 = 1 << 20;
+/// Vendors' images are far below this many bytes as they are published.
+pub const MOST_IMAGE: u64 = 32 << 30;
+/// So are programs and manifests below this many.
+pub const MOST_ARTIFACT: u64 = 2 << 30;
 
 /// Told of the bytes received so far and, where known, of all to come.
 pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
@@ -40,6 +53,37 @@ pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
 pub struct Downloader {
     client: Client,
     tokens: Tokens,
+    floor: Floor,
+}
+
+/// How long a pinned file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// This many bytes.
+    Exactly(u64),
+    /// Nobody said; a file of its kind has at most this many bytes.
+    AtMost(u64),
+}
+
+impl Size {
+    /// What is `known`, else at most `most`.
+    pub fn new(known: Option<u64>, most: u64) -> Self {
+        known.map_or(Self::AtMost(most), Self::Exactly)
+    }
+
+    fn known(self) -> Option<u64> {
+        match self {
+            Self::Exactly(size) => Some(size),
+            Self::AtMost(_) => None,
+        }
+    }
+
+    /// More bytes than these are another file's.
+    fn most(self) -> u64 {
+        match self {
+            Self::Exactly(size) | Self::AtMost(size) => size,
+        }
+    }
 }
 
 /// What a server has under a name.
@@ -60,8 +104,8 @@ pub struct Pinned<'a> {
     pub candidates: &'a [String],
     /// Its hash.
     pub sha256: Sha256,
-    /// Its size in bytes, where it is known.
-    pub size: Option<u64>,
+    /// Its size.
+    pub size: Size,
     /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
     pub accept: Option<&'a str>,
 }
@@ -69,16 +113,22 @@ pub struct Pinned<'a> {
 impl Downloader {
     /// A downloader with a client of its own.
     pub fn new() -> Result<Self, Error> {
+        Self::with_floor(FLOOR)
+    }
+
+    /// The same with another floor of speed.
+    pub fn with_floor(floor: Floor) -> Result<Self, Error> {
         // An error here only says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(20))
             // The blocking client takes this for each single read.
             .timeout(SILENCE)
+            .redirect(protection::redirects())
             .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
             .build();
         client
-            .map(|client| Self { client, tokens: Tokens::default() })
+            .map(|client| Self { client, tokens: Tokens::default(), floor })
             .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
     }
 
@@ -149,7 +199,8 @@ impl Downloader {
         let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
         let digest = digest.map(str::to_owned);
         let mut bytes = Vec::new();
-        response.take(limit + 1).read_to_end(&mut bytes).map_err(Attempt::Broken)?;
+        let mut body = Paced::new(response, self.floor).take(limit.saturating_add(1));
+        body.read_to_end(&mut bytes).map_err(Attempt::of_reading)?;
         if bytes.len() as u64 > limit {
             return Err(Attempt::Long { expected: limit });
         }
@@ -172,10 +223,11 @@ impl Downloader {
         })
     }
 
-    /// The SHA-256 that a vendor's checksum file beside `url` gives for it.
+    /// The SHA-256 that a vendor's checksum file beside `url` gives for it. As it is what gets pinned, it is taken only from
+    /// where nobody on the way can change it.
     pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<Sha256, Error> {
         let name = url.rsplit('/').next().unwrap_or_default();
-        let (from, text) = self.beside(candidates, suffix)?;
+        let (from, text) = self.beside(&protected(url, candidates)?, suffix)?;
         let found = checksum_file::find(&String::from_utf8_lossy(&text), name);
         found.ok_or_else(|| Error::NoChecksum { url: from, name: name.to_owned() })
     }
@@ -216,7 +268,7 @@ impl Downloader {
         file: Pinned<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), Attempt> {
-        let size = file.size;
+        let size = file.size.known();
         let have = output.seek(SeekFrom::End(0)).map_err(Attempt::Disk)?;
         if Some(have) == size {
             return Ok(());
@@ -229,7 +281,7 @@ impl Downloader {
             // What is here is not a beginning of what is there; the next attempt starts anew.
             output.set_len(0).map_err(Attempt::Disk)?;
         }
-        let mut response = accepted(response)?;
+        let response = accepted(response)?;
         let resumed =
             response.status() == StatusCode::PARTIAL_CONTENT && range_start(&response) == Some(have);
         if !resumed {
@@ -237,24 +289,23 @@ impl Downloader {
         }
         let mut at = if resumed { have } else { 0 };
         let promised = response.content_length().map(|rest| at.saturating_add(rest));
-        if let (Some(found), Some(expected)) = (promised, size)
-            && found != expected
-        {
+        if let Some(refused) = promised.and_then(|found| refusal(file.size, found)) {
             output.set_len(0).map_err(Attempt::Disk)?;
-            return Err(Attempt::Size { found, expected });
+            return Err(refused);
         }
         let expected = size.or(promised);
+        let mut body = Paced::new(response, self.floor);
         let mut piece = vec![0; 256 << 10];
         loop {
-            let length = match response.read(&mut piece) {
+            let length = match body.read(&mut piece) {
                 Ok(0) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other.map_err(Attempt::Broken)?,
+                other => other.map_err(Attempt::of_reading)?,
             };
             at += length as u64;
-            if let Some(expected) = size.filter(|&size| at > size) {
+            if at > file.size.most() {
                 output.set_len(0).map_err(Attempt::Disk)?;
-                return Err(Attempt::Long { expected });
+                return Err(Attempt::Long { expected: file.size.most() });
             }
             output.write_all(piece.get(..length).unwrap_or_default()).map_err(Attempt::Disk)?;
             progress(at, expected);
@@ -263,6 +314,23 @@ impl Downloader {
             Some(expected) => Err(Attempt::Short { received: at, expected }),
             None => Ok(()),
         }
+    }
+}
+
+/// Those of `candidates` for `url` whose word can be pinned: nobody on the way can change it.
+pub fn protected(url: &str, candidates: &[String]) -> Result<Vec<String>, Error> {
+    let protected: Vec<_> = candidates.iter().filter(|from| protection::protects(from)).cloned().collect();
+    if protected.is_empty() {
+        return Err(Error::Unprotected { url: url.to_owned() });
+    }
+    Ok(protected)
+}
+
+/// What is wrong with a server's promise of `found` bytes for a file of `size`.
+fn refusal(size: Size, found: u64) -> Option<Attempt> {
+    match size {
+        Size::Exactly(expected) => (found != expected).then_some(Attempt::Size { found, expected }),
+        Size::AtMost(most) => (found > most).then_some(Attempt::TooLarge { found, most }),
     }
 }
 

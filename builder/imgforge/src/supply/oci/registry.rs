@@ -16,7 +16,7 @@ use super::{
 use crate::{
     host::{console::Console, settings::Settings},
     supply::{
-        download::{self, Downloader, Pinned, Published},
+        download::{self, Downloader, Pinned, Published, Size},
         store::Store,
     },
 };
@@ -117,6 +117,11 @@ impl Registry<'_> {
         let url = reference.url();
         let downloader = self.downloader.ok_or_else(|| offline(reference, &url))?;
         let candidates = self.settings.candidates(&url);
+        // What a tag means now is what gets pinned.
+        let candidates = match reference.digest() {
+            Some(_) => candidates,
+            None => download::protected(&url, &candidates).map_err(refused(reference))?,
+        };
         let found = downloader.document(&candidates, ACCEPTED, MOST_BYTES).map_err(refused(reference))?;
         let Published { bytes, digest: said } = found;
         let found = Digest::of(&bytes);
@@ -160,7 +165,7 @@ impl Registry<'_> {
         let downloader = self.downloader.ok_or_else(|| offline(reference, url))?;
         let bar = self.console.progress(&format!("fetching {reference}"), Some(part.size));
         let candidates = &self.settings.candidates(url);
-        let file = Pinned { url, candidates, sha256: part.sha256, size: Some(part.size), accept };
+        let file = Pinned { url, candidates, sha256: part.sha256, size: Size::Exactly(part.size), accept };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all)).map_err(refused(reference))
     }
 }

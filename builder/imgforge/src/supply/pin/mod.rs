@@ -12,7 +12,7 @@ use imgforge_spec::{Architecture, Sha256};
 use super::{
     Supply,
     base::Base,
-    download::{self, Downloader, Pinned},
+    download::{self, Downloader, MOST_ARTIFACT, Pinned, Size},
     lock::{Lock, Set, SetName},
     repositories::{self, Freshness, Metadata, Repository},
     resolve::{self, Resolve, Update, Wanted},
@@ -247,7 +247,7 @@ impl Pin<'_> {
                     url: &artifact.url,
                     candidates: &self.supply.settings.candidates(&artifact.url),
                     sha256: artifact.sha256,
-                    size: artifact.size,
+                    size: Size::new(artifact.size, MOST_ARTIFACT),
                     accept: None,
                 };
                 downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?

@@ -10,7 +10,7 @@ use super::{Error, Repository};
 use crate::{
     host::{console::Console, settings::Settings},
     supply::{
-        download::{self, Downloader, Pinned},
+        download::{self, Downloader, Pinned, Size},
         lock::LockedRepository,
         store::Store,
     },
@@ -175,8 +175,13 @@ impl Metadata<'_> {
             Layout::Flat { .. } => repository.uri.clone(),
         };
         let bar = self.console.progress(&format!("fetching the packages of {what}"), Some(form.sum.size));
-        let file =
-            Pinned { url: &url, candidates: &candidates, sha256, size: Some(form.sum.size), accept: None };
+        let file = Pinned {
+            url: &url,
+            candidates: &candidates,
+            sha256,
+            size: Size::Exactly(form.sum.size),
+            accept: None,
+        };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all))
     }
 }
