@@ -6,6 +6,7 @@
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
 //! - [`User`], [`Mount`], [`Bind`]: what people say of a node, alike in a node's file and in a cluster's.
+//! - [`check_authorized_key`]: whether sshd takes a line with a public key.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
 //!
 //! ```
@@ -28,6 +29,7 @@ mod mount;
 mod octets;
 mod role;
 mod sha256;
+mod ssh_key;
 mod text;
 mod user;
 
@@ -41,4 +43,5 @@ pub use mount::{Bind, Mount};
 pub use octets::Octets;
 pub use role::{Role, UnknownRole};
 pub use sha256::{Hasher, InvalidSha256, Sha256};
+pub use ssh_key::{InvalidKey, check_authorized_key};
 pub use user::User;

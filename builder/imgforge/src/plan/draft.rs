@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use imgforge_debian::Pattern;
 use imgforge_ext4::Content;
 use imgforge_spec::ImagePath;
 
@@ -54,6 +55,11 @@ impl<'a> Draft<'a> {
         self.kind_at(volume, &self.locate(volume, path)?)
     }
 
+    /// The directory that `path` is in the end, be there one or not: `path` with the links on its way and itself resolved.
+    pub fn behind_links(&self, volume: Volume, path: &ImagePath) -> Result<ImagePath, Error> {
+        Ok(self.locate(volume, &path.join("x")?)?.parent().unwrap_or_else(ImagePath::root))
+    }
+
     /// The content of the file `path`, `None` where there is none.
     pub fn read(&self, volume: Volume, path: &ImagePath) -> Result<Option<Vec<u8>>, Error> {
         let path = self.locate(volume, path)?;
@@ -83,12 +89,12 @@ impl<'a> Draft<'a> {
     pub fn matching(&self, volume: Volume, pattern: &ImagePath) -> Result<Vec<ImagePath>, Error> {
         let mut found = vec![ImagePath::root()];
         for component in pattern.components() {
+            let component = Pattern::of_stars(component);
             let mut deeper = Vec::new();
             for directory in &found {
                 // A link to a directory is looked into, as a shell would.
-                let inside =
-                    self.locate(volume, &directory.join("x")?)?.parent().unwrap_or_else(ImagePath::root);
-                for name in self.names(volume, &inside)?.iter().filter(|name| fits(component, name)) {
+                let inside = self.behind_links(volume, directory)?;
+                for name in self.names(volume, &inside)?.iter().filter(|name| component.matches(name)) {
                     deeper.push(inside.join(name)?);
                 }
             }
@@ -353,29 +359,4 @@ fn bytes_of(content: &Arc<dyn Content>, path: &ImagePath) -> Result<Vec<u8>, Err
     let mut bytes = vec![0; content.len() as usize];
     content.read_at(0, &mut bytes).map_err(|source| Error::Content { path: path.clone(), source })?;
     Ok(bytes)
-}
-
-/// Whether `name` fits `pattern`, where `*` stands for any run of bytes.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some((b'*', rest)) => (0..=name.len()).any(|at| fits(rest, &name[at..])),
-        Some((byte, rest)) => {
-            name.split_first().is_some_and(|(first, after)| first == byte && fits(rest, after))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_run() {
-        assert!(fits(b"ssh_host_*", b"ssh_host_rsa_key.pub"));
-        assert!(fits(b"*.conf", b"debian.conf"));
-        assert!(!fits(b"*.conf", b"debian.conf.old"));
-        assert!(fits(b"a", b"a"));
-        assert!(!fits(b"a", b"ab"));
-    }
 }

@@ -1,6 +1,7 @@
 //! From a profile, a node's settings and the overlays to the list of changes: everything a build will do, before it does
 //! anything.
 
+mod accounts;
 mod architecture;
 mod cluster;
 mod command_line;

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use imgforge_ext4::Content;
 
-use super::{Draft, Error, Request, template::Context, units, users};
+use super::{Draft, Error, Request, accounts, template::Context, units};
 use crate::{
     host::file::HostFile,
     image::change::{Access, Origin, Volume},
@@ -54,7 +54,7 @@ pub struct Declarations {
     /// Units that must never start. `?` at the end: only if there is such a unit.
     #[serde(default)]
     pub mask: Vec<String>,
-    /// Accounts of the base whose password is locked.
+    /// Accounts of the base whose password is locked, by their names, which may hold `*`. A node's users are not meant.
     #[serde(default)]
     pub lock_passwords: Vec<String>,
     /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
@@ -192,8 +192,8 @@ impl Overlay {
         for (path, assignments) in &self.declarations.edit {
             self.edit(draft, context, path, assignments)?;
         }
-        for account in &self.declarations.lock_passwords {
-            users::lock_password(draft, account, &self.origin)?;
+        for pattern in &self.declarations.lock_passwords {
+            accounts::lock_passwords(draft, pattern, &self.origin)?;
         }
         Ok(())
     }

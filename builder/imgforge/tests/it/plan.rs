@@ -7,8 +7,8 @@ use std::{
 
 use imgforge::{
     catalogue::Catalogue,
-    image::change::{Access, Action, Change, Volume},
-    plan::{self, Pinned, Request},
+    image::change::{Access, Action, Change, Origin, Volume},
+    plan::{self, Draft, Pinned, Request},
     supply::pin::Additions,
     target::node::Node,
     yaml,
@@ -162,7 +162,7 @@ fn a_mount_the_vendor_has_is_refused() {
 
 #[test]
 fn a_new_user_gets_the_next_id_a_home_and_keys() {
-    let key = format!("ssh-ed25519 {} me@home", "A".repeat(68));
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me@home";
     let node = format!("users: [{{name: ops, sudo: true, ssh-keys: ['{key}']}}]");
     let changes = plan_of(&request("rk3328", Role::Base, &node));
     assert!(
@@ -231,9 +231,52 @@ fn the_vendors_identity_and_dialogues_go() {
 }
 
 #[test]
-fn a_password_that_everybody_knows_is_locked() {
-    let changes = plan_of(&request("rk3328", Role::Base, ""));
-    assert_eq!(text(&changes, Volume::Root, "/etc/shadow"), "root:!:1::::::\npi:!:1::::::\n");
+fn the_bases_passwords_are_locked_and_the_plan_says_who_did_it() {
+    let shadow =
+        "root:$y$1:1::::::\nold:abJnggxhB/yWI:1::::::\nopen::1::::::\ndaemon:*:1::::::\npi:!$6$x:1::::::\n";
+    let passwd =
+        "root:x:0:0::/root:/bin/bash\nbare::1001:1001::/home/bare:/bin/sh\npi:x:1000:1000::/:/bin/sh\n";
+    let base = root().with_file("/etc/shadow", shadow, Access::root(0o640));
+    let base = base.with_file("/etc/passwd", passwd, Access::root(0o644));
+    let node = "users: [{name: pi, password-hash: '$y$j9T$x'}]";
+    let request = request("rk3328", Role::Base, node);
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &base, None).unwrap();
+    assert_eq!(
+        text(&changes, Volume::Root, "/etc/shadow"),
+        "root:!:1::::::\nold:!:1::::::\nopen:!:1::::::\ndaemon:*:1::::::\npi:$y$j9T$x:20486:0:99999:7:::\n"
+    );
+    assert!(text(&changes, Volume::Root, "/etc/passwd").contains("\nbare:!:1001:"));
+    let origins = &change(&changes, Volume::Root, "/etc/shadow").origins;
+    assert_eq!(origins[..], [Origin::Overlay("common".into()), Origin::Node("users")]);
+}
+
+#[test]
+fn a_base_of_many_accounts_has_an_id_for_one_more() {
+    let accounts = (1000..59_999).map(|id| format!("u{id}:x:{id}:{id}::/:/bin/sh\n"));
+    let base = root().with_file("/etc/passwd", &accounts.collect::<String>(), Access::root(0o644));
+    let request = request("rk3328", Role::Base, "users: [{name: ops}]");
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &base, None).unwrap();
+    let passwd = text(&changes, Volume::Root, "/etc/passwd");
+    assert!(passwd.ends_with("ops:x:59999:59999:,,,:/home/ops:/bin/bash\n"));
+}
+
+#[test]
+fn a_home_that_the_base_lacks_is_its_owners_and_links_lead_to_it() {
+    let passwd = "svc:x:1007:1008::/srv/svc:/usr/sbin/nologin\nlinked:x:1009:1009::/home/linked:/bin/sh\n";
+    let base = root().with_file("/etc/passwd", passwd, Access::root(0o644));
+    let base = base.with_link("/home/linked", "/data/linked");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me";
+    let node = format!("users: [{{name: svc, ssh-keys: ['{key}']}}, {{name: linked, ssh-keys: ['{key}']}}]");
+    let request = request("rk3328", Role::Base, &node);
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &base, None).unwrap();
+    for (path, mode, uid, gid) in
+        [("/srv/svc", 0o700, 1007, 1008), ("/srv", 0o755, 0, 0), ("/data/linked", 0o700, 1009, 1009)]
+    {
+        let Action::Directory { attributes } = &change(&changes, Volume::Root, path).action else {
+            panic!("{path} is no directory")
+        };
+        assert_eq!(attributes.access, Access { mode, uid, gid }, "{path}");
+    }
 }
 
 #[test]
@@ -258,6 +301,17 @@ fn what_is_taken_away_stays_so_when_something_else_is_put_there() {
     assert_eq!(text(&changes, Volume::Root, "/home/ops/.bashrc"), "# new\n");
     let home = ImagePath::new("/home/ops/.profile").unwrap();
     assert!(!changes.iter().any(|c| c.path == home), "the vendor's skeleton is gone");
+}
+
+#[test]
+fn a_pattern_of_many_stars_ends() {
+    // Each star more would double what trying every way takes; imgforge-debian counts the steps.
+    let name = "a".repeat(255);
+    let tree = MemoryTree::of(&[(&format!("/etc/{name}"), "")]);
+    let draft = Draft::new(&tree, None);
+    let matching = |pattern: &str| draft.matching(Volume::Root, &ImagePath::new(pattern).unwrap()).unwrap();
+    assert_eq!(matching("/etc/*a*a*a*a*a*a*a*a*a*a*a*a*z"), []);
+    assert_eq!(matching("/*/*a*a*a*a*a*a*a*a*a*a*a*a*"), [ImagePath::new(format!("/etc/{name}")).unwrap()]);
 }
 
 #[test]
