@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use api::*;
 pub use components::*;
-pub use compose::{arguments, init, join};
+pub use compose::{arguments, init, join, rejoin};
 pub use duration::GoDuration;
 
 use crate::{cluster::Cluster, yaml};

@@ -120,7 +120,7 @@ impl<'a> Member<'a> {
     pub fn overruled(&self) -> Vec<Overruled> {
         let mut overruled = self.limits().overruled;
         let has_static_pod = self.is_master() && self.endpoint.is_virtual;
-        if has_static_pod && !self.is_first_master() && self.version().joins_without_static_pods_only() {
+        if has_static_pod && self.has_other_masters() && self.version().joins_without_static_pods_only() {
             overruled.push(Overruled {
                 check: "DirAvailable--etc-kubernetes-manifests",
                 reason: "kubeadm before 1.23 wants no static pod where it joins, and kube-vip is one: the check is ignored"
@@ -133,6 +133,11 @@ impl<'a> Member<'a> {
     /// Whether the node makes the cluster.
     pub fn is_first_master(&self) -> bool {
         self.cluster.first_master().is_some_and(|first| first.hostname == self.node.hostname)
+    }
+
+    /// Whether the node is a master of several. Even the first joins the others where its data is lost and theirs is not.
+    pub fn has_other_masters(&self) -> bool {
+        self.is_master() && self.cluster.masters().count() > 1
     }
 
     /// Whether the node runs the control plane.

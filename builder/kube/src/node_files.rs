@@ -108,7 +108,7 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
         files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
         if let Some(secrets) = sources.secrets {
-            files.push(document(member, secrets)?);
+            files.extend(documents(member, secrets)?);
             files.extend(shared_secrets(member, secrets)?);
         }
         if member.is_first_master() {
@@ -169,17 +169,29 @@ fn patch_files(member: &Member<'_>) -> Result<Vec<NodeFile>, Error> {
     Ok(patches.into_iter().map(file).chain(arguments).collect())
 }
 
-/// kubeadm's configuration: `init.yaml` or `join.yaml`.
-fn document(member: &Member<'_>, secrets: &Secrets) -> Result<NodeFile, Error> {
+/// kubeadm's configuration. Every master has what `kubeadm init` makes its files from, of several each also what it joins
+/// the others with; which one is used when is the first boot's to decide.
+fn documents(member: &Member<'_>, secrets: &Secrets) -> Result<Vec<NodeFile>, Error> {
     let token = secrets.bootstrap_token.reveal();
-    let (name, documents) = match member.is_first_master() {
-        true => ("init.yaml", kubeadm::init(member, token)),
-        false => ("join.yaml", kubeadm::join(member, token, &secrets.ca_pin()?)),
+    let mut documents = Vec::new();
+    if member.is_master() {
+        let name = if member.is_first_master() { "init.yaml" } else { "member.yaml" };
+        documents.push((name, kubeadm::init(member, token)));
+    }
+    if !member.is_first_master() || member.has_other_masters() {
+        documents.push(("join.yaml", kubeadm::join(member, token, &secrets.ca_pin()?)));
+    }
+    if member.has_other_masters() {
+        documents.push(("rejoin.yaml", kubeadm::rejoin(member)));
+    }
+    let file = |(name, documents): (&str, Vec<_>)| {
+        let path = format!("/etc/imgforge/kubeadm/{name}");
+        match kubeadm::render(&documents, member.cluster) {
+            Ok(text) => Ok(NodeFile::secret(path, text)),
+            Err(source) => Err(Error::Document { path, source }),
+        }
     };
-    let path = format!("/etc/imgforge/kubeadm/{name}");
-    let text = kubeadm::render(&documents, member.cluster)
-        .map_err(|source| Error::Document { path: path.clone(), source })?;
-    Ok(NodeFile::secret(path, text))
+    documents.into_iter().map(file).collect()
 }
 
 /// What masters share. A worker gets none of it, not even the authority's certificate: kubeadm refuses to join where

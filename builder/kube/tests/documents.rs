@@ -113,6 +113,21 @@ fn three_masters_behind_a_virtual_address() {
 }
 
 #[test]
+fn a_master_that_goes_on_with_its_join_knows_the_cluster_by_its_own_kubeconfig() {
+    for (release, limit) in [("1.36.4", None), ("1.26.15", Some("20m0s"))] {
+        let cluster = cluster(&format!("kubernetes: {release}{HA}"));
+        let documents = kubeadm::rejoin(&Member::new(&cluster, "k8s-master-3", &boards).unwrap());
+        let rendered = kubeadm::render(&documents, &cluster).unwrap();
+        assert_eq!(kubeadm::parse(&rendered).unwrap(), documents);
+        let limit = limit.map(|limit| format!("  timeout: {limit}\n")).unwrap_or_default();
+        let discovery = format!(
+            "discovery:\n  file:\n    kubeConfigPath: /etc/kubernetes/admin.conf\n{limit}controlPlane:\n"
+        );
+        assert!(rendered.contains(&discovery), "{rendered}");
+    }
+}
+
+#[test]
 fn mixed_releases() {
     check("mixed-master.yaml", MIXED, "k8s-master-1");
     check("mixed-worker.yaml", MIXED, "k8s-worker-2");

@@ -14,7 +14,7 @@ use imgforge_kube::{
     kubeconfig::Kubeconfig,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
-    pki::{Lifetime, Secrets},
+    pki::{Lifetime, Secret, Secrets},
 };
 
 const HA: &str = "
@@ -25,6 +25,9 @@ nodes:
   - { hostname: m2, board: rpi4, role: master }
   - { hostname: m3, board: rpi4, role: master }
   - { hostname: w1, board: rpi4 }";
+
+/// Where kubeadm's documents lie.
+const DOCUMENTS: &str = "/etc/imgforge/kubeadm/";
 
 const DEBIAN: Runtime<'_> = Runtime { series: Series::One, plugins: containerd::DEBIAN_PLUGINS };
 
@@ -79,6 +82,64 @@ fn each_role_gets_its_files() {
     compare("files.txt", &text);
 }
 
+/// kubeadm's documents of each kind of node, as the tests of the first boot (`tests/firstboot`) put them on theirs.
+#[test]
+fn kubeadms_documents_are_those_that_the_first_boot_is_tried_with() {
+    let masters = |names: [&str; 3]| {
+        let node = |name| format!("  - {{ hostname: {name}, board: rpi4, role: master }}\n");
+        format!(
+            "name: home\nendpoint: {{ host: 192.168.1.9, virtual: true }}\nadd-ons: {{ network: none }}\nnodes:\n{}",
+            names.map(node).concat()
+        )
+    };
+    let with_worker = |name| {
+        format!(
+            "name: home\nadd-ons: {{ network: none }}\nnodes:\n  - {{ hostname: {name}, board: rpi4, role: master }}\n"
+        )
+    };
+    let worker = format!("{}  - {{ hostname: k8s-1, board: rpi4 }}\n", with_worker("m0"));
+    for (kind, text, names) in [
+        ("single-master", with_worker("k8s-1"), &["init.yaml"][..]),
+        ("first-master", masters(["k8s-1", "m0", "m2"]), &["init.yaml", "join.yaml", "rejoin.yaml"]),
+        ("further-master", masters(["m0", "k8s-1", "m2"]), &["join.yaml", "member.yaml", "rejoin.yaml"]),
+        ("worker", worker, &["join.yaml"]),
+    ] {
+        let cluster = cluster(&text);
+        let mut secrets = secrets(&cluster);
+        secrets.bootstrap_token = Secret::new("abcdef.0123456789abcdef");
+        let files = files(&cluster, "k8s-1", Some(&secrets));
+        let documents = files.iter().filter_map(|file| Some((file.path.strip_prefix(DOCUMENTS)?, file)));
+        let documents: Vec<_> = documents.filter(|(name, _)| !name.contains('/')).collect();
+        assert_eq!(documents.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names, "{kind}");
+        for (name, file) in documents {
+            kubeadm::parse(&file.content).unwrap();
+            compare(&format!("first-boot/{kind}/{name}"), &file.content);
+        }
+    }
+}
+
+#[test]
+fn a_further_masters_files_are_made_from_what_it_would_make_the_cluster_with() {
+    let ha = cluster(HA);
+    let secrets = secrets(&ha);
+    let of = |hostname, name: &str| {
+        content(&files(&ha, hostname, Some(&secrets)), &format!("{DOCUMENTS}{name}")).to_owned()
+    };
+    assert_eq!(of("m1", "init.yaml").replace("m1", "m2"), of("m2", "member.yaml").replace("m1", "m2"));
+    assert_eq!(of("m1", "join.yaml").replace("m1", "m2"), of("m2", "join.yaml"));
+    let rejoin = of("m2", "rejoin.yaml");
+    assert!(
+        !rejoin.contains("token") && rejoin.contains("kubeConfigPath: /etc/kubernetes/admin.conf\n"),
+        "{rejoin}"
+    );
+    let by = |text: &str| match kubeadm::parse(text).unwrap().remove(0) {
+        kubeadm::Document::JoinConfiguration(join) => join,
+        other => panic!("{other:?}"),
+    };
+    let (join, rejoin) = (by(&of("m2", "join.yaml")), by(&rejoin));
+    assert_eq!(kubeadm::JoinConfiguration { discovery: rejoin.discovery.clone(), ..join }, rejoin);
+}
+
 #[test]
 fn a_worker_holds_nothing_but_the_token_and_the_pin() {
     let home = home();
@@ -112,7 +173,9 @@ fn what_is_secret_is_marked_and_for_root_only() {
     ];
     for node in &ha.nodes {
         for file in files(&ha, &node.hostname, Some(&secrets)) {
-            let holds_secret = file.content.contains("client-key-data")
+            // Without the kubeconfig beside it, it is of no use; it is a secret like the documents it stands among.
+            let holds_secret = file.path.ends_with("/rejoin.yaml")
+                || file.content.contains("client-key-data")
                 || texts.iter().any(|secret| file.content.contains(secret.reveal()));
             assert_eq!(file.secret, holds_secret, "{}: {}", node.hostname, file.path);
             assert_eq!(file.mode & 0o077 == 0, file.secret, "{}: {}", node.hostname, file.path);
@@ -171,7 +234,11 @@ fn old_releases_overrule_the_check_that_kube_vip_trips() {
         let overruled = Member::new(&cluster, hostname, &boards).unwrap().overruled();
         overruled.into_iter().map(|o| o.check).collect::<Vec<_>>()
     };
-    assert_eq!(checks("1.22.17", "m1"), [""; 0]);
+    assert_eq!(
+        checks("1.22.17", "m1"),
+        ["DirAvailable--etc-kubernetes-manifests"],
+        "it may have to join the others"
+    );
     assert_eq!(checks("1.22.17", "m2"), ["DirAvailable--etc-kubernetes-manifests"]);
     assert_eq!(checks("1.22.17", "w1"), [""; 0]);
     assert_eq!(checks("1.23.0", "m2"), [""; 0]);

@@ -173,7 +173,11 @@ pub struct Timeouts {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Discovery {
     /// By a token and the authority's hash.
-    pub bootstrap_token: TokenDiscovery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap_token: Option<TokenDiscovery>,
+    /// By a kubeconfig that is on the node already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileDiscovery>,
     /// How long to look; up to v1beta3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<GoDuration>,
@@ -198,6 +202,14 @@ impl fmt::Debug for TokenDiscovery {
             .field("ca_cert_hashes", &self.ca_cert_hashes)
             .finish_non_exhaustive()
     }
+}
+
+/// Discovery by a kubeconfig, which says where the cluster is, whom to believe, and who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FileDiscovery {
+    /// The kubeconfig.
+    pub kube_config_path: String,
 }
 
 /// What makes a joining node a master. The shared certificates lie in the image, so there is no key to download them

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ApiEndpoint, ApiServer, Args, BootstrapToken, ClusterConfiguration, Component, Conntrack, Discovery, Dns,
-    Document, Etcd, GoDuration, InitConfiguration, JoinConfiguration, JoinControlPlane,
+    Document, Etcd, FileDiscovery, GoDuration, InitConfiguration, JoinConfiguration, JoinControlPlane,
     KubeProxyConfiguration, KubeletConfiguration, LocalEtcd, Networking, NodeRegistration, PATCHES, Patches,
     Timeouts, TokenDiscovery,
 };
@@ -16,6 +16,9 @@ use crate::{
     performance::{Patience, Performance},
     version::KubeadmApi,
 };
+
+/// The administrator's kubeconfig, which kubeadm makes on every master.
+const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
 
 /// Five years. kubeadm's own choice is one, renewed whenever somebody upgrades: a cluster that is left alone would
 /// stop on its first birthday.
@@ -52,17 +55,33 @@ pub fn init(member: &Member<'_>, token: &str) -> Vec<Document> {
 /// The document of a node that joins: a worker, or a further master. `ca_hash` is `sha256:` and the hash of the
 /// cluster authority's key.
 pub fn join(member: &Member<'_>, token: &str, ca_hash: &str) -> Vec<Document> {
+    let by_token = TokenDiscovery {
+        token: token.into(),
+        api_server_endpoint: member.endpoint.authority(),
+        ca_cert_hashes: vec![ca_hash.into()],
+    };
+    join_by(member, Some(by_token), None)
+}
+
+/// The document of a master that goes on with a join that was cut off. It knows the cluster by its own `admin.conf`: the
+/// token may have run out since.
+pub fn rejoin(member: &Member<'_>) -> Vec<Document> {
+    join_by(member, None, Some(FileDiscovery { kube_config_path: ADMIN_KUBECONFIG.into() }))
+}
+
+fn join_by(
+    member: &Member<'_>,
+    bootstrap_token: Option<TokenDiscovery>,
+    file: Option<FileDiscovery>,
+) -> Vec<Document> {
     let api = member.version().kubeadm_api();
     let local_api_endpoint = local_endpoint(member);
     vec![Document::JoinConfiguration(JoinConfiguration {
         api_version: api.api_version().into(),
         node_registration: registration(member, api),
         discovery: Discovery {
-            bootstrap_token: TokenDiscovery {
-                token: token.into(),
-                api_server_endpoint: member.endpoint.authority(),
-                ca_cert_hashes: vec![ca_hash.into()],
-            },
+            bootstrap_token,
+            file,
             timeout: (api < KubeadmApi::V1beta4).then(|| GoDuration(member.patience().discovery)),
         },
         control_plane: member.is_master().then_some(JoinControlPlane { local_api_endpoint }),
