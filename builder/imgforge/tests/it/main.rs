@@ -8,4 +8,5 @@ mod generated;
 mod limits;
 mod plan;
 mod store;
+mod survey;
 mod tree;
