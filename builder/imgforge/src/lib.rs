@@ -3,6 +3,9 @@
 //! The stages of a build, in order: [`prepare`] reads profile, settings and base and makes the [`plan`]; [`apply`] makes
 //! the planned changes in a disk over the base; [`read_back`] checks them with other code; [`output`] writes the files.
 
+#[cfg(test)]
+extern crate self as imgforge;
+
 pub mod build;
 pub mod catalogue;
 pub mod cli;
@@ -10,6 +13,7 @@ pub mod commands;
 pub mod host;
 pub mod image;
 pub mod plan;
+pub mod rules;
 pub mod supply;
 pub mod target;
 pub mod yaml;

@@ -23,8 +23,8 @@ mod users;
 
 use std::fmt;
 
-pub use rule::Rule;
-use rule::{At, Context, Found};
+use rule::{At, Context};
+pub use rule::{Found, Rule};
 
 use crate::{add_ons::Manifests, board::BoardFacts, cluster::Cluster};
 
@@ -61,6 +61,22 @@ pub struct Finding {
     pub suggestion: Option<String>,
 }
 
+impl Finding {
+    /// The line that says it, with how bad it is and the name that `allow` takes.
+    pub fn labelled(&self) -> String {
+        format!("{}: {self} [{}]", self.severity, self.name)
+    }
+
+    /// What is left of it where it is overruled: of an error is said that it was; a notice is not wanted any more.
+    pub fn overruled(self) -> Option<Self> {
+        (self.severity == Severity::Error).then(|| Self {
+            severity: Severity::Notice,
+            message: format!("overruled by `allow`: {}", self.message),
+            ..self
+        })
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)?;
@@ -70,6 +86,19 @@ impl fmt::Display for Finding {
         }
     }
 }
+
+/// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
+pub const OF_PLANS: [&str; 9] = [
+    "hidden-under-mount",
+    "network-manager",
+    "other-network-manager",
+    "provisioning",
+    "idle-provisioning",
+    "known-password",
+    "kernel-modules",
+    "no-systemd",
+    "half-configured-packages",
+];
 
 /// All rules, family by family, in the order in which they are asked.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

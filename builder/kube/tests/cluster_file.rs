@@ -345,14 +345,12 @@ nodes:
   - hostname: a
     board: rpi4
     role: master
-    storage: [{ path: /var/lib/etcd, on: ../etcd }]
     files:
       - { path: etc/x, mode: '0999', content: '' }
       - { path: /etc/kubernetes/x, content: '' }";
     assert_eq!(
         errors(text),
         [
-            "nodes[0].storage[0].on: `../etcd` must begin with / and not climb with ..",
             "nodes[0].files[0].path: `etc/x` must begin with / and not climb with ..",
             "nodes[0].files[1].path: `/etc/kubernetes/x` is written by imgforge itself",
             "nodes[0].files[0].mode: `0999` is no mode in octal digits, such as 0644",

@@ -309,6 +309,8 @@ fn a_rule_is_overruled_by_its_name_and_that_is_said() {
     says("address-special", "nodes[1].address", &elsewhere);
     assert_eq!(findings(&elsewhere)[0].severity, Severity::Error);
     says("unknown-rule", "allow[0]", &format!("allow: [adress-special]\n{text}"));
+    // That one is about plans, which are made later.
+    assert_eq!(findings(&format!("allow: [known-password, address-special]\n{text}")), findings(&allowed));
     let disk = "mounts: [{ source: /dev/sda1, target: /mnt/a }]";
     quiet(&master(&format!("{disk}, allow: [unstable-disk-name]")));
 }

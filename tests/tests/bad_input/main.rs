@@ -8,6 +8,7 @@ mod downloads;
 mod file_systems;
 mod host;
 mod image_files;
+mod judged;
 mod locks;
 mod outputs;
 mod packages;

@@ -3,7 +3,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use imgforge_spec::{Class, Diagnose};
+use imgforge_spec::{Class, Diagnose, Hostname};
 
 use crate::{
     build::{destination, misfit::Misfit, output},
@@ -100,6 +100,20 @@ pub enum Error {
     /// Two images differ; what differs has been printed.
     #[error("the images differ")]
     Differ,
+    /// A node that would not work; each error with its rule's name.
+    #[error("the node {hostname} would not work:{}", list(errors))]
+    Unfit {
+        /// The node.
+        hostname: Hostname,
+        /// What is wrong.
+        errors: Vec<String>,
+    },
+    /// Plans of which some have errors, which have been printed with them.
+    #[error("errors in the plan: {count}")]
+    Found {
+        /// How many.
+        count: usize,
+    },
     /// A manifest that cannot be used.
     #[error("{}: {message}", path.display())]
     Manifest {
@@ -185,6 +199,8 @@ impl Diagnose for Error {
             Error::Unusable { source, .. } => &**source,
             Error::Deviates { .. }
             | Error::Differ
+            | Error::Unfit { .. }
+            | Error::Found { .. }
             | Error::Manifest { .. }
             | Error::NoProfileFolder
             | Error::NoRoot { .. }
@@ -199,6 +215,9 @@ impl Diagnose for Error {
                 "the image must not be used. `imgforge store prune` has the next build decode and unpack anew; if that does \
                  not help, please report this with the manifest"
                     .into(),
+            ),
+            Error::Unfit { .. } | Error::Found { .. } => Some(
+                "where you know better, `allow: [RULE]` in the node's settings or the cluster file overrules a rule".into(),
             ),
             _ => self.below()?.hint(),
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use imgforge_disk::bmap::Digests;
+use imgforge_kube::check::{Finding, Severity};
 use imgforge_spec::Sha256;
 
 use super::{
@@ -18,8 +19,12 @@ use super::{
     sbom::Installed,
 };
 use crate::{
-    image::partitions::Partitions,
+    image::{
+        partitions::{Partitions, Trees},
+        survey::Survey,
+    },
     plan::Pinned,
+    rules::{self, Context},
     supply::{
         lock::{Added, Lock},
         pin::{self, Additions, Pin},
@@ -245,6 +250,27 @@ impl Image {
             .layered
             .with(&self.pinned, &self.additions)
             .map_err(|error| error.of_content(&release.base.origin))
+    }
+
+    /// Everything that the rules say of the node whose disk `layered` is.
+    pub fn findings(&self, layered: &Layered) -> Result<Vec<Finding>, Error> {
+        let trees = Trees::open(&layered.content(), &layered.partitions)?;
+        let added: Vec<&str> = self.added.packages.iter().map(|package| package.name.as_str()).collect();
+        let request = &self.pinned.request;
+        let survey = Survey::of(&trees)?;
+        Ok(rules::judge(&Context { request, changes: &layered.changes, added: &added, survey: &survey }))
+    }
+
+    /// What should be known of the node whose disk `layered` is; an error where it would not work.
+    pub fn notices(&self, layered: &Layered) -> Result<Vec<Finding>, Error> {
+        let findings = self.findings(layered)?.into_iter();
+        let (errors, notices): (Vec<_>, Vec<_>) =
+            findings.partition(|finding| finding.severity == Severity::Error);
+        if errors.is_empty() {
+            return Ok(notices);
+        }
+        let errors = errors.iter().map(|finding| format!("{finding} [{}]", finding.name)).collect();
+        Err(Error::Unfit { hostname: self.pinned.request.hostname(), errors })
     }
 
     /// What `layered`, the image's disk, is made of; `written` are the image's digest and its size in bytes.

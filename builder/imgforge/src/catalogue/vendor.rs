@@ -18,6 +18,12 @@ pub struct Vendor {
     /// for its vendor. Nothing but `boards new` asks.
     #[serde(default)]
     pub recognised_by: Vec<ImagePath>,
+    /// Files that none of its images has: those of systems that others make from it.
+    #[serde(default)]
+    pub not_recognised_by: Vec<ImagePath>,
+    /// What its images call their system: `ID=` of os-release(5). Without any, it does not matter.
+    #[serde(default)]
+    pub os_ids: Vec<String>,
     /// Where the kernel's command line is written.
     pub command_line: CommandLine,
     /// Words added to it where the node runs Kubernetes.

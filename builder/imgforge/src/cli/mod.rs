@@ -71,6 +71,8 @@ pub enum Command {
     Matrix(MatrixArgs),
     /// Prints a list of built images that Raspberry Pi Imager loads as a custom repository.
     OsList(OsListArgs),
+    /// Lists the rules by which plans and cluster files are judged.
+    Rules(RulesArgs),
     /// Looks after the store: what is kept of downloads and decoded images.
     Store(StoreArgs),
     /// Prints the JSON Schema of a kind of file.
@@ -266,6 +268,14 @@ pub struct OsListArgs {
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,
+}
+
+/// `imgforge rules`.
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imgforge store`.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use imgforge_disk::{Access, in_order};
+use imgforge_kube::check::Finding;
 
 use crate::{
     build::{
@@ -82,7 +83,9 @@ impl Built {
     fn new(image: &Image, to: &Destination, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
         let Image { release, .. } = image;
         let layered = image.layered()?;
-        let notes = notes(image, &layered);
+        let notices = image.notices(&layered)?;
+        let mut notes = notes(image, &layered);
+        notes.extend(notices.iter().map(Finding::labelled));
         let touched: Vec<_> = layered.disk.touched().collect();
         let output = Output {
             path: &to.path,

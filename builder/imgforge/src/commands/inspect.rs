@@ -15,6 +15,7 @@ use crate::{
         open::OpenImage,
         partitions::{Partitions, Trees},
         read::Tree,
+        survey::{Init, Survey},
     },
 };
 
@@ -38,7 +39,7 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<(), Error> {
     }
     if let Some(partitions) = image.guess_partitions() {
         let trees = Trees::open(&image.content, &partitions)?;
-        for (what, value) in facts(&*trees.root) {
+        for (what, value) in facts(&*trees.root, &Survey::of(&trees)?) {
             text.push_str(&format!("{what}: {value}\n"));
         }
         if args.dump {
@@ -57,24 +58,45 @@ fn describe(contents: Option<Contents>) -> &'static str {
 }
 
 /// What the root file system says of itself.
-fn facts(root: &dyn Tree) -> Vec<(&'static str, String)> {
+fn facts(root: &dyn Tree, survey: &Survey) -> Vec<(&'static str, String)> {
     let text = |path: &str| {
         let bytes = ImagePath::new(path).ok().and_then(|path| root.read(&path).ok())?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let os = text("/etc/os-release").or_else(|| text("/usr/lib/os-release")).unwrap_or_default();
-    let name = os
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
-        .map(|name| name.trim_matches('"').to_owned());
-    let status = text("/var/lib/dpkg/status").unwrap_or_default();
-    let packages = status.lines().filter(|line| *line == "Status: install ok installed").count();
     let mut facts = Vec::new();
-    facts.extend(name.map(|name| ("system", name)));
+    facts.extend(survey.name.clone().map(|name| ("system", name)));
     facts.extend(text("/etc/hostname").map(|name| ("hostname", name.trim().to_owned())));
-    facts.push(("packages installed", packages.to_string()));
+    facts.push(("packages installed", survey.packages.installed.to_string()));
+    facts.extend(behaviour(survey).into_iter().filter(|(_, value)| !value.is_empty()));
     facts.extend(text("/etc/imgforge/node.env").map(|_| ("built by", "imgforge".to_owned())));
     facts
+}
+
+/// What the system will do by itself.
+fn behaviour(survey: &Survey) -> [(&'static str, String); 7] {
+    let unfinished = survey.packages.unfinished.iter().map(|package| package.name.clone());
+    let init = survey.init.as_ref().map(|init| match init {
+        Init::Systemd => "systemd".to_owned(),
+        Init::Other(program) => program.clone(),
+    });
+    let network = survey.network.managers.iter().map(ToString::to_string);
+    let netplan = survey.network.has_netplan.then(|| "by netplan".to_owned());
+    let times = survey.time_services.iter().map(|unit| unit.trim_end_matches(".service").to_owned());
+    let hooks = survey.hooks.iter().map(|hook| hook.name.to_owned());
+    let accounts = survey.accounts.iter().map(|account| account.name.clone());
+    [
+        ("packages not finished", listed(unfinished)),
+        ("kernels", listed(survey.kernels.iter().map(|kernel| kernel.version.clone()))),
+        ("started by", init.unwrap_or_default()),
+        ("network by", listed(network.chain(netplan))),
+        ("time by", listed(times)),
+        ("set up at first boot by", listed(hooks)),
+        ("accounts with a password", listed(accounts)),
+    ]
+}
+
+fn listed(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The structures of the root file system, as the ext4 room describes them.

@@ -13,6 +13,7 @@ mod os_list;
 mod personalize;
 mod plan;
 mod rebuild;
+mod rules;
 mod schema;
 mod store;
 mod verify;
@@ -29,6 +30,7 @@ use crate::{
     supply::store::Store,
 };
 
+pub use rules::rules_page;
 pub use schema::schema_of;
 
 /// Runs the command line `cli`.
@@ -51,6 +53,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::OsList(args) => os_list::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
+        Command::Rules(args) => rules::run(args, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -1,5 +1,6 @@
 //! `imgforge plan`: every change a build would make, with who asked for it.
 
+use imgforge_kube::check::{Finding, Severity};
 use imgforge_spec::{BoardName, Hostname, Role};
 use serde::Serialize;
 
@@ -28,7 +29,19 @@ struct Plan<'a> {
     epoch: i64,
     base: BaseEntry,
     notes: &'a [String],
+    findings: Vec<FindingEntry<'a>>,
     changes: Vec<ChangeEntry>,
+}
+
+/// A finding as `--json` has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct FindingEntry<'a> {
+    rule: &'a str,
+    severity: String,
+    path: &'a str,
+    message: &'a str,
+    suggestion: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -38,18 +51,21 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
     let store = super::store(settings, args.target.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let mut count = 0;
     for image in images(&targets, &bench)? {
-        let changes = image.layered()?.changes;
+        let layered = image.layered()?;
+        let findings = image.findings(&layered)?;
+        count += findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         if args.json {
-            super::print_json(console, &as_json(&image, changes))?;
+            super::print_json(console, &as_json(&image, &findings, layered.changes))?;
         } else {
-            super::print(console, &as_text(&image, &changes))?;
+            super::print(console, &as_text(&image, &findings, &layered.changes))?;
         }
     }
-    Ok(())
+    if count > 0 { Err(Error::Found { count }) } else { Ok(()) }
 }
 
-fn as_json(image: &Image, changes: Vec<ChangeEntry>) -> Plan<'_> {
+fn as_json<'a>(image: &'a Image, findings: &'a [Finding], changes: Vec<ChangeEntry>) -> Plan<'a> {
     let Image { pinned: Pinned { request, epoch, .. }, release, .. } = image;
     Plan {
         board: &request.board.profile.board,
@@ -58,11 +74,19 @@ fn as_json(image: &Image, changes: Vec<ChangeEntry>) -> Plan<'_> {
         epoch: *epoch,
         base: release.base.clone(),
         notes: &release.notes,
+        findings: findings.iter().map(FindingEntry::from).collect(),
         changes,
     }
 }
 
-fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
+impl<'a> From<&'a Finding> for FindingEntry<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        let Finding { name, severity, path, message, suggestion } = finding;
+        Self { rule: name, severity: severity.to_string(), path, message, suggestion: suggestion.as_deref() }
+    }
+}
+
+fn as_text(image: &Image, findings: &[Finding], changes: &[ChangeEntry]) -> String {
     let Image { pinned: Pinned { request, .. }, release, added, .. } = image;
     let profile = &request.board.profile;
     let mut text = format!(
@@ -77,6 +101,7 @@ fn as_text(image: &Image, changes: &[ChangeEntry]) -> String {
     for note in &release.notes {
         text.push_str(&format!("note {note}\n"));
     }
+    findings.iter().for_each(|finding| text.push_str(&(finding.labelled() + "\n")));
     added.packages.iter().for_each(|package| text.push_str(&package_line(package)));
     added.images.iter().for_each(|image| text.push_str(&image_line(image)));
     if !added.images.is_empty() {

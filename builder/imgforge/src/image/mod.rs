@@ -7,6 +7,7 @@ pub mod open;
 pub mod partitions;
 pub mod read;
 pub mod read_back;
+pub mod recognise;
 pub mod survey;
 
 /// What can be done about a file system that contradicts itself.

@@ -43,6 +43,9 @@ pub struct Node {
     /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
     #[serde(default)]
     pub swap: bool,
+    /// Rules that are overruled, by name: `known-password` (`imgforge rules` lists them).
+    #[serde(default)]
+    pub allow: Vec<String>,
 }
 
 /// A static address of a node's wired network.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::ValueEnum;
-use imgforge::{cli::SchemaKind, commands::schema_of};
+use imgforge::{
+    cli::SchemaKind,
+    commands::{rules_page, schema_of},
+};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -29,6 +32,11 @@ fn schemas_are_those_of_the_types() {
         let name = kind.to_possible_value().unwrap().get_name().to_owned();
         check(&format!("schema/{name}.json"), &schema_of(*kind));
     }
+}
+
+#[test]
+fn the_page_of_rules_is_that_of_the_tables() {
+    check("rules.md", &rules_page());
 }
 
 #[test]

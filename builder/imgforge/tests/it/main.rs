@@ -9,5 +9,6 @@ mod limits;
 mod plan;
 mod rooms;
 mod store;
+mod survey;
 mod target;
 mod tree;

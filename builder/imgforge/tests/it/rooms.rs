@@ -6,8 +6,8 @@ use std::{
 };
 
 /// The rooms from the ground up: each may use those before it, and none behind it.
-const ROOMS: [&str; 10] =
-    ["yaml", "host", "catalogue", "image", "supply", "target", "plan", "build", "cli", "commands"];
+const ROOMS: [&str; 11] =
+    ["yaml", "host", "catalogue", "image", "supply", "target", "plan", "rules", "build", "cli", "commands"];
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -1,6 +1,6 @@
 //! `allow`: rules that the author of the file overrules, knowing better.
 
-use super::{Context, Finding, Found, Rule, Severity, rules};
+use super::{Context, Finding, Found, OF_PLANS, Rule, rules};
 use crate::cluster::{Cluster, Node};
 
 pub const RULES: &[Rule] = &[Rule::error("unknown-rule", "`allow` names rules that there are", unknown_rule)];
@@ -10,8 +10,8 @@ fn unknown_rule(context: &Context<'_>) -> Vec<Found> {
     let of_nodes = context.nodes().flat_map(|at| {
         at.node.allow.iter().enumerate().map(move |(i, name)| (at.path(format!("allow[{i}]")), name))
     });
-    let unknown =
-        of_cluster.chain(of_nodes).filter(|(_, name)| rules().all(|rule| rule.name != name.as_str()));
+    let is_known = |name: &str| rules().any(|rule| rule.name == name) || OF_PLANS.contains(&name);
+    let unknown = of_cluster.chain(of_nodes).filter(|(_, name)| !is_known(name));
     unknown
         .map(|(path, name)| {
             Found::new(path, format!("there is no rule `{name}`"))
@@ -25,16 +25,8 @@ fn unknown_rule(context: &Context<'_>) -> Vec<Found> {
 pub fn overrule(cluster: &Cluster, findings: Vec<Finding>) -> Vec<Finding> {
     findings
         .into_iter()
-        .filter_map(|finding| if is_allowed(cluster, &finding) { overruled(finding) } else { Some(finding) })
+        .filter_map(|finding| if is_allowed(cluster, &finding) { finding.overruled() } else { Some(finding) })
         .collect()
-}
-
-fn overruled(finding: Finding) -> Option<Finding> {
-    (finding.severity == Severity::Error).then(|| Finding {
-        severity: Severity::Notice,
-        message: format!("overruled by `allow`: {}", finding.message),
-        ..finding
-    })
 }
 
 fn is_allowed(cluster: &Cluster, finding: &Finding) -> bool {

@@ -39,32 +39,34 @@ impl Rule {
     }
 
     pub(super) fn findings(&self, context: &Context<'_>) -> Vec<Finding> {
-        let finding = |found: Found| Finding {
-            name: self.name,
-            severity: self.severity,
-            path: found.path,
-            message: found.message,
-            suggestion: found.suggestion,
-        };
-        (self.find)(context).into_iter().map(finding).collect()
+        let findings = (self.find)(context).into_iter();
+        findings.map(|found| found.by(self.name, self.severity)).collect()
     }
 }
 
-/// What a rule found.
+/// What a rule found, without what the rule says of itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     path: String,
     message: String,
     suggestion: Option<String>,
 }
 
 impl Found {
+    /// Something about the setting or file `path`.
     pub fn new(path: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { path: path.into(), message: message.to_string(), suggestion: None }
     }
 
+    /// The same, with what to do about it.
     pub fn suggest(self, suggestion: impl Into<String>) -> Self {
         Self { suggestion: Some(suggestion.into()), ..self }
+    }
+
+    /// What the rule `name` says of it.
+    pub fn by(self, name: &'static str, severity: Severity) -> Finding {
+        let Self { path, message, suggestion } = self;
+        Finding { name, severity, path, message, suggestion }
     }
 }
 

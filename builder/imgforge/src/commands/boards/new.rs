@@ -11,12 +11,12 @@ use imgforge_spec::{BoardName, Sha256};
 
 use crate::{
     build::error::Error,
-    catalogue::{Catalogue, profile::TableKind},
+    catalogue::{Catalogue, profile::TableKind, vendor::Vendor},
     cli::NewBoardArgs,
     host::{console::Console, settings},
     image::{
         open::OpenImage,
-        survey::{Survey, survey},
+        recognise::{Recognised, recognise},
     },
 };
 
@@ -35,11 +35,12 @@ pub fn run(
     let image = args.from.canonicalize().map_err(|source| io("find", &args.from, source))?;
     let opened = OpenImage::open(&image, console)?;
     let vendors = catalogue.vendors()?;
-    let survey = survey(&opened, &vendors).map_err(|error| Error::from(error).of_image(image.display()))?;
-    let survey = survey.ok_or_else(|| Error::NoRoot { found: opened.listing() }.of_image(image.display()))?;
+    let seen = recognise(&opened, &vendors).map_err(|error| Error::from(error).of_image(image.display()))?;
+    let seen = seen.ok_or_else(|| Error::NoRoot { found: opened.listing() }.of_image(image.display()))?;
     let draft = Draft {
         board: &args.name,
-        survey: &survey,
+        seen: &seen,
+        vendors: &vendors,
         sha256: sha256_of(&image)?,
         image_sha256: opened.sha256()?,
         image_size: opened.content.len(),
@@ -66,7 +67,8 @@ fn sha256_of(path: &Path) -> Result<Sha256, Error> {
 /// All that goes into a new profile.
 struct Draft<'a> {
     board: &'a BoardName,
-    survey: &'a Survey,
+    seen: &'a Recognised,
+    vendors: &'a [Vendor],
     image: PathBuf,
     sha256: Sha256,
     image_sha256: Sha256,
@@ -74,25 +76,39 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn text(&self) -> String {
-        let Self { board, survey, image, sha256, image_sha256, image_size } = self;
-        let Survey { root, .. } = survey;
-        let vendor = match &survey.vendor {
-            Some(vendor) => format!("vendor: {vendor}\n"),
-            None => "# The image is of no vendor that is described: describe it in vendors/NAME.yaml beside this file.\nvendor: unknown\n".into(),
+    /// What to call a vendor that is not known: what its system calls itself, unless that is the name of what it was made from.
+    fn unknown_vendor(&self) -> &str {
+        let is_name = |id: &&str| {
+            !id.is_empty() && id.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
         };
-        let architecture = match survey.architecture {
+        let id = self.seen.os.as_deref().filter(is_name).unwrap_or("unknown");
+        if self.vendors.iter().any(|vendor| vendor.vendor == id) { "unknown" } else { id }
+    }
+
+    fn text(&self) -> String {
+        let Self { board, seen, image, sha256, image_sha256, image_size, .. } = self;
+        let Recognised { root, .. } = seen;
+        let vendor = match &seen.vendor {
+            Some(vendor) => format!("vendor: {vendor}\n"),
+            None => {
+                let name = self.unknown_vendor();
+                format!(
+                    "# The image is of no vendor that is described: describe it in vendors/{name}.yaml beside this file.\nvendor: {name}\n"
+                )
+            }
+        };
+        let architecture = match seen.architecture {
             Some(architecture) => format!("architecture: {architecture}\n"),
             None => {
                 "# No program was found in the image: fill in arm64, armv7 or armv6.\narchitecture: arm64\n"
                     .into()
             }
         };
-        let table = match survey.table {
+        let table = match seen.table {
             TableKind::Mbr => "mbr",
             TableKind::Gpt => "gpt",
         };
-        let boot = survey
+        let boot = seen
             .boot
             .as_ref()
             .map(|(number, mount)| format!("  boot: {{ partition: {number}, mount: {mount} }}\n"));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
     add_ons::{self, Manifest, Manifests},
-    cluster::{Cluster, Role, Runtime},
+    cluster::{Cluster, NetworkPlugin, Role, Runtime},
     containerd, images,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
@@ -69,6 +69,11 @@ impl Membership {
     /// The cluster's name.
     pub fn cluster(&self) -> &str {
         &self.cluster.name
+    }
+
+    /// What the cluster's pods reach each other by.
+    pub fn network(&self) -> NetworkPlugin {
+        self.cluster.add_ons.network
     }
 
     /// The node's name.

@@ -101,6 +101,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             interface: node.interface.clone(),
         }),
         swap: node.swap,
+        allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),
     })
 }
 

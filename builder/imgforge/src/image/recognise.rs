@@ -13,12 +13,15 @@ use crate::{
         open::OpenImage,
         partitions::{self, Trees},
         read::{self, Kind, Tree},
+        survey::Survey,
     },
 };
 
-/// What an image shows of itself.
+/// What an image shows of itself to whoever has to describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
+pub struct Recognised {
+    /// `ID` of the system's os-release: `debian`.
+    pub os: Option<String>,
     /// Whose image it is: the vendor's name in profiles; `None` where no vendor is recognised.
     pub vendor: Option<String>,
     /// What its programs are made for; `None` where no program was found.
@@ -38,7 +41,7 @@ const PROGRAMS: [&str; 3] = ["/usr/bin/dpkg", "/usr/bin/dash", "/bin/dash"];
 const ARCHITECTURES: [Architecture; 3] = [Architecture::Arm64, Architecture::Armv6, Architecture::Armv7];
 
 /// Looks at `image`, which may be one of `vendors`; `None` where it has no ext4 file system.
-pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, partitions::Error> {
+pub fn recognise(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Recognised>, partitions::Error> {
     let Some(partitions) = image.guess_partitions() else { return Ok(None) };
     let trees = Trees::open(&image.content, &partitions)?;
     let root = &*trees.root;
@@ -48,26 +51,48 @@ pub fn survey(image: &OpenImage, vendors: &[Vendor]) -> Result<Option<Survey>, p
     };
     let boot =
         partitions.boot.map(|boot| Ok::<_, read::Error>((boot.number, boot_mount(root)?))).transpose()?;
-    let (vendor, architecture) = (vendor(root, vendors)?, architecture(root)?);
-    Ok(Some(Survey { vendor, architecture, table, root: partitions.root.number, boot }))
+    let os = Survey::of(&trees)?.os;
+    let (vendor, architecture) = (vendor_of(root, os.as_deref(), vendors)?, architecture(root)?);
+    Ok(Some(Recognised { os, vendor, architecture, table, root: partitions.root.number, boot }))
 }
 
-/// The vendor that knows the most files of the image as those of all its images.
-fn vendor(root: &dyn Tree, vendors: &[Vendor]) -> Result<Option<String>, read::Error> {
+/// The vendor that knows the most files of the image as those of all its images, of those whose system it can be.
+pub fn vendor_of(
+    root: &dyn Tree,
+    os: Option<&str>,
+    vendors: &[Vendor],
+) -> Result<Option<String>, read::Error> {
     let mut best: Option<&Vendor> = None;
     for vendor in vendors {
         let signs = &vendor.recognised_by;
         if signs.len() <= best.map_or(0, |best| best.recognised_by.len()) {
             continue;
         }
-        let missing = signs.iter().map(|path| root.entry(path)).find(|entry| !matches!(entry, Ok(Some(_))));
-        match missing {
-            None => best = Some(vendor),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(_)) => {}
+        let is_other =
+            os.is_some_and(|os| !vendor.os_ids.is_empty() && !vendor.os_ids.iter().any(|id| id == os));
+        if !is_other && has_all(root, signs)? && !has_any(root, &vendor.not_recognised_by)? {
+            best = Some(vendor);
         }
     }
     Ok(best.map(|vendor| vendor.vendor.clone()))
+}
+
+fn has_all(root: &dyn Tree, paths: &[ImagePath]) -> Result<bool, read::Error> {
+    for path in paths {
+        if root.entry(path)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn has_any(root: &dyn Tree, paths: &[ImagePath]) -> Result<bool, read::Error> {
+    for path in paths {
+        if root.entry(path)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn architecture(root: &dyn Tree) -> Result<Option<Architecture>, read::Error> {

@@ -1,0 +1,66 @@
+//! Looking things up in a tree: what is not there is nothing, what cannot be read is an error.
+
+use imgforge_spec::{ImagePath, Octets};
+
+use crate::image::read::{Entry, Error, Kind, Tree};
+
+/// Files of a survey are small; dpkg's status file, the largest, has 10 MB where 20,000 packages are installed.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Words of an image as they may be shown: without control characters.
+pub fn shown(text: &str) -> String {
+    Octets(text.as_bytes().to_vec()).to_string()
+}
+
+/// A tree, looked at by paths that the program knows.
+#[derive(Clone, Copy)]
+pub struct Look<'a>(pub &'a dyn Tree);
+
+impl Look<'_> {
+    /// What is at `path`; a link in last place is not followed.
+    pub fn entry(self, path: &str) -> Result<Option<Entry>, Error> {
+        let Ok(path) = ImagePath::new(path) else { return Ok(None) };
+        self.0.entry(&path)
+    }
+
+    /// Whether there is anything at `path`.
+    pub fn has(self, path: &str) -> Result<bool, Error> {
+        Ok(self.entry(path)?.is_some())
+    }
+
+    /// The file `path` as text; `None` where there is no such file.
+    pub fn text(self, path: &str) -> Result<Option<String>, Error> {
+        let Ok(path) = ImagePath::new(path) else { return Ok(None) };
+        match self.0.entry(&path)? {
+            Some(Entry { kind: Kind::File, size, .. }) if size > MOST_BYTES => {
+                let reason = format!("it has {size} bytes, at most {MOST_BYTES} are read");
+                Err(Error::Path { what: "image", path, reason })
+            }
+            Some(Entry { kind: Kind::File, .. }) => {
+                Ok(Some(String::from_utf8_lossy(&self.0.read(&path)?).into_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The names in the directory `path`, sorted; none where there is no such directory.
+    pub fn names(self, path: &str) -> Result<Vec<String>, Error> {
+        let Ok(path) = ImagePath::new(path) else { return Ok(Vec::new()) };
+        match self.0.entry(&path)? {
+            Some(Entry { kind: Kind::Directory, .. }) => {
+                let names = self.0.names(&path)?;
+                Ok(names.into_iter().map(|name| Octets(name).to_string()).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Where the link `path` points; `None` where there is no such link.
+    pub fn target(self, path: &str) -> Result<Option<String>, Error> {
+        let Ok(path) = ImagePath::new(path) else { return Ok(None) };
+        match self.0.entry(&path)? {
+            Some(Entry { kind: Kind::Symlink, .. }) => Ok(Some(Octets(self.0.target(&path)?).to_string())),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Who sets up the network: the programs that are enabled and have something to do.
+
+use std::fmt;
+
+use super::{Units, look::Look};
+use crate::image::read::Error;
+
+/// A program that sets up the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// systemd-networkd(8).
+    Networkd,
+    /// NetworkManager(8).
+    NetworkManager,
+    /// ifup(8), by /etc/network/interfaces.
+    Ifupdown,
+    /// dhcpcd(8), which Raspberry Pi OS had until 2023.
+    Dhcpcd,
+    /// connmand(8).
+    Connman,
+}
+
+/// Each by the service that starts it.
+const MANAGERS: [(Manager, &str); 5] = [
+    (Manager::Networkd, "systemd-networkd.service"),
+    (Manager::NetworkManager, "NetworkManager.service"),
+    (Manager::Ifupdown, "networking.service"),
+    (Manager::Dhcpcd, "dhcpcd.service"),
+    (Manager::Connman, "connman.service"),
+];
+
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Manager::Networkd => "systemd-networkd",
+            Manager::NetworkManager => "NetworkManager",
+            Manager::Ifupdown => "ifupdown",
+            Manager::Dhcpcd => "dhcpcd",
+            Manager::Connman => "connman",
+        })
+    }
+}
+
+/// Who sets up the network.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    /// The programs that do.
+    pub managers: Vec<Manager>,
+    /// Whether netplan writes their files at each boot.
+    pub has_netplan: bool,
+}
+
+impl Network {
+    pub(super) fn of(root: Look<'_>, units: &Units) -> Result<Self, Error> {
+        let netplan = renderer(root)?;
+        let mut managers = Vec::new();
+        for (manager, unit) in MANAGERS {
+            // netplan's generator starts the program that it writes for, whether it is enabled or not.
+            let is_started = units.is_enabled(unit) || (netplan == Some(manager) && !units.is_masked(unit));
+            if is_started && (manager != Manager::Ifupdown || has_interfaces(root)?) {
+                managers.push(manager);
+            }
+        }
+        Ok(Self { managers, has_netplan: netplan.is_some() })
+    }
+}
+
+/// For whom netplan writes; `None` where it writes nothing.
+fn renderer(root: Look<'_>) -> Result<Option<Manager>, Error> {
+    const GENERATORS: [&str; 2] =
+        ["/usr/lib/systemd/system-generators/netplan", "/lib/systemd/system-generators/netplan"];
+    if !root.has(GENERATORS[0])? && !root.has(GENERATORS[1])? {
+        return Ok(None);
+    }
+    let mut found = None;
+    for name in root.names("/etc/netplan")?.iter().filter(|name| name.ends_with(".yaml")) {
+        let text = root.text(&format!("/etc/netplan/{name}"))?.unwrap_or_default();
+        let names_other = text.lines().any(|line| line.trim() == "renderer: NetworkManager");
+        found = Some(if names_other { Manager::NetworkManager } else { Manager::Networkd });
+    }
+    Ok(found)
+}
+
+/// Whether /etc/network/interfaces, or a file beside it, has an interface besides the loop.
+fn has_interfaces(root: Look<'_>) -> Result<bool, Error> {
+    let mut text = root.text("/etc/network/interfaces")?.unwrap_or_default();
+    for name in root.names("/etc/network/interfaces.d")? {
+        text.push('\n');
+        text.push_str(&root.text(&format!("/etc/network/interfaces.d/{name}"))?.unwrap_or_default());
+    }
+    Ok(text.lines().any(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["iface", name, ..] => name != "lo",
+        _ => false,
+    }))
+}

@@ -1,0 +1,98 @@
+//! What Kubernetes needs of the kernels that the base brings.
+
+use imgforge_kube::{check::Found, cluster::NetworkPlugin};
+
+use super::{Context, Rule};
+use crate::image::survey::Kernel;
+
+pub const RULES: &[Rule] = &[Rule::error(
+    "kernel-modules",
+    "the base's kernels have the modules that Kubernetes needs",
+    kernel_modules,
+)];
+
+/// Modules of which one is needed, and what for.
+type Need = (&'static [&'static str], &'static str);
+
+/// What each node that runs pods needs.
+const NEEDS: [Need; 5] = [
+    (&["overlay"], "layers of containers"),
+    (&["br_netfilter"], "packets between pods of one node"),
+    (&["veth"], "pods' network cards"),
+    (&["nf_conntrack"], "Services"),
+    (&["ip_tables", "nf_tables"], "Services"),
+];
+
+const FLANNEL: Need = (&["vxlan"], "flannel, between nodes");
+
+fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
+    if !context.request.role.runs_kubernetes() {
+        return Vec::new();
+    }
+    let network = context.request.membership.as_ref().map(|member| member.network());
+    let flannel = (network == Some(NetworkPlugin::Flannel)).then_some(FLANNEL);
+    let needs: Vec<Need> = NEEDS.into_iter().chain(flannel).collect();
+    context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs)).collect()
+}
+
+/// What `kernel` lacks of `needs`; a kernel that does not tell what it has lacks nothing.
+fn missing(kernel: &Kernel, needs: &[Need]) -> Option<Found> {
+    let lacks = |modules: &[&str]| modules.iter().all(|module| kernel.has(module) == Some(false));
+    let missing: Vec<String> = needs
+        .iter()
+        .filter(|(modules, _)| lacks(modules))
+        .map(|(modules, purpose)| format!("{} ({purpose})", modules.join(" or ")))
+        .collect();
+    let message = format!("kernel {} has no {}", kernel.version, missing.join(", no "));
+    let suggestion = "take a base whose kernel has them, or add a package with another kernel (`packages`)";
+    let place = format!("/lib/modules/{}", kernel.version);
+    (!missing.is_empty()).then(|| Found::new(place, message).suggest(suggestion))
+}
+
+#[cfg(test)]
+mod tests {
+    use imgforge_spec::Role;
+
+    use crate::rules::stand_in::Node;
+
+    const DEP: &str = "kernel/net/bridge/br_netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz\nkernel/drivers/net/veth.ko:\n\
+                       kernel/net/netfilter/nf_conntrack.ko:\nkernel/net/netfilter/nf-tables.ko.zst:\n";
+
+    fn node(role: Role, dep: &str, built_in: &str) -> Node {
+        Node::of("")
+            .in_role(role)
+            .with("/lib/modules/6.12.1/modules.dep", dep)
+            .with("/lib/modules/6.12.1/modules.builtin", built_in)
+    }
+
+    fn found(node: &Node) -> Vec<String> {
+        node.findings("kernel-modules")
+    }
+
+    #[test]
+    fn a_module_counts_wherever_the_kernel_has_it() {
+        assert!(found(&node(Role::Worker, DEP, "kernel/fs/overlayfs/overlay.ko\n")).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_the_kernels_version() {
+        let found = found(&node(Role::Worker, DEP, ""));
+        assert!(
+            found[0].starts_with(
+                "/lib/modules/6.12.1: kernel 6.12.1 has no overlay (layers of containers); take"
+            ),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_plain_node_needs_none() {
+        assert!(found(&node(Role::Base, "", "")).is_empty());
+    }
+
+    #[test]
+    fn a_kernel_that_lists_nothing_is_not_judged() {
+        let node = Node::of("").in_role(Role::Worker).with("/lib/modules/6.12.1/kernel/x.ko", "");
+        assert!(found(&node).is_empty());
+    }
+}

@@ -1,0 +1,137 @@
+//! A static address is written for a network manager that runs, and for no other one does another set up the card.
+
+use imgforge_kube::check::Found;
+
+use super::{Context, Rule};
+use crate::image::{
+    change::Volume,
+    entry::State,
+    survey::{Manager, Network},
+};
+
+pub const RULES: &[Rule] = &[
+    Rule::error(
+        "network-manager",
+        "a static address is written for a network manager that the node starts",
+        network_manager,
+    ),
+    Rule::notice(
+        "other-network-manager",
+        "no second network manager sets up the card that has a static address",
+        other_network_manager,
+    ),
+];
+
+/// Where each manager that files are written for looks for them.
+const FOLDERS: [(Manager, &str); 2] = [
+    (Manager::Networkd, "/etc/systemd/network/"),
+    (Manager::NetworkManager, "/etc/NetworkManager/system-connections/"),
+];
+
+fn network_manager(context: &Context<'_>) -> Vec<Found> {
+    let Network { managers, .. } = &context.survey.network;
+    let written = written_for(context);
+    if context.request.node.address.is_none() || managers.iter().any(|manager| written.contains(manager)) {
+        return Vec::new();
+    }
+    let runs = match managers.as_slice() {
+        [] => "starts no network manager".to_owned(),
+        managers => format!("sets up its network with {}", listed(managers)),
+    };
+    let message = format!("the base {runs}, but the address is written for {}", listed(&written));
+    let suggestion = "enable systemd-networkd.service in an overlay for the board, and mask the other, or leave the address to DHCP";
+    vec![Found::new("address", message).suggest(suggestion)]
+}
+
+fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
+    let Network { managers, .. } = &context.survey.network;
+    let written = written_for(context);
+    let (served, other): (Vec<_>, Vec<_>) = managers.iter().partition(|manager| written.contains(manager));
+    if context.request.node.address.is_none() || served.is_empty() || other.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} has the address, but {} is started, too, and may give the card another",
+        listed(&served),
+        listed(&other)
+    );
+    vec![Found::new("address", message).suggest("mask its unit in an overlay for the board")]
+}
+
+/// The managers for which the plan has files.
+fn written_for(context: &Context<'_>) -> Vec<Manager> {
+    let is_there = |folder: &str| {
+        context.changes.iter().any(|entry| {
+            entry.volume == Volume::Root
+                && matches!(entry.state, State::File { .. })
+                && entry.path.as_bytes().starts_with(folder.as_bytes())
+        })
+    };
+    FOLDERS.into_iter().filter(|(_, folder)| is_there(folder)).map(|(manager, _)| manager).collect()
+}
+
+fn listed(managers: &[Manager]) -> String {
+    match managers {
+        [] => "none".to_owned(),
+        managers => managers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::stand_in::{Node, file};
+
+    const ADDRESS: &str = "address: {address: 192.168.1.10/24}";
+    const NETWORKD: &str = "/etc/systemd/network/05-imgforge.network";
+    const CONNECTION: &str = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+
+    #[test]
+    fn an_address_for_a_manager_that_does_not_run_is_told() {
+        let node = Node::of(ADDRESS).changing([file(NETWORKD)]);
+        let manager = "NetworkManager.service";
+        assert!(
+            node.clone().enabling(manager).findings("network-manager")[0]
+                .starts_with("address: the base sets up its network with NetworkManager, but the address is written for systemd-networkd")
+        );
+        assert!(node.findings("network-manager")[0].contains("starts no network manager"));
+    }
+
+    #[test]
+    fn an_address_for_the_manager_that_runs_is_good() {
+        for (path, unit) in [(NETWORKD, "systemd-networkd.service"), (CONNECTION, "NetworkManager.service")] {
+            let node = Node::of(ADDRESS).changing([file(path)]).enabling(unit);
+            assert!(node.findings("network-manager").is_empty(), "{unit}");
+            assert!(node.findings("other-network-manager").is_empty(), "{unit}");
+        }
+    }
+
+    #[test]
+    fn netplan_starts_whom_it_writes_for() {
+        let generator = "/usr/lib/systemd/system-generators/netplan";
+        let node = Node::of(ADDRESS).changing([file(NETWORKD)]).with(generator, "");
+        let netplan = "/etc/netplan/10-dhcp.yaml";
+        assert!(
+            node.clone().with(netplan, "network:\n  version: 2\n").findings("network-manager").is_empty()
+        );
+        let other = node.with(netplan, "network:\n  renderer: NetworkManager\n");
+        assert_eq!(other.findings("network-manager").len(), 1);
+    }
+
+    #[test]
+    fn ifupdown_beside_networkd_is_a_rival_where_it_has_a_card() {
+        let node = Node::of(ADDRESS)
+            .changing([file(NETWORKD)])
+            .enabling("systemd-networkd.service")
+            .enabling("networking.service");
+        let lo = node.clone().with("/etc/network/interfaces", "auto lo\niface lo inet loopback\n");
+        assert!(lo.findings("other-network-manager").is_empty());
+        let card = node.with("/etc/network/interfaces.d/eth0", "iface eth0 inet dhcp\n");
+        assert!(card.findings("other-network-manager")[0].contains("ifupdown is started, too"));
+        assert!(!card.has_errors());
+    }
+
+    #[test]
+    fn a_node_that_asks_by_dhcp_takes_any_manager() {
+        assert!(Node::of("").enabling("connman.service").findings("network-manager").is_empty());
+    }
+}
