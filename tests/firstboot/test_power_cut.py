@@ -8,6 +8,7 @@ import os
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+import test_kubeadm
 import test_kubernetes
 import test_packages
 import test_storage
@@ -61,50 +62,39 @@ class PowerCut(unittest.TestCase):
         self.everywhere("packages", lambda: self.of(test_packages.Packages, runc="unpacked", bash="installed"))
 
     def test_in_kubeadm_init(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init"))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "single-master"))
 
     def test_in_kubeadm_init_that_has_to_try_twice(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init", failures=1))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "single-master", failures=1))
 
     def test_in_kubeadm_join_of_a_worker(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "join"))
-
-    def further_master(self, **options):
-        node = self.of(test_kubernetes.Kubeadm, "join", role="master", **options)
-        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
-        return node
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "worker"))
 
     def test_in_kubeadm_join_of_a_further_master(self):
-        self.everywhere("kubeadm", self.further_master)
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master"))
 
     def test_in_kubeadm_join_of_a_further_master_that_has_to_try_twice(self):
-        self.everywhere("kubeadm", lambda: self.further_master(failures=1))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master", failures=1))
 
     def test_in_a_new_card_with_the_disk_of_the_old(self):
-        case = test_kubernetes.Kubeadm()
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, case.marker(), of="with_data"))
+        case = test_kubeadm.Kubeadm()
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, case.marker(), of="with_data"))
 
     def test_in_a_new_card_of_a_further_master_with_the_disk_of_the_old(self):
-        case = test_kubernetes.Kubeadm()
+        case = test_kubeadm.Kubeadm()
 
         def prepare():
-            node = self.of(test_kubernetes.Kubeadm, case.marker(), "join", role="master", of="with_data")
+            node = self.of(test_kubeadm.Kubeadm, case.marker(), "further-master", of="with_data")
             node.set("members", "m0 voter started\nk8s-1 voter started\n")
-            node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
             return node
 
         self.everywhere("kubeadm", prepare)
 
     def test_in_a_master_that_replaces_its_dead_member(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, of="replaced"))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="replaced"))
 
     def test_in_a_first_master_that_joins_the_others(self):
-        def prepare():
-            node = self.of(test_kubernetes.Kubeadm, of="first_of_several")
-            node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
-            return node
-
-        self.everywhere("kubeadm", prepare)
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="first_of_several"))
 
     def test_in_storage(self):
         self.everywhere("storage", lambda: self.of(test_storage.Storage))
