@@ -20,22 +20,23 @@ NEVER = 1_000_000
 class PowerCut(unittest.TestCase):
     shell = ["/bin/dash"]  # the commands are the same in every shell
 
-    def everywhere(self, stage, prepare):
-        """Cuts the stage off before the first command that changes something, the second …."""
+    def everywhere(self, stage, prepare, afterwards=lambda node: None):
+        """Cuts the stage off before the first command that changes something, the second …. `afterwards`: what else the cut did."""
         whole = prepare()
         self.addCleanup(whole.__exit__)
         self.assertEqual(whole.stage(stage, cut_before=NEVER)[0], 0)
         moments = len(whole.fact("count"))
         self.assertGreater(moments, 5)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole), range(1, moments + 1)))
+            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole, afterwards), range(1, moments + 1)))
 
-    def cut(self, stage, node, moment, whole):
+    def cut(self, stage, node, moment, whole, afterwards):
         when = f"after a cut before command {moment}"
         with node:
             with self.assertRaises(Cut):
                 node.stage(stage, cut_before=moment)
             node.reboot()
+            afterwards(node)
             held = self.etcd(node)
             try:
                 self.assertEqual(node.stage(stage)[0], 0, when)
@@ -75,6 +76,20 @@ class PowerCut(unittest.TestCase):
 
     def test_in_kubeadm_join_of_a_further_master_that_has_to_try_twice(self):
         self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master", failures=1))
+
+    def all_at_once(self, node):
+        """The breaker dropped all nodes: m0, the cluster's other master, is up five minutes after this one."""
+        node.set("m0-is-down", "")
+        node.set("when-asleep", f'[ "$clock" -lt {node.clock + 300} ] || rm -f "$FAKE/m0-is-down"')
+
+    def test_of_all_nodes_while_a_worker_joins(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "worker"), self.all_at_once)
+
+    def test_of_all_nodes_while_a_further_master_joins(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master"), self.all_at_once)
+
+    def test_of_all_nodes_while_a_master_replaces_its_dead_member(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="replaced"), self.all_at_once)
 
     def test_in_a_new_card_with_the_disk_of_the_old(self):
         case = test_kubeadm.Kubeadm()
