@@ -8,6 +8,7 @@ import os
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+import test_kubeadm
 import test_kubernetes
 import test_packages
 import test_storage
@@ -19,22 +20,23 @@ NEVER = 1_000_000
 class PowerCut(unittest.TestCase):
     shell = ["/bin/dash"]  # the commands are the same in every shell
 
-    def everywhere(self, stage, prepare):
-        """Cuts the stage off before the first command that changes something, the second …."""
+    def everywhere(self, stage, prepare, afterwards=lambda node: None):
+        """Cuts the stage off before the first command that changes something, the second …. `afterwards`: what else the cut did."""
         whole = prepare()
         self.addCleanup(whole.__exit__)
         self.assertEqual(whole.stage(stage, cut_before=NEVER)[0], 0)
         moments = len(whole.fact("count"))
         self.assertGreater(moments, 5)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole), range(1, moments + 1)))
+            list(pool.map(lambda moment: self.cut(stage, prepare(), moment, whole, afterwards), range(1, moments + 1)))
 
-    def cut(self, stage, node, moment, whole):
+    def cut(self, stage, node, moment, whole, afterwards):
         when = f"after a cut before command {moment}"
         with node:
             with self.assertRaises(Cut):
                 node.stage(stage, cut_before=moment)
             node.reboot()
+            afterwards(node)
             held = self.etcd(node)
             try:
                 self.assertEqual(node.stage(stage)[0], 0, when)
@@ -61,50 +63,53 @@ class PowerCut(unittest.TestCase):
         self.everywhere("packages", lambda: self.of(test_packages.Packages, runc="unpacked", bash="installed"))
 
     def test_in_kubeadm_init(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init"))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "single-master"))
 
     def test_in_kubeadm_init_that_has_to_try_twice(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "init", failures=1))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "single-master", failures=1))
 
     def test_in_kubeadm_join_of_a_worker(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, "join"))
-
-    def further_master(self, **options):
-        node = self.of(test_kubernetes.Kubeadm, "join", role="master", **options)
-        node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
-        return node
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "worker"))
 
     def test_in_kubeadm_join_of_a_further_master(self):
-        self.everywhere("kubeadm", self.further_master)
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master"))
 
     def test_in_kubeadm_join_of_a_further_master_that_has_to_try_twice(self):
-        self.everywhere("kubeadm", lambda: self.further_master(failures=1))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master", failures=1))
+
+    def all_at_once(self, node):
+        """The breaker dropped all nodes: m0, the cluster's other master, is up five minutes after this one."""
+        node.set("m0-is-down", "")
+        node.set("when-asleep", f'[ "$clock" -lt {node.clock + 300} ] || rm -f "$FAKE/m0-is-down"')
+
+    def test_of_all_nodes_while_a_worker_joins(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "worker"), self.all_at_once)
+
+    def test_of_all_nodes_while_a_further_master_joins(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "further-master"), self.all_at_once)
+
+    def test_of_all_nodes_while_a_master_replaces_its_dead_member(self):
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="replaced"), self.all_at_once)
 
     def test_in_a_new_card_with_the_disk_of_the_old(self):
-        case = test_kubernetes.Kubeadm()
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, case.marker(), of="with_data"))
+        case = test_kubeadm.Kubeadm()
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, case.marker(), of="with_data"))
 
     def test_in_a_new_card_of_a_further_master_with_the_disk_of_the_old(self):
-        case = test_kubernetes.Kubeadm()
+        case = test_kubeadm.Kubeadm()
 
         def prepare():
-            node = self.of(test_kubernetes.Kubeadm, case.marker(), "join", role="master", of="with_data")
+            node = self.of(test_kubeadm.Kubeadm, case.marker(), "further-master", of="with_data")
             node.set("members", "m0 voter started\nk8s-1 voter started\n")
-            node.write("etc/imgforge/kubeadm/member.yaml", "clusterName: home\n")
             return node
 
         self.everywhere("kubeadm", prepare)
 
     def test_in_a_master_that_replaces_its_dead_member(self):
-        self.everywhere("kubeadm", lambda: self.of(test_kubernetes.Kubeadm, of="replaced"))
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="replaced"))
 
     def test_in_a_first_master_that_joins_the_others(self):
-        def prepare():
-            node = self.of(test_kubernetes.Kubeadm, of="first_of_several")
-            node.write("etc/imgforge/kubeadm/join.yaml", "controlPlane: {}\n")
-            return node
-
-        self.everywhere("kubeadm", prepare)
+        self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="first_of_several"))
 
     def test_in_storage(self):
         self.everywhere("storage", lambda: self.of(test_storage.Storage))

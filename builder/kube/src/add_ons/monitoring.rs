@@ -154,6 +154,22 @@ mod tests {
     }
 
     #[test]
+    fn the_exporter_reads_where_a_master_writes_when_its_certificates_end() {
+        const FOLDER: &str = "/var/lib/imgforge/metrics";
+        let first_boot = include_str!("../../../../overlays/common/root/usr/lib/imgforge/stage.sh");
+        assert!(first_boot.contains(&format!("CERTIFICATES=$ROOT{FOLDER}/certificates.prom")));
+        let objects = objects(&text(&cluster("{}")));
+        let exporter = objects.iter().find(|object| object["kind"] == "DaemonSet").unwrap();
+        let pod = &exporter["spec"]["template"]["spec"];
+        let arguments = serde_yaml::to_string(&pod["containers"][0]["args"]).unwrap();
+        assert!(arguments.contains(&format!("--collector.textfile.directory={FOLDER}\n")), "{arguments}");
+        let mount = &pod["containers"][0]["volumeMounts"][1];
+        assert_eq!((mount["mountPath"].as_str(), mount["readOnly"].as_bool()), (Some(FOLDER), Some(true)));
+        assert_eq!(pod["volumes"][1]["hostPath"]["path"], FOLDER);
+        assert_eq!(pod["volumes"][1]["name"], mount["name"]);
+    }
+
+    #[test]
     fn a_node_may_be_called_by_a_number() {
         let cluster = Cluster {
             nodes: vec![crate::cluster::Node { hostname: "017".into(), ..Default::default() }],

@@ -107,5 +107,22 @@ set_aside() {
 # asks WORDS...: kubectl, with an identity of this node, and its answer in the log.
 asks() { logged kubectl --request-timeout=30s "$@"; }
 
+# ask_as_anybody URL PATH [FLAG...]: what everybody may know. Without any identity kubectl would ask the console for a name; the one in
+# this file is nobody's.
+ask_as_anybody() {
+    url=$1 path=$2
+    shift 2
+    kubectl --request-timeout=10s --kubeconfig "$LIB/anybody.kubeconfig" --server "$url" --insecure-skip-tls-verify=true \
+        "$@" get --raw "$path"
+}
+
 # Whether the cluster answers at all, whoever asks. $1 is HOST:PORT.
-answers() { asks --server "https://$1" --insecure-skip-tls-verify=true get --raw /readyz; }
+answers() { logged ask_as_anybody "https://$1" /readyz; }
+
+# The time that the server at $1, HOST:PORT, says it is, in seconds since 1970; nothing if it does not answer. Its certificate is
+# not looked at: to a clock that is behind it is not yet valid.
+servers_time() {
+    # The headers of the answer, which kubectl shows from this level of its log on.
+    date=$(ask_as_anybody "https://$1" /readyz --v=8 2>&1 | sed -n 's/.*[[:space:]]Date: \([A-Z][a-z]*, [0-9][0-9A-Za-z: ]* GMT\).*/\1/p')
+    if [ -n "$date" ]; then date -u -d "$date" +%s 2>/dev/null || :; fi
+}
