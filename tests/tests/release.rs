@@ -82,11 +82,11 @@ fn judge_signatures(bench: &Workbench, gnupg: &Gnupg) {
     let image = folder(bench).join("rpi4-base.img.xz");
     let fingerprint = gnupg.key("other", "never");
     for name in ["release", "other"] {
-        fs::write(bench.home.path().join(name), gnupg.public_key(name)).unwrap();
+        fs::write(bench.home.path().join(format!("{name}.key")), gnupg.public_key(name)).unwrap();
     }
     let verify = |key: &str| {
         let mut command = bench.imgforge();
-        command.arg("verify").arg(&image).arg("--key").arg(bench.home.path().join(key));
+        command.arg("verify").arg(&image).arg("--key").arg(bench.home.path().join(format!("{key}.key")));
         command
     };
     let said = String::from_utf8(succeeds(&mut verify("release")).stdout).unwrap();

@@ -105,6 +105,11 @@ impl Bench {
         bench
     }
 
+    /// The home that the bench is in, whose `imgforge` is not quiet.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// A file or folder of the bench.
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)

@@ -9,6 +9,7 @@ use imgforge_spec::{Class, Diagnose, Hostname};
 use serde::Deserialize;
 
 use super::output::{Format, MANIFEST, SIDES, beside, folder_of};
+use crate::host::console::Console;
 
 /// Where an image goes, and its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +81,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is a file of that name which is not an earlier build's.
-    #[error("{} is there already, and {}", path.display(), what(owner.as_ref()))]
+    #[error("{} is there already, and no manifest beside it says that imgforge wrote it", path.display())]
     Occupied {
         /// The file.
         path: PathBuf,
-        /// Whose image it is, where a manifest says so.
-        owner: Option<Hostname>,
     },
     /// There is a file where a kubeconfig is to be, and it is another's.
     #[error("{} is there already, and is no kubeconfig of this cluster alone", path.display())]
@@ -97,13 +96,6 @@ pub enum Error {
 
 fn endings() -> String {
     Format::ALL.map(Format::ending).join(", ")
-}
-
-fn what(owner: Option<&Hostname>) -> String {
-    match owner {
-        Some(owner) => format!("is the image of {owner}"),
-        None => "no manifest beside it says that imgforge wrote it".into(),
-    }
 }
 
 impl Diagnose for Error {
@@ -170,8 +162,8 @@ impl Destination {
     }
 
     /// Finds out whether an image over `base` may be written there. What is there already is replaced only if it is an
-    /// earlier image of the same host, unless `force`.
-    pub fn check(&self, base: Option<&Path>, force: bool) -> Result<(), Error> {
+    /// earlier image of ours, unless `force`; if that was another host's, it is said on `console`.
+    pub fn check(&self, base: Option<&Path>, force: bool, console: &Console) -> Result<(), Error> {
         let Self { path, hostname, .. } = self;
         let folder = folder_of(path);
         if !folder.is_dir() {
@@ -182,9 +174,15 @@ impl Destination {
             return Err(Error::NotAFile { path });
         }
         base.map_or(Ok(()), |base| self.check_base(base))?;
-        let owner = owner(&beside(path, MANIFEST));
-        match self.files().find(|path| path.symlink_metadata().is_ok()) {
-            Some(path) if !force && owner.as_ref() != Some(hostname) => Err(Error::Occupied { path, owner }),
+        match (owner(&beside(path, MANIFEST)), self.files().find(|path| path.symlink_metadata().is_ok())) {
+            (None, Some(path)) if !force => Err(Error::Occupied { path }),
+            (Some(owner), _) if owner != *hostname => {
+                console.note(&format!(
+                    "{} was the image of {owner} and will be that of {hostname}",
+                    path.display()
+                ));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -277,30 +275,24 @@ mod tests {
     }
 
     #[test]
-    fn only_an_earlier_image_of_the_host_is_replaced() {
+    fn only_an_earlier_image_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let destination = Destination::in_folder(folder.path(), None, host());
         let write = |suffix: &str, text: &str| fs::write(beside(&destination.path, suffix), text).unwrap();
-        destination.check(None, false).unwrap();
+        let console = Console::new(true);
+        let occupied = || matches!(destination.check(None, false, &console), Err(Error::Occupied { .. }));
+        assert!(!occupied());
         write("", "somebody's");
-        let occupied = |owner: Option<&str>| {
-            let Err(Error::Occupied { owner: found, .. }) = destination.check(None, false) else {
-                return false;
-            };
-            found.as_ref().map(Hostname::as_str) == owner
-        };
-        assert!(occupied(None));
+        assert!(occupied());
         write(MANIFEST, "{}");
-        assert!(occupied(None));
-        write(MANIFEST, r#"{ "imgforge": "0.1.0", "hostname": "k2" }"#);
-        assert!(occupied(Some("k2")));
-        destination.check(None, true).unwrap();
+        assert!(occupied());
+        destination.check(None, true, &console).unwrap();
         write(MANIFEST, r#"{ "imgforge": "0.1.0", "hostname": "k1" }"#);
-        destination.check(None, false).unwrap();
+        assert!(!occupied());
         for suffix in ["", MANIFEST] {
             fs::remove_file(beside(&destination.path, suffix)).unwrap();
         }
         write(".sha256", "somebody's");
-        assert!(occupied(None));
+        assert!(occupied());
     }
 }

@@ -242,7 +242,7 @@ impl Output<'_> {
         let undigested = || failed(self.path)(host_error(self.path, io::Error::other("it was not digested")));
         let image_sha256 = emitted.image_sha256.ok_or_else(undigested)?;
         let manifest = manifest((image_sha256, emitted.image_size));
-        let decoded = self.decoded(&image, &manifest)?;
+        let decoded = self.decoded(&image, &manifest, console)?;
         let content = match decoded {
             Some(decoded) => decoded,
             None => FileContent::open(image.path()).map_err(failed(self.path))?,
@@ -273,13 +273,20 @@ impl Output<'_> {
     }
 
     /// A compressed image decoded into a file beside it that has no name; it has to have the manifest's digest.
-    fn decoded(&self, image: &AtomicFile, manifest: &Manifest) -> Result<Option<FileContent>, Error> {
+    fn decoded(
+        &self,
+        image: &AtomicFile,
+        manifest: &Manifest,
+        console: &Console,
+    ) -> Result<Option<FileContent>, Error> {
         if self.format == Format::Img {
             return Ok(None);
         }
         let failed = |source| Error::Write { path: self.path.to_owned(), source };
         let folder = folder_of(self.path);
-        let (decoded, content) = decode_nameless(image.path(), folder, &|_| {}).map_err(failed)?;
+        let bar = console.progress(&format!("decoding {}", self.path.display()), Some(manifest.image.size));
+        let progress = |at| bar.set(at, None);
+        let (decoded, content) = decode_nameless(image.path(), folder, &progress).map_err(failed)?;
         if decoded.image_sha256 != manifest.image.sha256 {
             let (found, expected) = (decoded.image_sha256, manifest.image.sha256);
             return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });

@@ -147,7 +147,7 @@ pub struct BuildArgs {
     /// The image's format [default: by the ending of --output, else img].
     #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
-    /// Replace what is there, whoever wrote it. An earlier image of the same host name is replaced anyway.
+    /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
     pub force: bool,
     /// Threads to use [default: one per CPU]. The image is the same with any number.

@@ -33,7 +33,7 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
     let destinations = destinations(args, &targets)?;
     let base = options.base.as_deref();
-    destinations.iter().try_for_each(|to| to.check(base, args.force))?;
+    destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
     write(&images, &destinations, args.threads, console)
 }

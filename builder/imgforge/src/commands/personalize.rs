@@ -34,7 +34,7 @@ pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Re
             Some(file) => Destination::file(file, args.format, target.hostname())?,
             None => Destination::in_folder(Path::new(""), args.format, target.hostname()),
         };
-        to.check(Some(&args.image), args.force)?;
+        to.check(Some(&args.image), args.force, console)?;
         let image = release.personalize(&target, manifest, &bench)?;
         build::write(&[image], &[to], args.threads, console)?;
     }

@@ -14,14 +14,20 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-use super::Attempt;
+use super::{
+    Attempt,
+    pace::{Floor, Paced},
+};
 
 /// A longer answer is no token.
 const MOST_BYTES: u64 = 64 << 10;
 
 /// The tokens that servers have given, by the repository they are for.
-#[derive(Debug, Default)]
-pub struct Tokens(Mutex<BTreeMap<String, String>>);
+#[derive(Debug)]
+pub struct Tokens {
+    known: Mutex<BTreeMap<String, String>>,
+    floor: Floor,
+}
 
 /// What a server wants before it answers (RFC 6750).
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +45,11 @@ struct Answer {
 }
 
 impl Tokens {
+    /// None yet; servers that give one are held to `floor`.
+    pub fn new(floor: Floor) -> Self {
+        Self { known: Mutex::default(), floor }
+    }
+
     /// Sends `request` for `url`; with a token if the server has given or now gives one.
     pub fn send(
         &self,
@@ -55,14 +66,14 @@ impl Tokens {
         let (StatusCode::UNAUTHORIZED, Some(repository)) = (response.status(), repository) else {
             return Ok(response);
         };
-        let token = challenge(&response).ok_or(Attempt::Password)?.answered(client, url)?;
+        let token = challenge(&response).ok_or(Attempt::Password)?.answered(client, url, self.floor)?;
         let response = request().bearer_auth(&token).send()?;
         self.lock().insert(repository.to_owned(), token);
         Ok(response)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +110,7 @@ fn parse(value: &str) -> Option<Challenge> {
 
 impl Challenge {
     /// Gets the token that `url` needs. A registry with TLS does not send us anywhere without.
-    fn answered(self, client: &Client, url: &str) -> Result<String, Attempt> {
+    fn answered(self, client: &Client, url: &str, floor: Floor) -> Result<String, Attempt> {
         let Self { realm, service, scope } = self;
         let failed = |answer: String| Attempt::Token { realm: realm.clone(), answer };
         let mut place = Url::parse(&realm).map_err(|error| failed(error.to_string()))?;
@@ -116,7 +127,8 @@ impl Challenge {
             return Err(failed(response.status().to_string()));
         }
         let mut text = Vec::new();
-        response.take(MOST_BYTES).read_to_end(&mut text).map_err(Attempt::Broken)?;
+        let mut body = Paced::new(response, floor).take(MOST_BYTES);
+        body.read_to_end(&mut text).map_err(Attempt::of_reading)?;
         let answer: Result<Answer, _> = serde_json::from_slice(&text);
         let Answer { token, access_token } = answer.map_err(|error| failed(error.to_string()))?;
         let is_plain =

@@ -128,7 +128,7 @@ impl Downloader {
             .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
             .build();
         client
-            .map(|client| Self { client, tokens: Tokens::default(), floor })
+            .map(|client| Self { client, tokens: Tokens::new(floor), floor })
             .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
     }
 

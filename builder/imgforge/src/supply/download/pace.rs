@@ -78,18 +78,18 @@ mod tests {
         }
     }
 
-    const FLOOR: Floor = Floor { bytes: 1000, within: Duration::from_millis(10) };
-
     #[test]
     fn a_source_that_drips_is_given_up() {
-        let mut paced = Paced::new(Drip(Duration::from_millis(1)), FLOOR);
+        let floor = Floor { bytes: 1000, within: Duration::from_millis(10) };
+        let mut paced = Paced::new(Drip(Duration::from_millis(1)), floor);
         let error = paced.read_to_end(&mut Vec::new()).unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<TooSlow>()), "{error}");
     }
 
     #[test]
     fn a_source_that_gives_enough_is_read_to_its_end() {
-        let mut paced = Paced::new(io::repeat(7).take(1 << 20), FLOOR);
+        let floor = Floor { bytes: 1000, within: Duration::from_secs(60) };
+        let mut paced = Paced::new(io::repeat(7).take(1 << 20), floor);
         let mut bytes = Vec::new();
         paced.read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes.len(), 1 << 20);
@@ -97,9 +97,10 @@ mod tests {
 
     #[test]
     fn the_time_that_the_reader_takes_for_itself_does_not_count() {
-        let mut paced = Paced::new(io::repeat(7), FLOOR);
+        let floor = Floor { bytes: 1000, within: Duration::from_millis(500) };
+        let mut paced = Paced::new(io::repeat(7), floor);
         for _ in 0..3 {
-            thread::sleep(FLOOR.within);
+            thread::sleep(floor.within);
             paced.read_exact(&mut [0]).unwrap();
         }
     }
