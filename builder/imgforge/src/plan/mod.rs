@@ -309,7 +309,7 @@ pub fn plan(
     identity::set_hostname(&mut draft, &request.hostname())?;
     fstab::add_mounts(&mut draft, &request.node)?;
     users::add_users(&mut draft, &request.node.users, *epoch)?;
-    command_line::add_arguments(&mut draft, request)?;
+    command_line::edit(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
     identity::leave_record(&mut draft, pinned)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.

@@ -45,6 +45,9 @@ pub struct Declarations {
     /// Paths to take away; each component may hold `*`. Nothing there is fine.
     #[serde(default)]
     pub remove: Vec<ImagePath>,
+    /// What is to be done in the boot partition, where there is one.
+    #[serde(default)]
+    pub boot: BootDeclarations,
     /// Packages the node needs, as relations in a `Depends` field.
     #[serde(default)]
     pub packages: Vec<String>,
@@ -60,6 +63,15 @@ pub struct Declarations {
     /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
     #[serde(default)]
     pub edit: BTreeMap<String, Vec<Assignment>>,
+}
+
+/// What is done in the boot partition besides putting the files of `boot/` there.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BootDeclarations {
+    /// Paths to take away, whatever their case; each component may hold `*`. Nothing there is fine.
+    #[serde(default)]
+    pub remove: Vec<ImagePath>,
 }
 
 /// How a file goes in.
@@ -175,10 +187,9 @@ impl Overlay {
 
     /// Lays files, directories, links, removals and edits over the draft.
     pub fn lay(&self, draft: &mut Draft<'_>, context: &Context) -> Result<(), Error> {
-        for pattern in &self.declarations.remove {
-            for path in draft.matching(Volume::Root, pattern)? {
-                draft.remove(Volume::Root, &path, self.origin.clone())?;
-            }
+        self.remove(draft, Volume::Root, &self.declarations.remove)?;
+        if draft.has_boot() {
+            self.remove(draft, Volume::Boot, &self.declarations.boot.remove)?;
         }
         for (path, declared) in &self.declarations.directories {
             let access = self.access(path, &declared.mode, &declared.owner, 0o755)?;
@@ -194,6 +205,15 @@ impl Overlay {
         }
         for pattern in &self.declarations.lock_passwords {
             accounts::lock_passwords(draft, pattern, &self.origin)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, draft: &mut Draft<'_>, volume: Volume, patterns: &[ImagePath]) -> Result<(), Error> {
+        for pattern in patterns {
+            for path in draft.matching(volume, pattern)? {
+                draft.remove(volume, &path, self.origin.clone())?;
+            }
         }
         Ok(())
     }
