@@ -5,6 +5,7 @@ mod accounts;
 mod architecture;
 mod cluster;
 mod command_line;
+mod declarations;
 mod draft;
 mod fstab;
 mod identity;
@@ -35,8 +36,8 @@ use crate::{
     },
     yaml,
 };
+pub use declarations::Declarations;
 pub use draft::Draft;
-pub use overlay::Declarations;
 
 /// What is to be built, every name in it resolved.
 #[derive(Debug, Clone)]
