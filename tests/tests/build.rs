@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, PermissionsExt},
+    },
     path::Path,
     process::Command,
 };
@@ -92,6 +96,26 @@ fn the_same_inputs_give_the_same_bytes_whoever_builds_and_when() {
     }
     let mode = fs::metadata(&two).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644, "the umask of the builder does not show");
+}
+
+#[test]
+fn names_that_are_no_text_go_in_and_read_back() {
+    let bench = Workbench::new();
+    let overlays = bench.home.path().join("overlays");
+    copy_backwards(&repository().join("overlays"), &overlays);
+    let etc = overlays.join("common/root/etc");
+    fs::write(etc.join(OsStr::from_bytes(b"caf\xe9.conf")), "x\n").unwrap();
+    std::os::unix::fs::symlink(OsStr::from_bytes(b"caf\xe9.conf"), etc.join(OsStr::from_bytes(b"l\xff")))
+        .unwrap();
+    let (image, mut command) = bench.build("virt-arm64", "base", "names.img");
+    succeeds(command.env("IMGFORGE_OVERLAYS", &overlays));
+    succeeds(bench.imgforge().arg("verify").arg(&image));
+    let dir = tempdir().unwrap();
+    let root = approved(&image, dir.path());
+    let listed = Tool::DEBUGFS.run(["-R", "ls -p /etc", &root.to_string_lossy()]).stdout;
+    for name in [b"/caf\xe9.conf/".as_slice(), b"/l\xff/"] {
+        assert!(listed.windows(name.len()).any(|window| window == name), "{}", name.escape_ascii());
+    }
 }
 
 /// Copies a tree, making the entries of each folder in reverse order.

@@ -242,6 +242,7 @@ fn files_and_arguments_do_not_undo_the_settings() {
         "/etc/hostname",
         "/proc/sys/x",
         "/var/lib/dpkg/status",
+        "/boot/firmware/CmdLine.txt",
         "/etc",
         "/var/lib",
     ] {

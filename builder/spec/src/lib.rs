@@ -7,6 +7,7 @@
 //!   are bytes.
 //! - [`User`], [`Mount`], [`Bind`]: what people say of a node, alike in a node's file and in a cluster's.
 //! - [`check_authorized_key`]: whether sshd takes a line with a public key.
+//! - [`unfit_kernel_argument`]: what must not be on a kernel's command line.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
 //!
 //! ```
@@ -25,6 +26,7 @@ mod hex;
 mod hostname;
 mod image_path;
 mod invalid;
+mod kernel_argument;
 mod mount;
 mod octets;
 mod role;
@@ -39,6 +41,7 @@ pub use hex::Hex;
 pub use hostname::{Hostname, InvalidHostname};
 pub use image_path::{ImagePath, InvalidPath};
 pub use invalid::Invalid;
+pub use kernel_argument::unfit_kernel_argument;
 pub use mount::{Bind, Mount};
 pub use octets::Octets;
 pub use role::{Role, UnknownRole};

@@ -130,6 +130,15 @@ pub struct BootPartition {
     pub mount: ImagePath,
 }
 
+impl BootPartition {
+    /// Where the running system's `path` is in the partition; `None` where it is elsewhere.
+    pub fn inside(&self, path: &ImagePath) -> Option<ImagePath> {
+        let rest = path.as_bytes().strip_prefix(self.mount.as_bytes())?;
+        let is_inside = rest.len() > 1 && path.is_below(&self.mount);
+        is_inside.then(|| ImagePath::new(rest).ok()).flatten()
+    }
+}
+
 impl Profile {
     /// Every name the board is asked for by.
     pub fn names(&self) -> impl Iterator<Item = &str> {

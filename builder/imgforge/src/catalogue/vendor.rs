@@ -26,6 +26,9 @@ pub struct Vendor {
     pub os_ids: Vec<String>,
     /// Where the kernel's command line is written.
     pub command_line: CommandLine,
+    /// Words taken out of it, if its images have them; `*` stands for any run of characters.
+    #[serde(default)]
+    pub remove_kernel_arguments: Vec<String>,
     /// Words added to it where the node runs Kubernetes.
     #[serde(default)]
     pub kubernetes_kernel_arguments: Vec<String>,

@@ -89,12 +89,16 @@ impl<'a> Draft<'a> {
     pub fn matching(&self, volume: Volume, pattern: &ImagePath) -> Result<Vec<ImagePath>, Error> {
         let mut found = vec![ImagePath::root()];
         for component in pattern.components() {
-            let component = Pattern::of_stars(component);
+            let component = Pattern::of_stars(&folded(volume, component));
             let mut deeper = Vec::new();
             for directory in &found {
                 // A link to a directory is looked into, as a shell would.
                 let inside = self.behind_links(volume, directory)?;
-                for name in self.names(volume, &inside)?.iter().filter(|name| component.matches(name)) {
+                for name in self
+                    .names(volume, &inside)?
+                    .iter()
+                    .filter(|name| component.matches(&folded(volume, name)))
+                {
                     deeper.push(inside.join(name)?);
                 }
             }
@@ -281,7 +285,7 @@ impl<'a> Draft<'a> {
                 at = at.parent().unwrap_or_else(ImagePath::root);
                 continue;
             }
-            let next = at.join(&component)?;
+            let next = at.join(self.spelled(volume, &at, component)?)?;
             if left.is_empty() || self.kind_at(volume, &next)? != Some(Kind::Symlink) {
                 at = next;
                 continue;
@@ -298,6 +302,16 @@ impl<'a> Draft<'a> {
             left.extend(components.map(<[u8]>::to_vec).rev());
         }
         Ok(at)
+    }
+
+    /// `name` as it is written in `directory`: FAT tells no case apart.
+    fn spelled(&self, volume: Volume, directory: &ImagePath, name: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if volume == Volume::Root {
+            return Ok(name);
+        }
+        let wanted = folded(volume, &name);
+        let there = self.names(volume, directory)?.into_iter().find(|there| folded(volume, there) == wanted);
+        Ok(there.unwrap_or(name))
     }
 
     fn target_at(&self, volume: Volume, path: &ImagePath) -> Result<Vec<u8>, Error> {
@@ -351,6 +365,14 @@ impl<'a> Draft<'a> {
             Volume::Root => Ok(self.root),
             Volume::Boot => self.boot.ok_or(Error::NoBootPartition),
         }
+    }
+}
+
+/// `name` so that it can be compared: in lower case on FAT.
+fn folded(volume: Volume, name: &[u8]) -> Vec<u8> {
+    match volume {
+        Volume::Root => name.to_vec(),
+        Volume::Boot => String::from_utf8_lossy(name).to_lowercase().into_bytes(),
     }
 }
 

@@ -5,6 +5,7 @@ mod accounts;
 mod architecture;
 mod cluster;
 mod command_line;
+mod declarations;
 mod draft;
 mod fstab;
 mod identity;
@@ -35,8 +36,8 @@ use crate::{
     },
     yaml,
 };
+pub use declarations::Declarations;
 pub use draft::Draft;
-pub use overlay::Declarations;
 
 /// What is to be built, every name in it resolved.
 #[derive(Debug, Clone)]
@@ -311,7 +312,7 @@ pub fn plan(
     identity::set_hostname(&mut draft, &request.hostname())?;
     fstab::add_mounts(&mut draft, &request.node)?;
     users::add_users(&mut draft, &request.node.users, *epoch)?;
-    command_line::add_arguments(&mut draft, request)?;
+    command_line::edit(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
     identity::leave_record(&mut draft, pinned)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.

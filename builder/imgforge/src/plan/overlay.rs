@@ -6,108 +6,29 @@
 //! `root/` is laid over the root file system, `boot/` over the boot partition, and `overlay.yaml` holds the [`Declarations`].
 
 use std::{
-    collections::BTreeMap,
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
 };
 
 use imgforge_spec::ImagePath;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use imgforge_ext4::Content;
 
-use super::{Draft, Error, Request, accounts, template::Context, units};
+use super::{
+    Draft, Error, Request, accounts,
+    declarations::{Assignment, Declarations, FileDeclaration},
+    template::Context,
+    units,
+};
 use crate::{
     host::file::HostFile,
     image::change::{Access, Origin, Volume},
     yaml,
 };
-
-/// `overlay.yaml`: what the files of the folder cannot say.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Declarations {
-    /// What the overlay is for.
-    #[serde(default)]
-    pub description: String,
-    /// Files that are not plain 0644 files of root's, by their path below `root/`.
-    #[serde(default)]
-    pub files: BTreeMap<ImagePath, FileDeclaration>,
-    /// Directories to make, or whose access differs from 0755 and root's.
-    #[serde(default)]
-    pub directories: BTreeMap<ImagePath, AccessDeclaration>,
-    /// Links to make, with where they point.
-    #[serde(default)]
-    pub symlinks: BTreeMap<ImagePath, String>,
-    /// Paths to take away; each component may hold `*`. Nothing there is fine.
-    #[serde(default)]
-    pub remove: Vec<ImagePath>,
-    /// Packages the node needs, as relations in a `Depends` field.
-    #[serde(default)]
-    pub packages: Vec<String>,
-    /// Units to enable by their own `[Install]` section. `?` at the end: only if there is such a unit.
-    #[serde(default)]
-    pub enable: Vec<String>,
-    /// Units that must never start. `?` at the end: only if there is such a unit.
-    #[serde(default)]
-    pub mask: Vec<String>,
-    /// Accounts of the base whose password is locked, by their names, which may hold `*`. A node's users are not meant.
-    #[serde(default)]
-    pub lock_passwords: Vec<String>,
-    /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
-    #[serde(default)]
-    pub edit: BTreeMap<String, Vec<Assignment>>,
-}
-
-/// How a file goes in.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FileDeclaration {
-    /// Permission bits in octal, `"0755"`.
-    #[serde(default)]
-    pub mode: Option<String>,
-    /// Numeric `uid:gid`.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// Whether the file is a template.
-    #[serde(default)]
-    pub template: bool,
-    /// A variable of templates: the file goes in only where it has a value.
-    #[serde(default)]
-    pub when: Option<String>,
-}
-
-/// Mode and owner of a directory.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AccessDeclaration {
-    /// Permission bits in octal, `"0755"`.
-    #[serde(default)]
-    pub mode: Option<String>,
-    /// Numeric `uid:gid`.
-    #[serde(default)]
-    pub owner: Option<String>,
-}
-
-/// A line `KEY=value` to set in a file.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Assignment {
-    /// The key.
-    pub set: String,
-    /// Its value, a template.
-    pub value: String,
-    /// What stands between them.
-    #[serde(default = "default_separator")]
-    pub separator: String,
-}
-
-fn default_separator() -> String {
-    "=".into()
-}
 
 /// One overlay folder.
 #[derive(Debug)]
@@ -175,10 +96,9 @@ impl Overlay {
 
     /// Lays files, directories, links, removals and edits over the draft.
     pub fn lay(&self, draft: &mut Draft<'_>, context: &Context) -> Result<(), Error> {
-        for pattern in &self.declarations.remove {
-            for path in draft.matching(Volume::Root, pattern)? {
-                draft.remove(Volume::Root, &path, self.origin.clone())?;
-            }
+        self.remove(draft, Volume::Root, &self.declarations.remove)?;
+        if draft.has_boot() {
+            self.remove(draft, Volume::Boot, &self.declarations.boot.remove)?;
         }
         for (path, declared) in &self.declarations.directories {
             let access = self.access(path, &declared.mode, &declared.owner, 0o755)?;
@@ -194,6 +114,15 @@ impl Overlay {
         }
         for pattern in &self.declarations.lock_passwords {
             accounts::lock_passwords(draft, pattern, &self.origin)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, draft: &mut Draft<'_>, volume: Volume, patterns: &[ImagePath]) -> Result<(), Error> {
+        for pattern in patterns {
+            for path in draft.matching(volume, pattern)? {
+                draft.remove(volume, &path, self.origin.clone())?;
+            }
         }
         Ok(())
     }
@@ -248,7 +177,7 @@ impl Overlay {
                 self.lay_files(draft, context, volume, &file, &path)?;
             } else if kind.is_symlink() {
                 let target = fs::read_link(&file).map_err(fail)?;
-                draft.symlink(&path, target.as_os_str().as_encoded_bytes(), self.origin.clone())?;
+                draft.symlink(&path, target.as_os_str().as_bytes(), self.origin.clone())?;
             } else if kind.is_file() {
                 self.lay_file(draft, context, volume, &path, &file)?;
             } else {
@@ -333,33 +262,12 @@ impl Overlay {
     }
 
     fn on_host(&self, part: &str, path: &ImagePath) -> PathBuf {
-        self.folder.join(part).join(path.to_string().trim_start_matches('/'))
+        let inside = path.components().map(OsStr::from_bytes);
+        self.folder.join(part).join(inside.collect::<PathBuf>())
     }
 
     fn wrong(&self, message: String) -> Error {
         Error::Declaration { path: self.folder.join("overlay.yaml"), message }
-    }
-}
-
-impl Assignment {
-    /// `text` with the assignment of `value` in place of the first line for its key, commented out or not; else at the end.
-    fn apply(&self, text: &str, value: &str) -> String {
-        let line = format!("{}{}{value}", self.set, self.separator);
-        let separator = self.separator.trim();
-        let assigns = |candidate: &str| {
-            let rest = candidate.trim_start().strip_prefix(&self.set);
-            rest.is_some_and(|rest| rest.trim_start().starts_with(separator))
-        };
-        let mut lines: Vec<&str> = text.lines().collect();
-        let active = lines.iter().position(|candidate| assigns(candidate));
-        let place = active.or_else(|| {
-            lines.iter().position(|candidate| candidate.trim_start().strip_prefix('#').is_some_and(assigns))
-        });
-        match place {
-            Some(at) => lines[at] = &line,
-            None => lines.push(&line),
-        }
-        lines.join("\n") + "\n"
     }
 }
 
@@ -374,7 +282,7 @@ fn sorted_entries(folder: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
-        entries.push((entry.file_name().as_encoded_bytes().to_vec(), entry.path()));
+        entries.push((entry.file_name().as_bytes().to_vec(), entry.path()));
     }
     entries.sort();
     Ok(entries)
@@ -383,17 +291,6 @@ fn sorted_entries(folder: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn assigned(value: &str, text: &str) -> String {
-        Assignment { set: "SWAP".into(), value: String::new(), separator: "=".into() }.apply(text, value)
-    }
-
-    #[test]
-    fn an_assignment_replaces_the_vendors_line() {
-        assert_eq!(assigned("false", "ENABLED=true\nSWAP=true\n"), "ENABLED=true\nSWAP=false\n");
-        assert_eq!(assigned("false", "# SWAP=true\nSIZE=1\n"), "SWAP=false\nSIZE=1\n");
-        assert_eq!(assigned("false", "SWAPFILE=x\n"), "SWAPFILE=x\nSWAP=false\n");
-    }
 
     #[test]
     fn a_question_mark_allows_absence() {

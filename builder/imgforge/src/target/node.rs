@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
-use imgforge_spec::{Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User};
+use imgforge_spec::{Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User, unfit_kernel_argument};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,7 @@ impl Node {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = yaml::text(path)?;
         let node: Self = yaml::parse(path, &text)?;
-        match node.check() {
+        match node.check().and_then(|()| node.check_kernel_arguments()) {
             Err(Error::Invalid(Invalid { setting, message })) => {
                 Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
@@ -131,6 +131,17 @@ impl Node {
             }
         }
         self.check_mounts()
+    }
+
+    /// A cluster's nodes are held to the same by its rules, where it can be overruled.
+    fn check_kernel_arguments(&self) -> Result<(), Error> {
+        for (index, argument) in self.kernel_arguments.iter().enumerate() {
+            if let Some(reason) = unfit_kernel_argument(argument) {
+                let message = format!("`{}`: {reason}; remove it", argument.escape_debug());
+                return Err(invalid(format!("kernel-arguments[{index}]"), message));
+            }
+        }
+        Ok(())
     }
 
     fn check_mounts(&self) -> Result<(), Error> {
@@ -186,6 +197,23 @@ mod tests {
         );
         let xfs = error_of(&mount("source: /dev/disk/by-id/usb-1, type: xfs"));
         assert_eq!(xfs, "mounts[0].format-if-blank: ext4 is made, not xfs");
+    }
+
+    #[test]
+    fn kernel_arguments_let_the_node_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.yaml");
+        for (argument, reason) in [
+            ("root=/dev/sda1", "`root=/dev/sda1`: the image says where its root file system is; remove it"),
+            ("init=/bin/sh", "`init=/bin/sh`: another program than systemd would be started; remove it"),
+            ("", "``: this is no argument; remove it"),
+        ] {
+            std::fs::write(&path, format!("kernel-arguments: [quiet, '{argument}']")).unwrap();
+            let error = Node::read(&path).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("kernel-arguments[1]: {reason}")), "{error}");
+        }
+        std::fs::write(&path, "kernel-arguments: [rootwait, init_on_alloc=1]").unwrap();
+        assert!(Node::read(&path).is_ok());
     }
 
     #[test]

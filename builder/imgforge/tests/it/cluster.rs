@@ -168,6 +168,24 @@ fn masters_get_the_shared_keys_and_workers_none() {
 }
 
 #[test]
+fn files_below_the_boot_partitions_mount_point_go_into_it() {
+    let files = "files: [{ path: /boot/firmware/overlays/x.dtbo, content: x }, { path: /boot/firmware/CONFIG.txt, content: y }, \
+                 { path: /boot/firmwares, content: z }]";
+    let lab = Lab::new(&TWO_NODES.replace("packages: [nfs-common]", files));
+    lab.file().make_secrets(&[]).unwrap();
+    let mut request = lab.request("k8s-worker-1");
+    request.role = imgforge_spec::Role::Base;
+    let card = MemoryTree::of(&[("/config.txt", "arm_64bit=1\n"), ("/cmdline.txt", "root=x\n")]);
+    let additions = Additions { containerd: Some("2.3.4".into()), ..Additions::default() };
+    let changes = plan::plan(&pinned(&request), &additions, &base(), Some(&card)).unwrap();
+    assert_eq!(text(&changes, Volume::Boot, "/overlays/x.dtbo"), "x");
+    assert_eq!(text(&changes, Volume::Boot, "/config.txt"), "y", "FAT tells no case apart");
+    assert_eq!(text(&changes, Volume::Root, "/boot/firmwares"), "z");
+    let hidden = |c: &&Change| c.volume == Volume::Root && c.path.to_string().starts_with("/boot/firmware/");
+    assert_eq!(changes.iter().find(hidden).map(|c| &c.path), None);
+}
+
+#[test]
 fn all_network_plugins_are_in_the_folder_of_the_add_ons() {
     let lab = Lab::new(TWO_NODES);
     lab.file().make_secrets(&[]).unwrap();

@@ -213,6 +213,33 @@ fn the_command_line_is_changed_where_the_vendor_keeps_it() {
 }
 
 #[test]
+fn what_a_card_was_customised_with_does_not_overrule_the_node() {
+    let card = MemoryTree::of(&[
+        (
+            "/CMDLINE.TXT",
+            "console=tty1 rootwait init=/usr/lib/raspberrypi-sys-mods/firstboot systemd.run=/boot/firmware/firstrun.sh \
+             systemd.run_success_action=reboot systemd.unit=kernel-command-line.target\r\n",
+        ),
+        ("/config.txt", "arm_64bit=1\n"),
+        ("/Custom.toml", "config_version = 1\n"),
+        ("/firstrun.sh", "#!/bin/bash\n"),
+        ("/userconf.txt", "pi:$6$x\n"),
+    ]);
+    let request = request("rpi4", Role::Worker, "kernel-arguments: [quiet]");
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &root(), Some(&card)).unwrap();
+    assert_eq!(
+        text(&changes, Volume::Boot, "/CMDLINE.TXT"),
+        "console=tty1 rootwait init=/usr/lib/raspberrypi-sys-mods/firstboot cgroup_enable=memory quiet\r\n"
+    );
+    for path in ["/Custom.toml", "/firstrun.sh", "/userconf.txt"] {
+        let gone = change(&changes, Volume::Boot, path);
+        assert!(matches!(gone.action, Action::Remove), "{path}");
+        assert_eq!(gone.origins[..], [Origin::Overlay("vendors/raspberrypi".into())]);
+    }
+    assert_eq!(changes.iter().filter(|change| change.volume == Volume::Boot).count(), 4);
+}
+
+#[test]
 fn a_plain_node_has_nothing_of_kubernetes() {
     let changes = plan_of(&request("rpi4", Role::Base, ""));
     assert!(!changes.iter().any(|c| c.volume == Volume::Boot), "no cgroup word without Kubernetes");

@@ -1,5 +1,7 @@
 //! Files and kernel arguments that people give.
 
+use imgforge_spec::unfit_kernel_argument;
+
 use super::{
     Context, Found, Rule,
     storage::{is_in, plain},
@@ -69,19 +71,6 @@ const SYSTEM: [(&str, &str); 22] = [
 const PEOPLE: &str = "give people under `users`";
 const KERNEL: &str = "the kernel makes what is in there";
 
-/// Arguments that the boot loader or the image decides, or with which nothing is started.
-const ARGUMENTS: [(&str, &str); 9] = [
-    ("root", "the image says where its root file system is"),
-    ("rootfstype", "the image says what its root file system is"),
-    ("init", "another program than systemd would be started"),
-    ("rdinit", "another program than the initramfs' would be started"),
-    ("rd.break", "the start would stop in the initramfs"),
-    ("systemd.unit", "another target than the node's would be started"),
-    ("single", "nothing but a shell would be started"),
-    ("emergency", "nothing but a shell would be started"),
-    ("rescue", "nothing but a shell would be started"),
-];
-
 fn file_of_imgforge(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
@@ -107,8 +96,12 @@ fn file_of_system(context: &Context<'_>) -> Vec<Found> {
         for (index, file) in at.node.files.iter().enumerate() {
             let path = plain(&file.path);
             let setting = at.path(format!("files[{index}].path"));
-            if let Some((system, instead)) = SYSTEM.iter().find(|(system, _)| is_in(&path, system)) {
-                let message = match path == *system {
+            // The boot partition tells no case apart.
+            let is_taken = |system: &str| {
+                is_in(&path, system) || (system.starts_with("/boot/") && path.eq_ignore_ascii_case(system))
+            };
+            if let Some((system, instead)) = SYSTEM.iter().find(|(system, _)| is_taken(system)) {
+                let message = match path.len() == system.len() {
                     true => format!("`{}` would be replaced whole", file.path),
                     false => format!("`{}` is in {system}, which is the system's own", file.path),
                 };
@@ -152,9 +145,7 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
         let runs_pods = at.node.role != Role::Base;
         let reason = |argument: &str| {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-            let listed = ARGUMENTS.iter().find(|(bad, _)| *bad == name).map(|(_, reason)| *reason);
-            listed.or(match (name, value) {
-                ("1" | "s" | "S", "") => Some("nothing but a shell would be started"),
+            unfit_kernel_argument(argument).or(match (name, value) {
                 ("cgroup_disable", controllers) if runs_pods && controllers.contains("memory") => {
                     Some("Kubernetes controls the memory of pods")
                 }
@@ -167,9 +158,10 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
         for (index, argument) in at.node.kernel_arguments.iter().enumerate() {
             let setting = at.path(format!("kernel-arguments[{index}]"));
             if let Some(reason) = reason(argument) {
-                found.push(Found::new(setting, format!("`{argument}`: {reason}")).suggest("remove it"));
-            } else if argument.trim().is_empty() || argument.contains(|c: char| c.is_control()) {
-                found.push(Found::new(setting, format!("`{}` is no argument", argument.escape_debug())));
+                found.push(
+                    Found::new(setting, format!("`{}`: {reason}", argument.escape_debug()))
+                        .suggest("remove it"),
+                );
             }
         }
     }
