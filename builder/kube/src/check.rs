@@ -88,9 +88,10 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 9] = [
+pub const OF_PLANS: [&str; 10] = [
     "hidden-under-mount",
     "network-manager",
+    "unknown-network-manager",
     "other-network-manager",
     "provisioning",
     "idle-provisioning",

@@ -112,7 +112,7 @@ mod tests {
     fn images_of(text: &str) -> Images {
         let nodes = "nodes: [{hostname: m, board: b, role: master}, {hostname: w, board: b}]";
         let cluster: Cluster = serde_yaml::from_str(&format!("{text}\n{nodes}")).unwrap();
-        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 };
+        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096, wired: true };
         images(&Member::new(&cluster, "m", &|_| Some(board)).unwrap())
     }
 

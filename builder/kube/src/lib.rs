@@ -19,7 +19,7 @@
 //!     nodes:
 //!       - { hostname: k8s-master-1, board: rpi4, role: master, taints: [] }
 //!       - { hostname: k8s-worker-1, board: rpi4 }")?;
-//! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 });
+//! let boards = |_: &str| Some(BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096, wired: true });
 //! let manifests = Default::default();
 //! let findings = check(&cluster, &boards, &manifests);
 //! let notice = findings.iter().find(|finding| finding.name == "named-master").unwrap();

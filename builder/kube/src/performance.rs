@@ -172,7 +172,7 @@ mod tests {
     use crate::{board::Architecture, cluster::Bind};
 
     fn class(architecture: Architecture, cores: u32, memory: u32) -> Performance {
-        Performance::of(&Node::default(), &BoardFacts { architecture, cores, memory })
+        Performance::of(&Node::default(), &BoardFacts { architecture, cores, memory, wired: true })
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_file_knows_better() {
-        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 1024 };
+        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 1024, wired: true };
         let with_4_gb = Node { memory: Some(4096), ..Node::default() };
         assert_eq!(Performance::of(&with_4_gb, &board), Performance::Fast);
         let told = Node { performance: Some(Performance::Modest), ..Node::default() };
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn etcd_is_as_patient_as_its_slowest_disk() {
-        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096 };
+        let board = BoardFacts { architecture: Architecture::Arm64, cores: 4, memory: 4096, wired: true };
         let on_disk = Node {
             role: crate::cluster::Role::Master,
             storage: vec![Bind {

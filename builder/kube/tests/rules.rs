@@ -315,3 +315,12 @@ fn a_rule_is_overruled_by_its_name_and_that_is_said() {
     let disk = "mounts: [{ source: /dev/sda1, target: /mnt/a }]";
     quiet(&master(&format!("{disk}, allow: [unstable-disk-name]")));
 }
+
+#[test]
+fn a_board_without_wired_network_is_told_until_it_has_an_adapter() {
+    let text = top("").replace("hostname: w1, board: rk3328", "hostname: w1, board: rpi-zero2w");
+    let text = text.replace("hostname: w1, board: rpi4", "hostname: w1, board: rpi-zero2w");
+    says("no-wired-network", "nodes[1].board", &text);
+    let allowed = text.replace("board: rpi-zero2w", "board: rpi-zero2w, allow: [no-wired-network]");
+    assert!(findings(&allowed).iter().all(|finding| finding.severity == Severity::Notice));
+}

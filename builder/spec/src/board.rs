@@ -93,6 +93,8 @@ pub struct BoardFacts {
     pub cores: u32,
     /// Memory in MiB.
     pub memory: u32,
+    /// Whether it has a wired network.
+    pub wired: bool,
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub use hostname::{Hostname, InvalidHostname};
 pub use image_path::{ImagePath, InvalidPath};
 pub use invalid::Invalid;
 pub use kernel_argument::unfit_kernel_argument;
-pub use mount::{Bind, Mount};
+pub use mount::{Bind, Medium, Mount};
 pub use octets::Octets;
 pub use role::{Role, UnknownRole};
 pub use sha256::{Hasher, InvalidSha256, Sha256};

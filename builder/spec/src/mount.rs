@@ -1,19 +1,19 @@
-//! Disks of a node, and what is kept on them.
+//! Disks of a node, shares of others, and what is kept on them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ImagePath, Invalid};
 
-/// A disk to mount: a line of fstab.
+/// A disk or share to mount: a line of fstab.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mount {
-    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device.
+    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device; a share, `nas:/folder` or `//nas/share`; `tmpfs`.
     pub source: String,
     /// Where it is mounted.
     pub target: ImagePath,
-    /// File system type.
+    /// File system type. The package that a share needs (`nfs-common`, `cifs-utils`) comes along.
     #[serde(default = "default_type", rename = "type")]
     pub kind: String,
     /// Mount options.
@@ -50,7 +50,67 @@ fn default_required() -> bool {
     true
 }
 
+/// What a file system lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// A disk of the node's own.
+    Disk,
+    /// Another machine.
+    Network,
+    /// Memory: it is empty after each start.
+    Memory,
+}
+
+/// File systems that lie on no disk of the node's own, with the Debian package that mounts them where the kernel alone does
+/// not. Those of the network are systemd's (`fstype_is_network`); `fuse.` may stand before any.
+const KINDS: [(&str, Medium, Option<&str>); 13] = [
+    ("9p", Medium::Network, None),
+    ("afs", Medium::Network, None),
+    ("ceph", Medium::Network, Some("ceph-common")),
+    ("cifs", Medium::Network, Some("cifs-utils")),
+    ("davfs", Medium::Network, Some("davfs2")),
+    ("glusterfs", Medium::Network, Some("glusterfs-client")),
+    ("nfs", Medium::Network, Some("nfs-common")),
+    ("nfs4", Medium::Network, Some("nfs-common")),
+    ("ntfs-3g", Medium::Disk, Some("ntfs-3g")),
+    ("ramfs", Medium::Memory, None),
+    ("smb3", Medium::Network, Some("cifs-utils")),
+    ("sshfs", Medium::Network, Some("sshfs")),
+    ("tmpfs", Medium::Memory, None),
+];
+
 impl Mount {
+    fn known(&self) -> Option<(Medium, Option<&'static str>)> {
+        let plain = self.kind.strip_prefix("fuse.").unwrap_or(&self.kind);
+        KINDS.iter().find(|(kind, ..)| *kind == plain).map(|(_, medium, package)| (*medium, *package))
+    }
+
+    /// What it lies on.
+    pub fn medium(&self) -> Medium {
+        self.known().map_or(Medium::Disk, |(medium, _)| medium)
+    }
+
+    /// The Debian package that it cannot be mounted without, if there is one.
+    pub fn package(&self) -> Option<&'static str> {
+        self.known().and_then(|(_, package)| package)
+    }
+
+    /// What is wrong with the source of a share, and with that of a disk which is one.
+    fn check_source(&self) -> Result<(), String> {
+        let source = self.source.as_str();
+        let of_windows = source.starts_with("//");
+        let of_unix = source.contains(":/") && !source.starts_with('/');
+        match self.kind.as_str() {
+            "nfs" | "nfs4" if !of_unix => Err(format!("`{source}` is no share of NFS: HOST:/FOLDER")),
+            "cifs" | "smb3" if !of_windows => Err(format!("`{source}` is no share of SMB: //HOST/SHARE")),
+            kind if self.medium() == Medium::Disk && (of_windows || of_unix) => {
+                let right = if of_windows { "cifs" } else { "nfs" };
+                Err(format!("`{source}` is a share and no disk with {kind}: give `type: {right}`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether every value can stand in fstab; an error names the setting of the mount.
     pub fn check(&self) -> Result<(), Invalid> {
         for (key, value) in [("source", &self.source), ("type", &self.kind), ("options", &self.options)] {
@@ -58,6 +118,7 @@ impl Mount {
                 return Err(Invalid::new(key, format!("`{value}` must be one word, as in fstab")));
             }
         }
+        self.check_source().map_err(|message| Invalid::new("source", message))?;
         if self.format_if_blank && !self.source.starts_with("/dev/") {
             let message = "a blank disk has no UUID or label: give `source` as /dev/disk/by-id/…";
             return Err(Invalid::new("format-if-blank", message));
@@ -66,5 +127,55 @@ impl Mount {
             return Err(Invalid::new("format-if-blank", format!("ext4 is made, not {}", self.kind)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(kind: &str, source: &str) -> Mount {
+        Mount {
+            source: source.into(),
+            target: ImagePath::root(),
+            kind: kind.into(),
+            options: default_options(),
+            required: true,
+            format_if_blank: false,
+        }
+    }
+
+    #[test]
+    fn a_share_needs_the_network_and_a_package() {
+        for (kind, medium, package) in [
+            ("nfs4", Medium::Network, Some("nfs-common")),
+            ("cifs", Medium::Network, Some("cifs-utils")),
+            ("fuse.sshfs", Medium::Network, Some("sshfs")),
+            ("tmpfs", Medium::Memory, None),
+            ("ext4", Medium::Disk, None),
+        ] {
+            let mount = mount(kind, "x");
+            assert_eq!((mount.medium(), mount.package()), (medium, package), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_called_as_its_type_wants_it() {
+        for (kind, source) in [
+            ("nfs", "nas.home:/export"),
+            ("nfs", "[fd00::1]:/export"),
+            ("cifs", "//nas/k8s"),
+            ("tmpfs", "tmpfs"),
+        ] {
+            assert_eq!(mount(kind, source).check(), Ok(()), "{kind} {source}");
+        }
+        for (kind, source, message) in [
+            ("nfs", "//nas/k8s", "source: `//nas/k8s` is no share of NFS: HOST:/FOLDER"),
+            ("cifs", "nas:/k8s", "source: `nas:/k8s` is no share of SMB: //HOST/SHARE"),
+            ("ext4", "nas:/k8s", "source: `nas:/k8s` is a share and no disk with ext4: give `type: nfs`"),
+            ("ext4", "//nas/k8s", "source: `//nas/k8s` is a share and no disk with ext4: give `type: cifs`"),
+        ] {
+            assert_eq!(mount(kind, source).check().unwrap_err().to_string(), message);
+        }
     }
 }

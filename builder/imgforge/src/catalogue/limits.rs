@@ -136,5 +136,6 @@ fn held_back(architecture: Architecture) -> Option<Refusal> {
 
 /// The hardware as the rules see it.
 pub fn facts(profile: &Profile) -> BoardFacts {
-    BoardFacts { architecture: profile.architecture, cores: profile.cores, memory: profile.memory }
+    let Profile { architecture, cores, memory, wired, .. } = *profile;
+    BoardFacts { architecture, cores, memory, wired }
 }

@@ -27,6 +27,9 @@ pub struct Profile {
     pub cores: u32,
     /// Memory of the smallest variant, in MiB.
     pub memory: u32,
+    /// Whether it has a wired network.
+    #[serde(default = "default_wired")]
+    pub wired: bool,
     /// The vendor's image.
     pub base: BaseImage,
     /// How the image is partitioned.
@@ -46,6 +49,10 @@ pub struct Profile {
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+fn default_wired() -> bool {
+    true
 }
 
 fn default_reserve() -> u32 {

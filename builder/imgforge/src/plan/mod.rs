@@ -111,7 +111,8 @@ pub fn overlay_folders(request: &Request) -> Vec<PathBuf> {
 pub fn packages_wanted(request: &Request) -> Result<Vec<String>, Error> {
     let mut wanted: Vec<String> = Vec::new();
     let overlays = overlay::applying(request)?;
-    let asked = overlays.iter().flat_map(overlay::Overlay::packages).chain(&request.node.packages);
+    let of_node = request.node.all_packages();
+    let asked = overlays.iter().flat_map(overlay::Overlay::packages).chain(&of_node);
     for package in asked {
         if !wanted.contains(package) {
             wanted.push(package.clone());

@@ -16,6 +16,11 @@ pub const RULES: &[Rule] = &[
         network_manager,
     ),
     Rule::notice(
+        "unknown-network-manager",
+        "something that imgforge knows sets up the network of a node with a static address",
+        unknown_network_manager,
+    ),
+    Rule::notice(
         "other-network-manager",
         "no second network manager sets up the card that has a static address",
         other_network_manager,
@@ -31,16 +36,28 @@ const FOLDERS: [(Manager, &str); 2] = [
 fn network_manager(context: &Context<'_>) -> Vec<Found> {
     let Network { managers, .. } = &context.survey.network;
     let written = written_for(context);
-    if context.request.node.address.is_none() || managers.iter().any(|manager| written.contains(manager)) {
+    let is_served = managers.iter().any(|manager| written.contains(manager));
+    if context.request.node.address.is_none() || managers.is_empty() || is_served {
         return Vec::new();
     }
-    let runs = match managers.as_slice() {
-        [] => "starts no network manager".to_owned(),
-        managers => format!("sets up its network with {}", listed(managers)),
-    };
-    let message = format!("the base {runs}, but the address is written for {}", listed(&written));
+    let (runs, written) = (listed(managers), listed(&written));
+    let message =
+        format!("the base sets up its network with {runs}, but the address is written for {written}");
     let suggestion = "enable systemd-networkd.service in an overlay for the board, and mask the other, or leave the address to DHCP";
     vec![Found::new("address", message).suggest(suggestion)]
+}
+
+/// A base that has none may have one that nobody here has heard of.
+fn unknown_network_manager(context: &Context<'_>) -> Vec<Found> {
+    if context.request.node.address.is_none() || !context.survey.network.managers.is_empty() {
+        return Vec::new();
+    }
+    let written = listed(&written_for(context));
+    let message =
+        format!("the base starts no network manager that is known; the address is written for {written}");
+    vec![
+        Found::new("address", message).suggest("enable systemd-networkd.service in an overlay for the board"),
+    ]
 }
 
 fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
@@ -93,7 +110,10 @@ mod tests {
             node.clone().enabling(manager).findings("network-manager")[0]
                 .starts_with("address: the base sets up its network with NetworkManager, but the address is written for systemd-networkd")
         );
-        assert!(node.findings("network-manager")[0].contains("starts no network manager"));
+        assert!(node.findings("network-manager").is_empty());
+        assert!(
+            node.findings("unknown-network-manager")[0].contains("starts no network manager that is known")
+        );
     }
 
     #[test]

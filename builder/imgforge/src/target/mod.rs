@@ -122,14 +122,29 @@ impl Target {
     }
 }
 
-/// Everything that is `asked` for, in order. What should be known of a cluster file is said on `console`.
+/// Everything that is `asked` for, in order. What should be known of it is said on `console`.
 pub fn targets(asked: &Asked, catalogue: &Catalogue, console: &Console) -> Result<Vec<Target>, Error> {
-    match asked {
-        Asked::Alone(asked) => Ok(vec![alone(asked, catalogue)?]),
+    let targets = match asked {
+        Asked::Alone(asked) => vec![alone(asked, catalogue)?],
         Asked::Cluster { file, secrets, nodes } => {
             let file = ClusterFile::read(file, secrets, catalogue)?;
             file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
-            file.targets(nodes)
+            file.targets(nodes)?
+        }
+    };
+    targets.iter().for_each(|target| say_packages(&target.node, console));
+    Ok(targets)
+}
+
+/// Says which packages nobody has asked for come along, and why.
+fn say_packages(node: &Node, console: &Console) {
+    let of_node = node.hostname.as_ref().map(|hostname| format!("{hostname}: ")).unwrap_or_default();
+    for (index, mount) in node.mounts.iter().enumerate() {
+        if let Some(package) = mount.package().filter(|package| !node.packages.iter().any(|p| p == package)) {
+            let kind = &mount.kind;
+            console.note(&format!(
+                "{of_node}mounts[{index}]: the package {package} comes along, which mounts {kind}"
+            ));
         }
     }
 }

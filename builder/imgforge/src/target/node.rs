@@ -19,7 +19,7 @@ pub struct Node {
     /// People (and machines) who may log in.
     #[serde(default)]
     pub users: Vec<User>,
-    /// Disks to mount.
+    /// Disks and shares to mount.
     #[serde(default)]
     pub mounts: Vec<Mount>,
     /// Directories that live on another disk: pairs of a path and where it really is. Each becomes a bind mount.
@@ -97,8 +97,19 @@ impl Node {
     /// What of the settings is not the node's alone: its Kubernetes and, unless it belongs to a cluster, where other nodes
     /// have the same release and other packages, its packages.
     pub fn of_release(&self, in_cluster: bool) -> Self {
-        let packages = if in_cluster { Vec::new() } else { self.packages.clone() };
+        let packages = if in_cluster { Vec::new() } else { self.all_packages() };
         Self { packages, kubernetes: self.kubernetes.clone(), ..Self::default() }
+    }
+
+    /// The packages it asks for, and those that its mounts cannot do without; each once.
+    pub fn all_packages(&self) -> Vec<String> {
+        let mut all = self.packages.clone();
+        for package in self.mounts.iter().filter_map(Mount::package) {
+            if !all.iter().any(|there| there == package) {
+                all.push(package.to_owned());
+            }
+        }
+        all
     }
 
     /// Reads the settings in `path` and checks them, so that an error names the file.

@@ -153,6 +153,16 @@ fn mounts_follow_the_vendors_own() {
 }
 
 #[test]
+fn a_share_brings_its_package_along() {
+    let node = "packages: [htop]\nmounts: [{source: 'nas:/a', target: /mnt/a, type: nfs}, \
+                {source: 'nas:/b', target: /mnt/b, type: nfs4}, {source: tmpfs, target: /mnt/c, type: tmpfs}]";
+    let request = request("rk3328", Role::Base, node);
+    let wanted = |request: &Request| plan::packages_wanted(request).unwrap();
+    assert!(wanted(&request).ends_with(&["htop".into(), "nfs-common".into()]), "{:?}", wanted(&request));
+    assert_eq!(wanted(&request.release()), wanted(&request), "one lock for both layers");
+}
+
+#[test]
 fn a_mount_the_vendor_has_is_refused() {
     let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
     let root = MemoryTree::of(&[("/etc/hosts", ""), ("/etc/fstab", "LABEL=y /data ext4 defaults 0 0\n")]);

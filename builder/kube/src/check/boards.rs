@@ -15,6 +15,7 @@ pub const RULES: &[Rule] = &[
     Rule::notice("lagging-release", "kubeadm is of the cluster's release", lagging_release),
     Rule::error("swap-release", "swap stays on only where the kubelet keeps pods out of it", swap_release),
     Rule::error("unknown-board", "every board has a profile", unknown_board),
+    Rule::error("no-wired-network", "every board can reach the others", no_wired_network),
     Rule::error("board-limits", "the board can be what it is to be", board_limits),
     Rule::notice("board-overruled", "kubeadm has nothing against the board", board_overruled),
     Rule::error("add-on-images", "the add-ons have images for every board", add_on_images),
@@ -86,6 +87,17 @@ fn unknown_board(context: &Context<'_>) -> Vec<Found> {
                 .suggest("`imgforge boards` lists those that are known")
         })
         .collect()
+}
+
+/// Until a network is given to it, a board that has Wi-Fi only waits for the others for ever.
+fn no_wired_network(context: &Context<'_>) -> Vec<Found> {
+    let is_deaf = |at: &At<'_>| board(context, at.node).is_some_and(|board| !board.wired);
+    let found = |at: At<'_>| {
+        let message = format!("{} has Wi-Fi only, and imgforge sets up no wireless network", at.node.board);
+        Found::new(at.path("board"), message)
+            .suggest("put a wired network adapter on it, and say `allow: [no-wired-network]` at the node")
+    };
+    context.nodes().filter(is_deaf).map(found).collect()
 }
 
 /// The facts of a node's board, with its own amount of memory.

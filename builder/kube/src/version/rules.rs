@@ -229,8 +229,10 @@ fn little_memory(memory: u32) -> Option<Overruled> {
 mod tests {
     use super::*;
 
-    const BANANA_PI: BoardFacts = BoardFacts { architecture: Architecture::Armv7, cores: 2, memory: 1024 };
-    const CUBIEBOARD: BoardFacts = BoardFacts { architecture: Architecture::Armv7, cores: 1, memory: 1024 };
+    const BANANA_PI: BoardFacts =
+        BoardFacts { architecture: Architecture::Armv7, cores: 2, memory: 1024, wired: true };
+    const CUBIEBOARD: BoardFacts =
+        BoardFacts { architecture: Architecture::Armv7, cores: 1, memory: 1024, wired: true };
 
     #[test]
     fn the_32_bit_line_ends_at_1_26() {

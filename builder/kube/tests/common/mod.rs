@@ -35,9 +35,10 @@ pub fn boards(name: &str) -> Option<BoardFacts> {
         "bananapi" => (Architecture::Armv7, 2, 1024),
         "cubieboard" => (Architecture::Armv7, 1, 1024),
         "rpi1" => (Architecture::Armv6, 1, 512),
+        "rpi-zero2w" => (Architecture::Arm64, 4, 512),
         _ => return None,
     };
-    Some(BoardFacts { architecture, cores, memory })
+    Some(BoardFacts { architecture, cores, memory, wired: name != "rpi-zero2w" })
 }
 
 /// The add-ons' manifests that imgforge ships the pins of.
