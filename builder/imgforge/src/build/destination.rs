@@ -13,7 +13,7 @@ use crate::host::console::Console;
 
 /// Where an image goes, and its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub(crate) struct Destination {
     /// The image file.
     pub path: PathBuf,
     /// Its format.
@@ -145,7 +145,7 @@ impl Destination {
     }
 
     /// A file in `folder` under the name of its host.
-    pub fn in_folder(folder: &Path, asked: Option<Format>, hostname: Hostname) -> Self {
+    pub(crate) fn in_folder(folder: &Path, asked: Option<Format>, hostname: Hostname) -> Self {
         let format = asked.unwrap_or(Format::Img);
         Self { path: folder.join(format!("{hostname}{}", format.ending())), format, hostname }
     }
@@ -156,7 +156,7 @@ impl Destination {
     }
 
     /// Finds out whether none of the files would replace `base`.
-    pub fn check_base(&self, base: &Path) -> Result<(), Error> {
+    pub(crate) fn check_base(&self, base: &Path) -> Result<(), Error> {
         let is_base = |path: &PathBuf| is_same(path, base).unwrap_or(false);
         self.files().find(is_base).map_or(Ok(()), |path| Err(Error::OverBase { path }))
     }
@@ -189,7 +189,7 @@ impl Destination {
 }
 
 /// The format of the file `path`: the one `asked` for, which its name must not deny, else by the name's ending, or raw.
-pub fn format_of(path: &Path, asked: Option<Format>) -> Result<Format, Error> {
+pub(crate) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format, Error> {
     if path == Path::new("-") {
         return Err(Error::StandardOutput);
     }
@@ -202,7 +202,7 @@ pub fn format_of(path: &Path, asked: Option<Format>) -> Result<Format, Error> {
 }
 
 /// Makes the folder for the images of a cluster, if it is not there.
-pub fn make_folder(folder: &Path) -> Result<(), Error> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
     let is_image = || folder.extension().is_some() && matches!(named(folder), Ok(Some(_)));
     if folder == Path::new("-") {
         return Err(Error::StandardOutput);

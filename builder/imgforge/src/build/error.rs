@@ -159,7 +159,7 @@ fn list(deviations: &[String]) -> String {
 
 impl Error {
     /// The same error, said of `base` where it is about what lies in it.
-    pub fn of_content(self, base: &str) -> Self {
+    pub(crate) fn of_content(self, base: &str) -> Self {
         match self {
             Error::Plan(plan::Error::Base(error)) => Error::from(error).of_image(base),
             Error::Plan(_) => self,

@@ -27,13 +27,13 @@ pub struct Layered {
     /// The disk; what the last layer wrote is what it [touched](Disk::touched).
     pub disk: Arc<Disk>,
     /// Its partition table.
-    pub table: Table,
+    pub(crate) table: Table,
     /// The partitions that are worked on.
-    pub partitions: Partitions,
+    pub(crate) partitions: Partitions,
     /// Bytes the root file system was grown by.
-    pub grown: u64,
+    pub(crate) grown: u64,
     /// The bytes that are free in the root file system, in order.
-    pub free: Vec<Range<u64>>,
+    pub(crate) free: Vec<Range<u64>>,
     /// Every path that was changed, as it is now.
     pub changes: Vec<ChangeEntry>,
     /// Whether it holds what must not be published.
@@ -50,7 +50,7 @@ impl Layered {
     }
 
     /// The same again, with nothing written to it.
-    pub fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         let Self { table, partitions, free, changes, .. } = self;
         Self {
             disk: Arc::new(self.disk.fork()),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Version of this format. A reader refuses a newer one.
-pub const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Everything about an image that can be checked later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct Manifest {
     pub image: ImageEntry,
     /// Where the packages come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repositories: Vec<LockedRepository>,
+    pub(crate) repositories: Vec<LockedRepository>,
     /// The packages that were added, in the order in which they were unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
@@ -59,7 +59,7 @@ pub struct Manifest {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BaseEntry {
     /// The vendor's URL, or the name of the file.
-    pub origin: String,
+    pub(crate) origin: String,
     /// SHA-256 of the file as published.
     pub sha256: Sha256,
     /// Its size in bytes.
@@ -67,7 +67,7 @@ pub struct BaseEntry {
     /// SHA-256 of the disk image in it.
     pub image_sha256: Sha256,
     /// Its size in bytes.
-    pub image_size: u64,
+    pub(crate) image_size: u64,
 }
 
 impl BaseEntry {
@@ -92,21 +92,21 @@ pub struct ImageEntry {
     /// Its size in bytes.
     pub size: u64,
     /// Number of the partition with the root file system.
-    pub root_partition: u32,
+    pub(crate) root_partition: u32,
     /// Number of the boot partition, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot_partition: Option<u32>,
+    pub(crate) boot_partition: Option<u32>,
 }
 
 impl Manifest {
     /// What was added to the base.
-    pub fn added(&self) -> Added {
+    pub(crate) fn added(&self) -> Added {
         let Self { repositories, packages, artifacts, images, .. } = self.clone();
         Added { repositories, packages, artifacts, images }
     }
 
     /// The manifest as its file has it.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 }

@@ -37,11 +37,11 @@ const MAP: &str = ".bmap";
 /// its checksum,
 const CHECKSUM: &str = ".sha256";
 /// the manifest,
-pub const MANIFEST: &str = ".manifest.json";
+pub(crate) const MANIFEST: &str = ".manifest.json";
 /// and the bill of materials.
 const MATERIALS: &str = ".spdx.json";
 /// All of them.
-pub const SIDES: [&str; 4] = [MAP, CHECKSUM, MANIFEST, MATERIALS];
+pub(crate) const SIDES: [&str; 4] = [MAP, CHECKSUM, MANIFEST, MATERIALS];
 
 /// Formats of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct UnknownFormat(String);
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 4] = [Format::Img, Format::Xz, Format::Zst, Format::Gz];
+    pub(crate) const ALL: [Format; 4] = [Format::Img, Format::Xz, Format::Zst, Format::Gz];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -76,7 +76,7 @@ impl Format {
     }
 
     /// The ending of the file's name.
-    pub fn ending(self) -> &'static str {
+    pub(crate) fn ending(self) -> &'static str {
         match self {
             Format::Img => ".img",
             Format::Xz => ".img.xz",
@@ -99,23 +99,23 @@ impl FromStr for Format {
 
 /// What to write, and how.
 #[derive(Debug)]
-pub struct Output<'a> {
+pub(crate) struct Output<'a> {
     /// The image.
     pub path: &'a Path,
     /// Its format.
     pub format: Format,
     /// Threads that may be used. They never change a byte.
-    pub threads: NonZeroUsize,
+    pub(crate) threads: NonZeroUsize,
     /// The raw image that the disk was made over: the host copies from it what did not change.
-    pub raw: &'a Path,
+    pub(crate) raw: &'a Path,
     /// The same as it was published: compressed blocks that did not change are used again.
     pub published: &'a Path,
     /// Digests of ranges of the image that are known already.
     pub known: &'a Digests,
     /// The bytes of the image that no file system uses.
-    pub free: &'a [Range<u64>],
+    pub(crate) free: &'a [Range<u64>],
     /// The packages of the base.
-    pub installed: &'a [Installed],
+    pub(crate) installed: &'a [Installed],
 }
 
 /// Why the outputs could not be written.
@@ -178,13 +178,13 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The folder of the file `path`.
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The outputs, whole and on disk but not under their names yet.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     path: PathBuf,
     manifest: Manifest,
     digests: Digests,
@@ -201,18 +201,13 @@ impl Written {
         Arc::clone(&self.image)
     }
 
-    /// The manifest, complete.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
     /// The digests in its block map.
-    pub fn digests(&self) -> &Digests {
+    pub(crate) fn digests(&self) -> &Digests {
         &self.digests
     }
 
     /// Gives the files their names, which never are those of two builds. Dropped without that, they are removed.
-    pub fn commit(self) -> Result<Manifest, Error> {
+    pub(crate) fn commit(self) -> Result<Manifest, Error> {
         let Self { path, manifest, file, beside, .. } = self;
         commit_together(file, beside).map_err(|source| Error::Write { path, source })?;
         Ok(manifest)

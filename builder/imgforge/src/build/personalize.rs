@@ -43,7 +43,7 @@ use crate::{
 
 /// A release image, opened.
 #[derive(Debug)]
-pub struct ReleaseImage {
+pub(crate) struct ReleaseImage {
     path: PathBuf,
     image: OpenImage,
     raw: PathBuf,
@@ -79,7 +79,7 @@ impl ReleaseImage {
     }
 
     /// The image of `target`, which is to be made from this one, whose manifest is `manifest`, from the file `manifest_path`.
-    pub fn personalize(
+    pub(crate) fn personalize(
         &self,
         target: &Target,
         (manifest_path, manifest): (&Path, &Manifest),

@@ -63,20 +63,20 @@ impl Layers {
 
 /// The base of a release, open.
 #[derive(Debug)]
-pub struct OpenBase {
+pub(crate) struct OpenBase {
     /// Where it is, and what it is known by.
     pub base: Base,
     /// The base's image.
     pub image: Arc<dyn Content>,
     /// When the base was last written, in seconds since 1970.
-    pub written: i64,
+    pub(crate) written: i64,
     /// Its file systems.
-    pub trees: Trees,
+    pub(crate) trees: Trees,
 }
 
 /// All that a release is made from: what is asked for, and the base.
 #[derive(Debug)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// What is asked for.
     pub prepared: Prepared,
     /// The base.
@@ -133,7 +133,7 @@ impl Prepared {
 impl Inputs {
     /// Finds out what the release of `target` takes, and gets hold of the base. `lock` is as its file has it; it comes
     /// back with the base pinned.
-    pub fn gather(
+    pub(crate) fn gather(
         target: &Target,
         lock: Option<Lock>,
         bench: &Workbench<'_>,
@@ -179,7 +179,7 @@ impl Inputs {
 }
 
 /// The packages of the image whose file systems are `trees`, by name.
-pub fn installed(trees: &Trees) -> Result<Vec<Installed>, Error> {
+pub(crate) fn installed(trees: &Trees) -> Result<Vec<Installed>, Error> {
     let database = Database::load(&PackageTree(&*trees.root)).map_err(plan::Error::Packages)?;
     let present = database.stanzas().iter().filter_map(|stanza| stanza.identity.as_ref());
     let mut installed: Vec<Installed> = present

@@ -43,13 +43,13 @@ pub struct Release {
     /// What it is made from.
     pub base: BaseEntry,
     /// The raw image that is the lowest layer: the host copies from it what does not change.
-    pub raw: PathBuf,
+    pub(crate) raw: PathBuf,
     /// The same as it was published: compressed blocks that do not change are used again.
     pub published: PathBuf,
     /// The packages of the base.
-    pub installed: Vec<Installed>,
+    pub(crate) installed: Vec<Installed>,
     /// The base with the layer.
-    pub layered: Layered,
+    pub(crate) layered: Layered,
     /// Digests of what images of it have in common, as far as they are known.
     digests: Mutex<Digests>,
     /// Nothing is taken out of it while images are made.
@@ -64,14 +64,14 @@ pub struct Image {
     /// What is asked for.
     pub pinned: Pinned,
     /// What is added to the base, in all layers.
-    pub added: Added,
+    pub(crate) added: Added,
     /// What the node's layer adds.
     pub additions: Additions,
 }
 
 /// Locks by their files, each read once and kept as it is changed.
 #[derive(Debug, Default)]
-pub struct Locks(BTreeMap<PathBuf, Option<Lock>>);
+pub(crate) struct Locks(BTreeMap<PathBuf, Option<Lock>>);
 
 impl Locks {
     /// The lock at `path`, taken out to be changed; `None` where there is none yet.
@@ -91,7 +91,7 @@ impl Locks {
     }
 
     /// Gets hold of what the release of `target` is made from, with its base pinned.
-    pub fn gather(&mut self, target: &Target, bench: &Workbench<'_>) -> Result<Inputs, Error> {
+    pub(crate) fn gather(&mut self, target: &Target, bench: &Workbench<'_>) -> Result<Inputs, Error> {
         let lock = self.take(&target.lock)?;
         let (inputs, lock) = Inputs::gather(target, lock, bench)?;
         self.put(&target.lock, lock);
@@ -119,7 +119,7 @@ impl Locks {
 
     /// Makes the lock fit `targets`, whose one release starts from `inputs`. Returns what the layers of each take, and the
     /// lock.
-    pub fn fit<'a>(
+    pub(crate) fn fit<'a>(
         &mut self,
         targets: impl IntoIterator<Item = &'a Target>,
         inputs: &Inputs,
@@ -132,7 +132,7 @@ impl Locks {
 }
 
 /// `targets` by the release they are made from, the releases in the order of their first targets.
-pub fn by_release(targets: &[Target]) -> Vec<Vec<(usize, &Target)>> {
+pub(crate) fn by_release(targets: &[Target]) -> Vec<Vec<(usize, &Target)>> {
     let mut releases: Vec<Vec<(usize, &Target)>> = Vec::new();
     for (index, target) in targets.iter().enumerate() {
         let same = |of_release: &&mut Vec<(usize, &Target)>| {
@@ -229,19 +229,19 @@ impl Release {
     }
 
     /// Digests of what an image has in common with others of the release.
-    pub fn digests(&self) -> Digests {
+    pub(crate) fn digests(&self) -> Digests {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps digests of what images of the release have in common.
-    pub fn keep(&self, digests: Digests) {
+    pub(crate) fn keep(&self, digests: Digests) {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
     }
 }
 
 impl Image {
     /// The image's disk: the release's where there is no node, else with the node's layer over it.
-    pub fn layered(&self) -> Result<Layered, Error> {
+    pub(crate) fn layered(&self) -> Result<Layered, Error> {
         let release = &self.release;
         if self.pinned.request.is_release() {
             return Ok(release.layered.fork());

@@ -22,7 +22,7 @@ const BASE: &str = "SPDXRef-Base";
 /// A document.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Document {
+pub(crate) struct Document {
     spdx_version: &'static str,
     data_license: &'static str,
     #[serde(rename = "SPDXID")]
@@ -82,7 +82,7 @@ struct Relationship {
 
 /// A package that the base has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// Name.
     pub name: String,
     /// Version.
@@ -135,7 +135,7 @@ impl Document {
     }
 
     /// The document as its file has it.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
@@ -262,7 +262,7 @@ fn escaped(text: &str) -> String {
 
 /// `2026-09-12T07:15:41Z`: the proleptic Gregorian calendar, with years that start in March so that the leap day is the
 /// last.
-pub fn utc(epoch: i64) -> String {
+pub(crate) fn utc(epoch: i64) -> String {
     let (days, seconds) = (epoch.div_euclid(86_400), epoch.rem_euclid(86_400));
     // Days since 0000-03-01, in eras of 400 years.
     let days = days + 719_468;

@@ -23,7 +23,7 @@ pub struct Artifact {
     pub mode: Option<String>,
     /// Whether it is a tarball (plain, gzip, xz, zstd) to be unpacked. What comes out belongs to root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unpack: bool,
+    pub(crate) unpack: bool,
 }
 
 impl Artifact {
@@ -38,9 +38,9 @@ impl Artifact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Images {
     /// By their references.
-    pub references: Vec<String>,
+    pub(crate) references: Vec<String>,
     /// Those that manifests of add-ons name.
-    pub manifests: Vec<Artifact>,
+    pub(crate) manifests: Vec<Artifact>,
 }
 
 impl Images {

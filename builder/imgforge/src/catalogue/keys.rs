@@ -12,17 +12,17 @@ use crate::yaml;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Declaration {
     /// Its address.
-    pub uri: String,
+    pub(crate) uri: String,
     /// Suite or codename; without one the repository is flat: everything lies in one directory.
     #[serde(default)]
-    pub suite: Option<String>,
+    pub(crate) suite: Option<String>,
     /// Components of the suite.
     #[serde(default)]
-    pub components: Vec<String>,
+    pub(crate) components: Vec<String>,
     /// Where its keys are published. What is found there counts only if it is pinned.
     pub key: String,
     /// Fingerprints of the keys that count.
-    pub signers: Vec<String>,
+    pub(crate) signers: Vec<String>,
 }
 
 /// A key whose signature on a repository counts.
@@ -32,12 +32,12 @@ pub struct ArchiveKey {
     /// Whose it is.
     pub name: String,
     /// Its fingerprint.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 impl Catalogue {
     /// The fingerprints of all keys that `keys/archive.yaml` pins.
-    pub fn archive_keys(&self) -> Result<Vec<Fingerprint>, Error> {
+    pub(crate) fn archive_keys(&self) -> Result<Vec<Fingerprint>, Error> {
         let mut pinned = Vec::new();
         let files = self.folders.iter().map(|folder| folder.join("keys/archive.yaml"));
         for path in files.filter(|path| path.is_file()) {

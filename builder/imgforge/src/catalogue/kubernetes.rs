@@ -72,10 +72,10 @@ pub struct Release {
     pub packages: Vec<String>,
     /// Repositories they are in, besides those of the image.
     #[serde(default)]
-    pub repositories: Vec<Declaration>,
+    pub(crate) repositories: Vec<Declaration>,
     /// What brings another container runtime, by instruction set: added to the nodes of a cluster that ask for it.
     #[serde(default)]
-    pub runtimes: BTreeMap<Runtime, BTreeMap<Architecture, Bundle>>,
+    pub(crate) runtimes: BTreeMap<Runtime, BTreeMap<Architecture, Bundle>>,
 }
 
 /// What is added for one instruction set.
@@ -98,7 +98,7 @@ pub struct Content {
     /// Packages asked for.
     pub packages: Vec<String>,
     /// Repositories besides the image's own.
-    pub repositories: Vec<Declaration>,
+    pub(crate) repositories: Vec<Declaration>,
     /// Pinned files.
     pub artifacts: Vec<Artifact>,
     /// The release of containerd among them.
@@ -129,7 +129,7 @@ impl Release {
     }
 
     /// How a board of `architecture` gets it: by the official binaries where there are any.
-    pub fn way_for(&self, architecture: Architecture) -> Way {
+    pub(crate) fn way_for(&self, architecture: Architecture) -> Way {
         if self.artifacts.contains_key(&architecture) { Way::Artifacts } else { Way::Packages }
     }
 

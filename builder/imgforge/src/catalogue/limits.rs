@@ -21,7 +21,7 @@ pub struct Refused {
     /// The role.
     pub role: Role,
     /// Each thing that stands against it.
-    pub reasons: Vec<Refusal>,
+    pub(crate) reasons: Vec<Refusal>,
 }
 
 impl Diagnose for Refused {
@@ -76,7 +76,7 @@ pub struct Abilities {
     /// The roles it can have.
     pub roles: Vec<Role>,
     /// Why it cannot have the newest Kubernetes or all roles.
-    pub reasons: Vec<Refusal>,
+    pub(crate) reasons: Vec<Refusal>,
 }
 
 impl Abilities {
@@ -99,7 +99,7 @@ impl Abilities {
     }
 
     /// The newest of `releases` that runs on the board of `profile` and has something for it.
-    pub fn newest_of(&self, releases: &[Release], profile: &Profile) -> Option<Version> {
+    pub(crate) fn newest_of(&self, releases: &[Release], profile: &Profile) -> Option<Version> {
         let has_content = |release: &&Release| {
             let way = release.way_for(profile.architecture);
             (*release).clone().content(profile.architecture, way).is_ok()
@@ -110,7 +110,7 @@ impl Abilities {
     }
 
     /// Whether Kubernetes goes on for such boards.
-    pub fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.newest.is_some_and(|version| version.minor == KNOWN.1)
     }
 }
@@ -135,7 +135,7 @@ fn held_back(architecture: Architecture) -> Option<Refusal> {
 }
 
 /// The hardware as the rules see it.
-pub fn facts(profile: &Profile) -> BoardFacts {
+pub(crate) fn facts(profile: &Profile) -> BoardFacts {
     let Profile { architecture, cores, memory, wired, .. } = *profile;
     BoardFacts { architecture, cores, memory, wired }
 }

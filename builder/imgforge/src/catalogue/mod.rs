@@ -144,7 +144,7 @@ impl Catalogue {
     }
 
     /// The pins of all add-ons' manifests.
-    pub fn add_ons(&self) -> Result<Manifests, Error> {
+    pub(crate) fn add_ons(&self) -> Result<Manifests, Error> {
         let mut manifests = Manifests::new();
         for path in self.all("add-ons")? {
             let manifest: Manifest = yaml::read(&path)?;

@@ -18,7 +18,7 @@ pub struct Profile {
     pub name: String,
     /// Other names the board is asked for by.
     #[serde(default)]
-    pub aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     /// Whose image it is; names a file in `vendors/`.
     pub vendor: String,
     /// Instruction set the board can run.
@@ -36,16 +36,16 @@ pub struct Profile {
     pub layout: Layout,
     /// Free space, in MiB, that the root file system keeps beyond what the build puts in.
     #[serde(default = "default_reserve")]
-    pub reserve: u32,
+    pub(crate) reserve: u32,
     /// Words added to the kernel's command line on this board.
     #[serde(default)]
-    pub kernel_arguments: Vec<String>,
+    pub(crate) kernel_arguments: Vec<String>,
     /// The Kubernetes its masters and workers get; without it, they bring none.
     #[serde(default)]
     pub kubernetes: Option<kubernetes::Choice>,
     /// What Raspberry Pi Imager calls the boards that start this image: the `tags` of its list of devices.
     #[serde(default)]
-    pub imager_devices: Vec<String>,
+    pub(crate) imager_devices: Vec<String>,
     /// What a user of the board should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -72,7 +72,7 @@ pub struct BaseImage {
     pub file: Option<PathBuf>,
     /// How to make that file when it is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made_by: Option<String>,
+    pub(crate) made_by: Option<String>,
     /// Size of the file as published, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -81,20 +81,20 @@ pub struct BaseImage {
     pub sha256: Option<Sha256>,
     /// What is appended to the file's name for the vendor's own checksum file, where the profile has no hash: `.sha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum_file: Option<String>,
+    pub(crate) checksum_file: Option<String>,
     /// What is appended to the file's name for the vendor's OpenPGP signature of it: `.asc`. It must be by one of the
     /// vendor's `image-signers` before a hash from the checksum file is believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature_file: Option<String>,
+    pub(crate) signature_file: Option<String>,
     /// Whether the vendor takes the image away again within weeks. Only the store keeps such an image.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub perishable: bool,
+    pub(crate) perishable: bool,
     /// In a lock: the fingerprint of the key whose signature was found when the hash was pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signer: Option<String>,
+    pub(crate) signer: Option<String>,
     /// Size of the disk image inside, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_size: Option<u64>,
+    pub(crate) image_size: Option<u64>,
     /// SHA-256 of the disk image inside (decompressed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_sha256: Option<Sha256>,
@@ -109,7 +109,7 @@ fn is_false(value: &bool) -> bool {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Layout {
     /// Kind of partition table.
-    pub table: TableKind,
+    pub(crate) table: TableKind,
     /// Number of the partition with the ext4 root file system.
     pub root: u32,
     /// The FAT partition the firmware reads, where there is one.
@@ -132,9 +132,9 @@ pub enum TableKind {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BootPartition {
     /// Its number.
-    pub partition: u32,
+    pub(crate) partition: u32,
     /// Where the running system mounts it.
-    pub mount: ImagePath,
+    pub(crate) mount: ImagePath,
 }
 
 impl BootPartition {

@@ -17,24 +17,24 @@ pub struct Vendor {
     /// Files that are in all of its images; of several vendors that have all of theirs in one image, the one with the most is taken
     /// for its vendor. Nothing but `boards new` asks.
     #[serde(default)]
-    pub recognised_by: Vec<ImagePath>,
+    pub(crate) recognised_by: Vec<ImagePath>,
     /// Files that none of its images has: those of systems that others make from it.
     #[serde(default)]
-    pub not_recognised_by: Vec<ImagePath>,
+    pub(crate) not_recognised_by: Vec<ImagePath>,
     /// What its images call their system: `ID=` of os-release(5). Without any, it does not matter.
     #[serde(default)]
-    pub os_ids: Vec<String>,
+    pub(crate) os_ids: Vec<String>,
     /// Where the kernel's command line is written.
-    pub command_line: CommandLine,
+    pub(crate) command_line: CommandLine,
     /// Words taken out of it, if its images have them; `*` stands for any run of characters.
     #[serde(default)]
-    pub remove_kernel_arguments: Vec<String>,
+    pub(crate) remove_kernel_arguments: Vec<String>,
     /// Words added to it where the node runs Kubernetes.
     #[serde(default)]
-    pub kubernetes_kernel_arguments: Vec<String>,
+    pub(crate) kubernetes_kernel_arguments: Vec<String>,
     /// Whose signatures on images count.
     #[serde(default)]
-    pub image_signers: Vec<Signer>,
+    pub(crate) image_signers: Vec<Signer>,
 }
 
 /// Somebody whose signature on an image counts.
@@ -46,28 +46,28 @@ pub struct Signer {
     /// The primary key's fingerprint: 40 hexadecimal digits. It alone decides; where the key comes from does not matter.
     #[serde(deserialize_with = "fingerprint")]
     #[schemars(with = "String")]
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// Where the key can be had, unless it lies in `keys/` beside the profiles.
     #[serde(default)]
-    pub key_url: Option<String>,
+    pub(crate) key_url: Option<String>,
 }
 
 /// A file that holds the kernel's command line.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     /// The file system it is in.
     pub volume: BootVolume,
     /// Its path; the last component may hold `*` for "each file that fits".
     pub file: String,
     /// How the words stand in it.
-    pub form: CommandLineForm,
+    pub(crate) form: CommandLineForm,
 }
 
 /// The file system a boot file is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum BootVolume {
+pub(crate) enum BootVolume {
     /// The FAT boot partition.
     Boot,
     /// The root file system.
@@ -77,7 +77,7 @@ pub enum BootVolume {
 /// How the words of the command line stand in their file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum CommandLineForm {
+pub(crate) enum CommandLineForm {
     /// The file is the command line, on one line: Raspberry Pi's `cmdline.txt`.
     Line,
     /// The value of a key, `key=words`: `extraargs` in Armbian's `armbianEnv.txt`.

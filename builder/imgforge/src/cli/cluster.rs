@@ -33,7 +33,7 @@ pub struct ClusterInitArgs {
     pub recipient: Vec<String>,
     /// The same for all recipients in a file, one a line.
     #[arg(long, value_name = "FILE")]
-    pub recipients_file: Option<PathBuf>,
+    pub(crate) recipients_file: Option<PathBuf>,
 }
 
 /// A cluster file.
@@ -76,5 +76,5 @@ pub struct KubeconfigArgs {
     pub output: Option<PathBuf>,
     /// Replace what is there, whatever it is. An earlier kubeconfig of the same cluster is replaced anyway.
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
 }

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgforge_spec::{BoardName, Role};
 
-pub use self::{
-    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, ClusterInitArgs, KubeconfigArgs, SecretsArgs},
+pub(crate) use self::{
+    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
     verify::{RebuildArgs, VerifyArgs},
 };
@@ -117,13 +117,13 @@ pub struct TargetArgs {
     pub lock: Option<PathBuf>,
     /// Never change the lock: fail if it is missing or does not fit.
     #[arg(long)]
-    pub locked: bool,
+    pub(crate) locked: bool,
     /// Never use the network: take what the store has.
     #[arg(long)]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// The same as --locked and --offline together.
     #[arg(long)]
-    pub frozen: bool,
+    pub(crate) frozen: bool,
     /// The folder that keeps downloads and decoded images.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
     pub store: Option<PathBuf>,
@@ -149,10 +149,10 @@ pub struct BuildArgs {
     pub format: Option<Format>,
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
 
 /// `imgforge lock`.
@@ -163,10 +163,10 @@ pub struct LockArgs {
     pub target: TargetArgs,
     /// Take newer packages: all, or only those named.
     #[arg(long, value_name = "NAME", num_args = 0..)]
-    pub update: Option<Vec<String>>,
+    pub(crate) update: Option<Vec<String>>,
     /// Take a repository whose release is past its Valid-Until date all the same.
     #[arg(long)]
-    pub allow_expired: bool,
+    pub(crate) allow_expired: bool,
 }
 
 /// `imgforge fetch`.
@@ -195,7 +195,7 @@ pub struct InspectArgs {
     pub image: PathBuf,
     /// Show the structures of the ext4 file systems.
     #[arg(long)]
-    pub dump: bool,
+    pub(crate) dump: bool,
 }
 
 /// `imgforge diff`.
@@ -264,7 +264,7 @@ pub struct OsListArgs {
     pub url: String,
     /// The address of the picture that Imager shows with each image [default: a card].
     #[arg(long, value_name = "URL")]
-    pub icon: Option<String>,
+    pub(crate) icon: Option<String>,
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,
@@ -361,5 +361,5 @@ pub enum SchemaKind {
 pub struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }

@@ -35,13 +35,13 @@ pub struct PersonalizeArgs {
     pub format: Option<Format>,
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Never use the network: take what the store has.
     #[arg(long)]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// The folder that keeps downloads and decoded images.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
     pub store: Option<PathBuf>,

@@ -19,18 +19,18 @@ pub struct VerifyArgs {
     pub key: Option<PathBuf>,
     /// The detached signature of the image file [default: IMAGE.asc].
     #[arg(long, value_name = "FILE", requires = "key")]
-    pub signature: Option<PathBuf>,
+    pub(crate) signature: Option<PathBuf>,
     /// Make the image again, from the same base, lock and overlays, and compare. Nothing is written.
     #[arg(long)]
-    pub rebuild: bool,
+    pub(crate) rebuild: bool,
     /// What the manifest does not hold of the first build's inputs.
     #[command(flatten)]
-    pub inputs: RebuildArgs,
+    pub(crate) inputs: RebuildArgs,
 }
 
 /// Inputs of a build that a manifest does not hold.
 #[derive(Debug, Args)]
-pub struct RebuildArgs {
+pub(crate) struct RebuildArgs {
     /// The file with the node's settings, if there was one.
     #[arg(long, value_name = "FILE", requires = "rebuild", conflicts_with = "cluster")]
     pub node: Option<String>,
@@ -48,7 +48,7 @@ pub struct RebuildArgs {
     pub lock: Option<PathBuf>,
     /// Never use the network: take what the store has.
     #[arg(long, requires = "rebuild")]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// The folder that keeps downloads and decoded images.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
     pub store: Option<PathBuf>,

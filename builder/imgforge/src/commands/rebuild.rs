@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How the image that is built now differs from the one of `manifest`; `None` where it does not.
-pub fn deviation(
+pub(crate) fn deviation(
     manifest: &Manifest,
     args: &RebuildArgs,
     settings: &Settings,

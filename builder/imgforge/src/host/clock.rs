@@ -25,7 +25,7 @@ impl Diagnose for BadEpoch {
 }
 
 /// The time that the environment asks a build to have, in seconds since 1970.
-pub fn source_date_epoch() -> Result<Option<i64>, BadEpoch> {
+pub(crate) fn source_date_epoch() -> Result<Option<i64>, BadEpoch> {
     let Some(value) = env::var_os(NAME) else { return Ok(None) };
     let value = value.to_string_lossy().into_owned();
     match value.parse::<u32>() {

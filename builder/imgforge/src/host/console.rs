@@ -21,7 +21,7 @@ pub struct Console {
 
 /// A bar that ends when it is dropped.
 #[derive(Debug)]
-pub struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Console {
     /// A console that says nothing but errors if `quiet`.
@@ -38,12 +38,12 @@ impl Console {
     }
 
     /// Writes a result to standard output. A reader that has gone away (`| head`) is no error.
-    pub fn print(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         self.print_escaped(&shown(text))
     }
 
     /// The same for a text that has escaped, by the rules of its own format, what must not be sent.
-    pub fn print_escaped(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn print_escaped(&self, text: &str) -> io::Result<()> {
         match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
@@ -51,7 +51,7 @@ impl Console {
     }
 
     /// A bar for `what`, of `total` bytes where that is known; without a terminal, one line.
-    pub fn progress(&self, what: &str, total: Option<u64>) -> Progress {
+    pub(crate) fn progress(&self, what: &str, total: Option<u64>) -> Progress {
         if !self.draws {
             self.note(what);
             return Progress(ProgressBar::hidden());

@@ -12,7 +12,7 @@ use imgforge_ext4::Content;
 
 /// A file of the build machine.
 #[derive(Debug)]
-pub struct HostFile {
+pub(crate) struct HostFile {
     path: PathBuf,
     length: u64,
 }

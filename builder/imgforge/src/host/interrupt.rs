@@ -12,7 +12,7 @@ use signal_hook::{
 use super::console::Console;
 
 /// Watches for signals from now on. What a kill leaves behind, or a power cut, the next run finds.
-pub fn watch(console: Console) -> io::Result<()> {
+pub(crate) fn watch(console: Console) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end = move || {
         for signal in signals.forever() {

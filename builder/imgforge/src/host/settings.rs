@@ -20,7 +20,7 @@ pub struct Settings {
     /// Places to ask before a vendor's server: the beginning of a URL, and what to put in its place, in order. The
     /// vendor's own server is asked last. What comes is checked by hash all the same.
     #[serde(default)]
-    pub mirrors: BTreeMap<String, Vec<String>>,
+    pub(crate) mirrors: BTreeMap<String, Vec<String>>,
     /// Folder of the store.
     #[serde(default)]
     pub store: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl Settings {
     }
 
     /// The URLs under which `url` may be had, in the order to try.
-    pub fn candidates(&self, url: &str) -> Vec<String> {
+    pub(crate) fn candidates(&self, url: &str) -> Vec<String> {
         let longest =
             self.mirrors.iter().filter(|(prefix, _)| url.starts_with(*prefix)).max_by_key(|(p, _)| p.len());
         let mirrored = longest.into_iter().flat_map(|(prefix, mirrors)| {
@@ -50,13 +50,13 @@ impl Settings {
     }
 
     /// The store: `asked` for on the command line, else configured, else in the user's cache folder.
-    pub fn store_folder(&self, asked: Option<&Path>) -> Option<PathBuf> {
+    pub(crate) fn store_folder(&self, asked: Option<&Path>) -> Option<PathBuf> {
         let default = || folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("imgforge/store"));
         asked.map(Path::to_owned).or_else(|| self.store.clone()).or_else(default)
     }
 
     /// Where profiles are looked for, first match first. `asked` on the command line replaces all other places.
-    pub fn profile_folders(&self, asked: Option<&Path>) -> Vec<PathBuf> {
+    pub(crate) fn profile_folders(&self, asked: Option<&Path>) -> Vec<PathBuf> {
         if let Some(asked) = asked {
             return vec![asked.to_owned()];
         }
@@ -69,7 +69,7 @@ impl Settings {
 }
 
 /// The user's own profiles, in the configuration folder.
-pub fn own_profiles() -> Option<PathBuf> {
+pub(crate) fn own_profiles() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("imgforge/board-profiles"))
 }
 

@@ -109,19 +109,19 @@ impl Diagnose for Error {
 
 /// What applying the changes did to the image as a whole.
 #[derive(Debug)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// The partition table as it is now.
-    pub table: Table,
+    pub(crate) table: Table,
     /// Bytes the root file system was grown by.
-    pub grown: u64,
+    pub(crate) grown: u64,
     /// The bytes of the disk that are free in the root file system, in order: all that a card need not have.
-    pub free: Vec<Range<u64>>,
+    pub(crate) free: Vec<Range<u64>>,
 }
 
 /// Makes `changes` in `disk`, growing the root file system so that `reserve` bytes stay free.
 ///
 /// On an error the disk is of no use.
-pub fn apply(
+pub(crate) fn apply(
     disk: &mut Disk,
     table: Table,
     partitions: &Partitions,

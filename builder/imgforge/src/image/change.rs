@@ -59,7 +59,7 @@ pub struct Attributes {
     /// Time of modification, seconds since 1970; `None` is the time of the build.
     pub mtime: Option<i64>,
     /// Extended attributes by name, such as `security.capability`.
-    pub xattrs: Vec<(String, Vec<u8>)>,
+    pub(crate) xattrs: Vec<(String, Vec<u8>)>,
 }
 
 impl From<Access> for Attributes {

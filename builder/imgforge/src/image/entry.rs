@@ -21,7 +21,7 @@ pub struct ChangeEntry {
     pub path: ImagePath,
     /// What is there.
     #[serde(flatten)]
-    pub state: State,
+    pub(crate) state: State,
     /// Who asked for it.
     pub origins: Vec<String>,
 }
@@ -29,7 +29,7 @@ pub struct ChangeEntry {
 /// What is at a path. What a manifest of format 1 does not tell is `None`, and nobody holds an image to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// A regular file.
     File {
         /// Size in bytes.

@@ -69,7 +69,7 @@ pub struct OpenImage {
     /// Their SHA-256, where decoding has computed it.
     sha256: Option<Sha256>,
     /// Its partition table.
-    pub table: Table,
+    pub(crate) table: Table,
 }
 
 impl OpenImage {
@@ -101,12 +101,12 @@ impl OpenImage {
     }
 
     /// What lies in `partition`, by its marks.
-    pub fn contents(&self, partition: &Partition) -> Option<Contents> {
+    pub(crate) fn contents(&self, partition: &Partition) -> Option<Contents> {
         probe_in(&*self.content, partition.range()).ok().flatten()
     }
 
     /// What lies in the partitions, in words.
-    pub fn listing(&self) -> String {
+    pub(crate) fn listing(&self) -> String {
         let name = |partition: &Partition| {
             let contents = self.contents(partition).map_or("nothing that is known", Contents::name);
             format!("partition {} has {contents}", partition.number)
@@ -116,7 +116,7 @@ impl OpenImage {
     }
 
     /// The root file system (the last ext4) and the boot partition (the first FAT), where nothing says which they are.
-    pub fn guess_partitions(&self) -> Option<Partitions> {
+    pub(crate) fn guess_partitions(&self) -> Option<Partitions> {
         let of = |kind| {
             self.table.partitions().iter().filter(move |partition| self.contents(partition) == Some(kind))
         };
@@ -140,7 +140,7 @@ pub fn check(source: &Path) -> imgforge_disk::Result<Option<u64>> {
 }
 
 /// Decodes the image file `source` into `destination`, on all CPUs.
-pub fn decode_to(
+pub(crate) fn decode_to(
     source: &Path,
     destination: &Path,
     progress: &dyn Fn(u64),
@@ -149,7 +149,7 @@ pub fn decode_to(
 }
 
 /// Decodes the image file `source` on all CPUs, into a file in `folder` that has no name and does not stay.
-pub fn decode_nameless(
+pub(crate) fn decode_nameless(
     source: &Path,
     folder: &Path,
     progress: &dyn Fn(u64),

@@ -92,7 +92,7 @@ impl Partitions {
     }
 
     /// Finds the partitions with these numbers.
-    pub fn by_number(table: &Table, root: u32, boot: Option<u32>) -> Result<Self, Error> {
+    pub(crate) fn by_number(table: &Table, root: u32, boot: Option<u32>) -> Result<Self, Error> {
         let find = |number: u32, what: &'static str| {
             table.partition(number).cloned().ok_or_else(|| {
                 let there: Vec<_> = table.partitions().iter().map(|p| p.number.to_string()).collect();
@@ -129,7 +129,7 @@ impl Trees {
     }
 
     /// Whether the root file system is of a kind that can be read; whether it is sound, opening it tells.
-    pub fn check_root(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<(), Error> {
+    pub(crate) fn check_root(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<(), Error> {
         Ok(read::check(&slice(image, partitions.root.range(), ROOT)?, ROOT)?)
     }
 
@@ -139,7 +139,7 @@ impl Trees {
     }
 
     /// The inodes of the root file system.
-    pub fn inodes(&self) -> Result<Inodes, read::Error> {
+    pub(crate) fn inodes(&self) -> Result<Inodes, read::Error> {
         Inodes::open(&self.image, self.root_range.clone())
     }
 }
@@ -162,6 +162,6 @@ fn slice(image: &Arc<dyn Content>, range: Range<u64>, what: &'static str) -> Res
 }
 
 /// Reads the partition table of `image`.
-pub fn table_of(image: &Arc<dyn Content>) -> Result<Table, Error> {
+pub(crate) fn table_of(image: &Arc<dyn Content>) -> Result<Table, Error> {
     Table::read(&Disk::new(Arc::clone(image))).map_err(Error::Table)
 }

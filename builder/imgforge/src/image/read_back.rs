@@ -19,17 +19,17 @@ use crate::image::{
 /// One thing that is not as planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{volume}:{path} {fault}")]
-pub struct Deviation {
+pub(crate) struct Deviation {
     /// The file system.
     pub volume: Volume,
     /// The path.
     pub path: ImagePath,
     /// What is wrong.
-    pub fault: String,
+    pub(crate) fault: String,
 }
 
 /// Compares the file systems in `trees` with `changes`. Returns every deviation; none means all is as planned.
-pub fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>, read::Error> {
+pub(crate) fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>, read::Error> {
     let is_beyond = |change: &ChangeEntry| match &change.state {
         State::HardLink { .. } => true,
         State::File { xattrs, .. } => !xattrs.is_empty(),
@@ -53,7 +53,10 @@ pub fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>,
 }
 
 /// Compares the partition table of `image` with `planned`; a GPT is read by the gpt crate, which did not write it.
-pub fn compare_table(image: &Arc<dyn Content>, planned: &Table) -> Result<Vec<String>, partitions::Error> {
+pub(crate) fn compare_table(
+    image: &Arc<dyn Content>,
+    planned: &Table,
+) -> Result<Vec<String>, partitions::Error> {
     let mut deviations = Vec::new();
     if partitions::table_of(image)?.partitions() != planned.partitions() {
         deviations.push("the partition table is not the planned one".to_owned());
@@ -173,7 +176,7 @@ fn time_of(entry: &Entry, mtime: Option<i64>) -> Option<String> {
 }
 
 /// The SHA-256 of the file `path`.
-pub fn sha256_at(tree: &dyn Tree, path: &ImagePath) -> Result<Sha256, read::Error> {
+pub(crate) fn sha256_at(tree: &dyn Tree, path: &ImagePath) -> Result<Sha256, read::Error> {
     let mut hasher = Hasher::default();
     tree.read_to(path, &mut |piece| hasher.update(piece))?;
     Ok(hasher.finish())

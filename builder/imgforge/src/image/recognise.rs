@@ -27,7 +27,7 @@ pub struct Recognised {
     /// What its programs are made for; `None` where no program was found.
     pub architecture: Option<Architecture>,
     /// Kind of partition table.
-    pub table: TableKind,
+    pub(crate) table: TableKind,
     /// Number of the root file system's partition.
     pub root: u32,
     /// Number of the boot partition and where the image's own fstab mounts it.

@@ -15,7 +15,7 @@ const PASSWD: &str = "/etc/passwd";
 const SHADOW: &str = "/etc/shadow";
 
 /// The accounts of an image, read once and written once, however many people come.
-pub struct Accounts {
+pub(crate) struct Accounts {
     passwd: Table,
     group: Table,
     shadow: Table,
@@ -25,7 +25,7 @@ pub struct Accounts {
 }
 
 /// Somebody who has an account.
-pub struct Account {
+pub(crate) struct Account {
     /// Its number.
     pub uid: u32,
     /// Its group's.
@@ -47,7 +47,7 @@ impl Accounts {
     }
 
     /// The account called `name`, with a shell from now on if it had none to log in with; `None` where there is none.
-    pub fn existing(&mut self, name: &str) -> Result<Option<Account>, Error> {
+    pub(crate) fn existing(&mut self, name: &str) -> Result<Option<Account>, Error> {
         let Some(line) = self.passwd.line(name).map(str::to_owned) else { return Ok(None) };
         let broken = || Error::Clash {
             setting: "users".into(),
@@ -80,7 +80,7 @@ impl Accounts {
     }
 
     /// Gives `name` the password of this hash, set on the day `days` after 1970; without one it is locked.
-    pub fn set_password(&mut self, name: &str, hash: Option<&str>, days: i64) {
+    pub(crate) fn set_password(&mut self, name: &str, hash: Option<&str>, days: i64) {
         self.shadow.set(name, format!("{name}:{}:{days}:0:99999:7:::", hash.unwrap_or("!")));
     }
 
@@ -95,7 +95,7 @@ impl Accounts {
 /// Locks the passwords of the accounts whose names fit `pattern`; keys still let in.
 ///
 /// A password may stand in passwd(5), too, where `x` says that it does not; an empty field asks for none.
-pub fn lock_passwords(draft: &mut Draft<'_>, pattern: &str, origin: &Origin) -> Result<(), Error> {
+pub(crate) fn lock_passwords(draft: &mut Draft<'_>, pattern: &str, origin: &Origin) -> Result<(), Error> {
     let pattern = Pattern::of_stars(pattern.as_bytes());
     for path in [PASSWD, SHADOW] {
         let Some(mut table) = Table::read(draft, path)? else { continue };

@@ -21,7 +21,7 @@ pub struct Declarations {
     pub directories: BTreeMap<ImagePath, AccessDeclaration>,
     /// Links to make, with where they point.
     #[serde(default)]
-    pub symlinks: BTreeMap<ImagePath, String>,
+    pub(crate) symlinks: BTreeMap<ImagePath, String>,
     /// Paths to take away; each component may hold `*`. Nothing there is fine.
     #[serde(default)]
     pub remove: Vec<ImagePath>,
@@ -36,10 +36,10 @@ pub struct Declarations {
     pub enable: Vec<String>,
     /// Units that must never start. `?` at the end: only if there is such a unit.
     #[serde(default)]
-    pub mask: Vec<String>,
+    pub(crate) mask: Vec<String>,
     /// Accounts of the base whose password is locked, by their names, which may hold `*`. A node's users are not meant.
     #[serde(default)]
-    pub lock_passwords: Vec<String>,
+    pub(crate) lock_passwords: Vec<String>,
     /// Assignments in the vendor's files, by path. `?` at the end of the path: only if there is such a file.
     #[serde(default)]
     pub edit: BTreeMap<String, Vec<Assignment>>,
@@ -94,7 +94,7 @@ pub struct Assignment {
     pub value: String,
     /// What stands between them.
     #[serde(default = "default_separator")]
-    pub separator: String,
+    pub(crate) separator: String,
 }
 
 fn default_separator() -> String {
@@ -103,7 +103,7 @@ fn default_separator() -> String {
 
 impl Assignment {
     /// `text` with the assignment of `value` in place of the first line for its key, commented out or not; else at the end.
-    pub fn apply(&self, text: &str, value: &str) -> String {
+    pub(crate) fn apply(&self, text: &str, value: &str) -> String {
         let line = format!("{}{}{value}", self.set, self.separator);
         let separator = self.separator.trim();
         let assigns = |candidate: &str| {

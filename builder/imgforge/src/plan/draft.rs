@@ -41,7 +41,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The changes: removals, then what is put there, boot partition first, parents before what is in them.
-    pub fn into_changes(self) -> Vec<Change> {
+    pub(crate) fn into_changes(self) -> Vec<Change> {
         self.removed.into_values().chain(self.changes.into_values()).collect()
     }
 
@@ -56,7 +56,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The directory that `path` is in the end, be there one or not: `path` with the links on its way and itself resolved.
-    pub fn behind_links(&self, volume: Volume, path: &ImagePath) -> Result<ImagePath, Error> {
+    pub(crate) fn behind_links(&self, volume: Volume, path: &ImagePath) -> Result<ImagePath, Error> {
         Ok(self.locate(volume, &path.join("x")?)?.parent().unwrap_or_else(ImagePath::root))
     }
 
@@ -80,7 +80,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The content of `path` as text; an error where the vendor's file is none.
-    pub fn read_text(&self, volume: Volume, path: &ImagePath) -> Result<Option<String>, Error> {
+    pub(crate) fn read_text(&self, volume: Volume, path: &ImagePath) -> Result<Option<String>, Error> {
         let Some(bytes) = self.read(volume, path)? else { return Ok(None) };
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.clone() })
     }
@@ -124,7 +124,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts a file at `path` that must not be seen: an image with it is for its owner only.
-    pub fn write_secret(
+    pub(crate) fn write_secret(
         &mut self,
         path: &ImagePath,
         content: impl Into<Vec<u8>>,
@@ -140,7 +140,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts a file at `path` whose content may be anywhere.
-    pub fn write_content(
+    pub(crate) fn write_content(
         &mut self,
         volume: Volume,
         path: &ImagePath,
@@ -163,7 +163,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Makes the directory `path` where there is none.
-    pub fn ensure_directory(&mut self, path: &ImagePath, origin: Origin) -> Result<(), Error> {
+    pub(crate) fn ensure_directory(&mut self, path: &ImagePath, origin: Origin) -> Result<(), Error> {
         match self.kind(Volume::Root, path)? {
             Some(Kind::Directory | Kind::Symlink) => Ok(()),
             _ => self.directory(Volume::Root, path, Access::root(0o755), origin),

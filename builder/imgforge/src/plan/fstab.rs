@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Adds the node's mounts to fstab and makes their mount points.
-pub fn add_mounts(draft: &mut Draft<'_>, node: &Node) -> Result<(), Error> {
+pub(crate) fn add_mounts(draft: &mut Draft<'_>, node: &Node) -> Result<(), Error> {
     if node.mounts.is_empty() && node.storage.is_empty() {
         return Ok(());
     }

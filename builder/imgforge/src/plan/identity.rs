@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Writes what the image was made as.
-pub fn leave_record(draft: &mut Draft<'_>, pinned: &Pinned) -> Result<(), Error> {
+pub(crate) fn leave_record(draft: &mut Draft<'_>, pinned: &Pinned) -> Result<(), Error> {
     let path = ImagePath::new(record::PATH)?;
     let json = Record::new(pinned)?.to_json();
     let json = json.map_err(|error| Error::Content { path: path.clone(), source: error.into() })?;
@@ -17,7 +17,7 @@ pub fn leave_record(draft: &mut Draft<'_>, pinned: &Pinned) -> Result<(), Error>
 }
 
 /// Writes `/etc/hostname`, and the name's line in `/etc/hosts` as Debian has it: 127.0.1.1, in place of the vendor's.
-pub fn set_hostname(draft: &mut Draft<'_>, hostname: &Hostname) -> Result<(), Error> {
+pub(crate) fn set_hostname(draft: &mut Draft<'_>, hostname: &Hostname) -> Result<(), Error> {
     let origin = Origin::Node("hostname");
     let short = hostname.short();
     let hosts_path = ImagePath::new("/etc/hosts")?;

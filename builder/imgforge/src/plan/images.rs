@@ -12,7 +12,7 @@ use crate::{
 const FOLDER: &str = "/var/lib/imgforge/images";
 
 /// Puts the archives of `images` where the first boot finds them.
-pub fn carry(draft: &mut Draft<'_>, images: &[(LockedImage, Bytes)]) -> Result<(), Error> {
+pub(crate) fn carry(draft: &mut Draft<'_>, images: &[(LockedImage, Bytes)]) -> Result<(), Error> {
     for (image, archive) in images {
         // No reference has a plus sign, so no two have the same file.
         let name = format!("{}.tar", image.reference.replace('/', "+"));

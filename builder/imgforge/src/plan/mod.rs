@@ -96,14 +96,14 @@ pub struct Pinned {
 
 impl Pinned {
     /// The same for `target`, a node of this release.
-    pub fn of_node(&self, target: &Target) -> Self {
+    pub(crate) fn of_node(&self, target: &Target) -> Self {
         let Target { node, membership, .. } = target.clone();
         Self { request: Request { node, membership, ..self.request.clone() }, ..self.clone() }
     }
 }
 
 /// The overlays that apply to `request`, by their folders, in order.
-pub fn overlay_folders(request: &Request) -> Vec<PathBuf> {
+pub(crate) fn overlay_folders(request: &Request) -> Vec<PathBuf> {
     overlay::names(request).into_iter().map(|name| request.overlays.join(name)).collect()
 }
 

@@ -53,7 +53,7 @@ pub fn names(request: &Request) -> Vec<String> {
 }
 
 /// The overlays that apply to `request`, in order.
-pub fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
+pub(crate) fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
     let mut overlays = Vec::new();
     for name in names(request) {
         let folder = request.overlays.join(&name);
@@ -128,7 +128,7 @@ impl Overlay {
     }
 
     /// Enables and masks units.
-    pub fn link_units(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
+    pub(crate) fn link_units(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
         for (unit, optional) in self.declarations.enable.iter().map(|unit| or_absent(unit)) {
             match units::find(draft, unit)? {
                 Some(file) => units::enable(draft, unit, &file, &self.origin)?,

@@ -19,7 +19,11 @@ use crate::{
 };
 
 /// Unpacks the packages over the base, whose root is `root`.
-pub fn unpack(draft: &mut Draft<'_>, root: &dyn Tree, packages: &[Unpacked<Package>]) -> Result<(), Error> {
+pub(crate) fn unpack(
+    draft: &mut Draft<'_>,
+    root: &dyn Tree,
+    packages: &[Unpacked<Package>],
+) -> Result<(), Error> {
     if packages.is_empty() {
         return Ok(());
     }

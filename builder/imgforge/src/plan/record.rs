@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Where it lies in the root file system.
-pub const PATH: &str = "/etc/imgforge/release.json";
+pub(crate) const PATH: &str = "/etc/imgforge/release.json";
 
 /// Version of this format. A reader refuses another one.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// What an image was made as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Record {
     }
 
     /// The record as its file has it.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 

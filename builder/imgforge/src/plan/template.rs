@@ -52,7 +52,7 @@ struct Imgforge {
 
 /// The variables of one node, ready for any template.
 #[derive(Debug)]
-pub struct Context(Value);
+pub(crate) struct Context(Value);
 
 impl Context {
     /// The values for what is asked for.

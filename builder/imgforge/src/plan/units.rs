@@ -59,7 +59,7 @@ fn link(
 }
 
 /// Masks `unit`: it can be started by nothing.
-pub fn mask(draft: &mut Draft<'_>, unit: &str, origin: &Origin) -> Result<(), Error> {
+pub(crate) fn mask(draft: &mut Draft<'_>, unit: &str, origin: &Origin) -> Result<(), Error> {
     let path = ImagePath::new("/etc/systemd/system")?.join(unit)?;
     draft.symlink(&path, "/dev/null", origin.clone())
 }

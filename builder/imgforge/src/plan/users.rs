@@ -17,7 +17,7 @@ impl Account {
 }
 
 /// Adds `users`; one the base already has keeps its ids and home and gets the keys and the password.
-pub fn add_users(draft: &mut Draft<'_>, users: &[User], epoch: i64) -> Result<(), Error> {
+pub(crate) fn add_users(draft: &mut Draft<'_>, users: &[User], epoch: i64) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,8 @@ use imgforge_kube::check::{self, Found};
 
 use super::{Context, Rule, all};
 
-pub const RULES: &[Rule] = &[Rule::error("unknown-rule", "`allow` names rules that there are", unknown_rule)];
+pub(crate) const RULES: &[Rule] =
+    &[Rule::error("unknown-rule", "`allow` names rules that there are", unknown_rule)];
 
 fn unknown_rule(context: &Context<'_>) -> Vec<Found> {
     let is_known = |name: &str| {

@@ -10,7 +10,7 @@ use crate::image::{
     survey::Mounted,
 };
 
-pub const RULES: &[Rule] = &[Rule::error(
+pub(crate) const RULES: &[Rule] = &[Rule::error(
     "hidden-under-mount",
     "nothing that the image has and the node needs lies under a mount",
     hidden_under_mount,

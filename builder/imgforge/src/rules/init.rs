@@ -5,7 +5,7 @@ use imgforge_kube::check::Found;
 use super::{Context, Rule};
 use crate::image::survey::Init;
 
-pub const RULES: &[Rule] = &[Rule::error("no-systemd", "the base is started by systemd", no_systemd)];
+pub(crate) const RULES: &[Rule] = &[Rule::error("no-systemd", "the base is started by systemd", no_systemd)];
 
 fn no_systemd(context: &Context<'_>) -> Vec<Found> {
     let Some(Init::Other(program)) = &context.survey.init else { return Vec::new() };

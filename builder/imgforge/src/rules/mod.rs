@@ -25,21 +25,21 @@ pub struct Rule {
     /// Its name, of lower-case words with hyphens: what `allow` takes.
     pub name: &'static str,
     /// How bad it is where it finds something.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// What it wants, in one sentence.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
     find: fn(&Context<'_>) -> Vec<Found>,
 }
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// What is asked for: board, role, the node's settings and its place in a cluster.
     pub request: &'a Request,
     /// Every path that will differ from the base, in all layers.
     pub changes: &'a [ChangeEntry],
     /// Names of the packages that are added.
-    pub added: &'a [&'a str],
+    pub(crate) added: &'a [&'a str],
     /// What the system will do with all changes made.
     pub survey: &'a Survey,
 }
@@ -61,7 +61,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 /// Everything there is to say about a node.
-pub fn judge(context: &Context<'_>) -> Vec<Finding> {
+pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
     let findings = all().flat_map(|rule| rule.findings(context));
     let is_allowed = |finding: &Finding| context.request.node.allow.iter().any(|name| name == finding.name);
     findings.filter_map(|found| if is_allowed(&found) { found.overruled() } else { Some(found) }).collect()

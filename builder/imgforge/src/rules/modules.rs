@@ -5,7 +5,7 @@ use imgforge_kube::{check::Found, cluster::NetworkPlugin};
 use super::{Context, Rule};
 use crate::image::survey::Kernel;
 
-pub const RULES: &[Rule] = &[Rule::error(
+pub(crate) const RULES: &[Rule] = &[Rule::error(
     "kernel-modules",
     "the base's kernels have the modules that Kubernetes needs",
     kernel_modules,

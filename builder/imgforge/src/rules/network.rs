@@ -9,7 +9,7 @@ use crate::image::{
     survey::{Manager, Network},
 };
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule::error(
         "network-manager",
         "a static address is written for a network manager that the node starts",

@@ -5,7 +5,7 @@ use imgforge_kube::check::Found;
 use super::{Context, Rule};
 use crate::image::survey::Unfinished;
 
-pub const RULES: &[Rule] = &[Rule::notice(
+pub(crate) const RULES: &[Rule] = &[Rule::notice(
     "half-configured-packages",
     "all packages of the base are installed and configured",
     half_configured,

@@ -5,7 +5,7 @@ use imgforge_kube::check::Found;
 use super::{Context, Rule};
 use crate::image::survey::Account;
 
-pub const RULES: &[Rule] = &[Rule::error(
+pub(crate) const RULES: &[Rule] = &[Rule::error(
     "known-password",
     "no account keeps a password of the base's where ssh is enabled",
     known_password,

@@ -5,7 +5,7 @@ use imgforge_kube::check::Found;
 use super::{Context, Rule};
 use crate::image::survey::Hook;
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule::error(
         "provisioning",
         "nothing in the base overrules the node's settings at the first boot",

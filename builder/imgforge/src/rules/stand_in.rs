@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// The same in another role.
-    pub fn in_role(mut self, role: Role) -> Self {
+    pub(crate) fn in_role(mut self, role: Role) -> Self {
         self.request.role = role;
         self
     }
@@ -68,26 +68,26 @@ impl Node {
     }
 
     /// The same with a file in its boot partition.
-    pub fn with_boot(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn with_boot(mut self, path: &str, text: &str) -> Self {
         self.boot.push((path.to_owned(), text.to_owned()));
         self
     }
 
     /// The same with a unit that is there and enabled.
-    pub fn enabling(self, unit: &str) -> Self {
+    pub(crate) fn enabling(self, unit: &str) -> Self {
         let file = format!("/usr/lib/systemd/system/{unit}");
         self.with(&file, "[Unit]\n")
             .with_link(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"), &file)
     }
 
     /// The same with a plan that makes these changes.
-    pub fn changing<const N: usize>(mut self, changes: [ChangeEntry; N]) -> Self {
+    pub(crate) fn changing<const N: usize>(mut self, changes: [ChangeEntry; N]) -> Self {
         self.changes.extend(changes);
         self
     }
 
     /// The same with packages that the build adds.
-    pub fn adding(mut self, packages: &[&'static str]) -> Self {
+    pub(crate) fn adding(mut self, packages: &[&'static str]) -> Self {
         self.added.extend(packages);
         self
     }
@@ -98,7 +98,7 @@ impl Node {
     }
 
     /// Whether it cannot be built.
-    pub fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         !self.judge(|found| (found.severity == Severity::Error).then_some(())).is_empty()
     }
 

@@ -23,7 +23,7 @@ use crate::{
 
 /// Where a base comes from.
 #[derive(Debug)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// The board.
     pub board: &'a Board,
     /// A local image in place of the profile's.
@@ -42,7 +42,7 @@ pub struct Base {
     /// The file as published or given: its blocks may be reused in a compressed output.
     pub published: PathBuf,
     /// Where it came from, for the manifest: the vendor's URL, or the file's name.
-    pub origin: String,
+    pub(crate) origin: String,
 }
 
 /// Why there is no base.
@@ -167,7 +167,7 @@ impl Base {
 impl Source<'_> {
     /// The base, decoded in the store, every pinned hash checked; and the lock, which pins the base from now on if nothing
     /// else did.
-    pub fn obtain(&self, mut lock: Option<Lock>) -> Result<(Base, Option<Lock>), Error> {
+    pub(crate) fn obtain(&self, mut lock: Option<Lock>) -> Result<(Base, Option<Lock>), Error> {
         let base = &self.board.profile.base;
         let obtained = match (self.file, &base.file, &base.url) {
             (Some(file), ..) => {

@@ -11,7 +11,7 @@ use std::{
 use imgforge_spec::{Diagnose, Sha256};
 use serde::{Deserialize, Serialize};
 
-pub use super::set_name::SetName;
+pub(crate) use super::set_name::SetName;
 use crate::{
     catalogue::{artifact::Artifact, profile::BaseImage},
     supply::{oci::LockedImage, store},
@@ -41,7 +41,7 @@ pub struct Lock {
     pub sets: BTreeMap<SetName, Set>,
     /// Where the packages come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repositories: Vec<LockedRepository>,
+    pub(crate) repositories: Vec<LockedRepository>,
     /// The packages of all sets, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<LockedPackage>,
@@ -70,7 +70,7 @@ pub struct Set {
     pub artifacts: Vec<String>,
     /// The container images that were asked for: references, and URLs of manifests that name more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images_wanted: Vec<String>,
+    pub(crate) images_wanted: Vec<String>,
     /// The references of the container images that brings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
@@ -78,9 +78,9 @@ pub struct Set {
 
 /// What was added to a base, and where it is from.
 #[derive(Debug, Clone, Default)]
-pub struct Added {
+pub(crate) struct Added {
     /// Where the packages come from.
-    pub repositories: Vec<LockedRepository>,
+    pub(crate) repositories: Vec<LockedRepository>,
     /// The packages, in the order in which they are unpacked.
     pub packages: Vec<LockedPackage>,
     /// The plain files and tarballs.
@@ -91,7 +91,7 @@ pub struct Added {
 
 impl Added {
     /// All that is added where this comes after `below`.
-    pub fn after(mut self, below: Self) -> Self {
+    pub(crate) fn after(mut self, below: Self) -> Self {
         let Self { mut repositories, mut packages, mut artifacts, mut images } = below;
         self.repositories.retain(|repository| !repositories.contains(repository));
         repositories.append(&mut self.repositories);
@@ -110,12 +110,12 @@ pub struct LockedRepository {
     /// Address and suite.
     pub name: String,
     /// SHA-256 of its `InRelease` (or `Release`) file.
-    pub release_sha256: Sha256,
+    pub(crate) release_sha256: Sha256,
     /// When that was made, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub date: Option<u64>,
+    pub(crate) date: Option<u64>,
     /// Fingerprint of the key that signed it.
-    pub signer: String,
+    pub(crate) signer: String,
 }
 
 /// A package.
@@ -137,19 +137,19 @@ pub struct LockedPackage {
     /// The repository it is from, by name.
     pub repository: String,
     /// What becomes of its `preinst`, which cannot run offline.
-    pub preinst: Preinst,
+    pub(crate) preinst: Preinst,
     /// What its `preinst` does that the build does in its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub imitated: Vec<String>,
+    pub(crate) imitated: Vec<String>,
     /// Whether the first boot rebuilds the initramfs because of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rebuilds_initramfs: bool,
+    pub(crate) rebuilds_initramfs: bool,
 }
 
 /// What becomes of a package's `preinst`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Preinst {
+pub(crate) enum Preinst {
     /// There is none.
     None,
     /// On a first installation it changes nothing.
@@ -237,12 +237,12 @@ impl Lock {
     }
 
     /// The package called `name`.
-    pub fn package(&self, name: &str) -> Option<&LockedPackage> {
+    pub(crate) fn package(&self, name: &str) -> Option<&LockedPackage> {
         self.packages.iter().find(|package| package.name == name)
     }
 
     /// The artifact from `url`.
-    pub fn artifact(&self, url: &str) -> Option<&Artifact> {
+    pub(crate) fn artifact(&self, url: &str) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.url == url)
     }
 
@@ -252,19 +252,19 @@ impl Lock {
     }
 
     /// The packages of a set, in the order in which they are unpacked.
-    pub fn packages_of(&self, set: &SetName) -> Vec<&LockedPackage> {
+    pub(crate) fn packages_of(&self, set: &SetName) -> Vec<&LockedPackage> {
         let names = self.sets.get(set).map(|set| set.packages.as_slice()).unwrap_or_default();
         names.iter().filter_map(|name| self.package(name)).collect()
     }
 
     /// The artifacts of a set.
-    pub fn artifacts_of(&self, set: &SetName) -> Vec<&Artifact> {
+    pub(crate) fn artifacts_of(&self, set: &SetName) -> Vec<&Artifact> {
         let urls = self.sets.get(set).map(|set| set.artifacts.as_slice()).unwrap_or_default();
         urls.iter().filter_map(|url| self.artifact(url)).collect()
     }
 
     /// What `sets` add, one after the other.
-    pub fn added(&self, sets: &[&SetName]) -> Added {
+    pub(crate) fn added(&self, sets: &[&SetName]) -> Added {
         let packages: Vec<_> = sets.iter().flat_map(|set| self.packages_of(set)).cloned().collect();
         let is_source =
             |repository: &&LockedRepository| packages.iter().any(|p| p.repository == repository.name);
@@ -277,13 +277,13 @@ impl Lock {
     }
 
     /// The container images of a set.
-    pub fn images_of(&self, set: &SetName) -> Vec<&LockedImage> {
+    pub(crate) fn images_of(&self, set: &SetName) -> Vec<&LockedImage> {
         let references = self.sets.get(set).map(|set| set.images.as_slice()).unwrap_or_default();
         references.iter().filter_map(|reference| self.image(reference)).collect()
     }
 
     /// Puts everything in its order, and drops what no set names.
-    pub fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.packages).collect();
         self.packages.retain(|package| named.contains(&package.name));
         self.packages.sort_by(|a, b| a.name.cmp(&b.name));

@@ -20,11 +20,11 @@ use crate::host::{console::Console, settings::Settings};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
     /// The lock must be there and fit.
-    pub locked: bool,
+    pub(crate) locked: bool,
     /// The network must not be used.
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// Releases of repositories whose time has passed are taken all the same.
-    pub allow_expired: bool,
+    pub(crate) allow_expired: bool,
 }
 
 /// What everything in this room works with.

@@ -20,7 +20,7 @@ use crate::{
 
 /// What a role is to have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Packages, as relations in a `Depends` field: `containerd`, `kubelet (= 1.36.4-1.1)`.
     pub packages: Vec<String>,
     /// The set it is laid over: what that brings, it need not bring again.
@@ -29,7 +29,7 @@ pub struct Wanted {
 
 /// Which pins of an earlier lock to let go of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
+pub(crate) enum Update {
     /// None: what is pinned stays while it can be had.
     Nothing,
     /// All.
@@ -112,13 +112,13 @@ impl Diagnose for Error {
 
 /// Makes locks for one base.
 #[derive(Debug)]
-pub struct Resolve<'a> {
+pub(crate) struct Resolve<'a> {
     /// The base's root file system.
     pub root: PackageTree<'a>,
     /// Debian architecture of the board.
     pub architecture: &'a str,
     /// Repositories, in the order in which equal versions are preferred.
-    pub repositories: &'a [Repository],
+    pub(crate) repositories: &'a [Repository],
     /// How they are read.
     pub metadata: Metadata<'a>,
 }
@@ -221,7 +221,7 @@ impl Resolve<'_> {
 }
 
 /// Puts the packages that are missing into the store.
-pub fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Result<(), Error> {
+pub(crate) fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]) -> Result<(), Error> {
     let missing: Vec<_> =
         packages.iter().filter(|package| !metadata.store.blob(package.sha256).is_file()).collect();
     let total: u64 = missing.iter().map(|package| package.size).sum();

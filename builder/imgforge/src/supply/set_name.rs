@@ -27,12 +27,12 @@ pub struct InvalidSetName(String);
 
 impl SetName {
     /// The set of `role`.
-    pub fn of_role(role: Role) -> Self {
+    pub(crate) fn of_role(role: Role) -> Self {
         Self::Release { role, kubernetes: None }
     }
 
     /// The set in messages: `the role master`, `the node k8s-worker-1`.
-    pub fn described(&self) -> String {
+    pub(crate) fn described(&self) -> String {
         match self {
             Self::Release { .. } => format!("the role {self}"),
             Self::Node(_) => format!("the {self}"),

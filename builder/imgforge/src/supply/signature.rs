@@ -117,7 +117,7 @@ impl Diagnose for Error {
 
 /// The key in the file `keys` whose signature, in the file `signature`, is of the file `image` as it lies there. Key and
 /// signature must be valid today.
-pub fn signer(image: &Path, signature: &Path, keys: &Path) -> Result<Fingerprint, Error> {
+pub(crate) fn signer(image: &Path, signature: &Path, keys: &Path) -> Result<Fingerprint, Error> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Read { path, source }
@@ -137,13 +137,13 @@ pub fn signer(image: &Path, signature: &Path, keys: &Path) -> Result<Fingerprint
 
 /// What it takes to check a vendor's signatures.
 #[derive(Debug)]
-pub struct Verifier<'a> {
+pub(crate) struct Verifier<'a> {
     /// Whose signatures count.
-    pub signers: &'a [Signer],
+    pub(crate) signers: &'a [Signer],
     /// Folder with keys of the user's; it need not be there.
     pub keys: &'a Path,
     /// Fetches signatures, and the keys that are not in the folder.
-    pub downloader: &'a Downloader,
+    pub(crate) downloader: &'a Downloader,
     /// Mirrors.
     pub settings: &'a Settings,
 }
@@ -151,7 +151,7 @@ pub struct Verifier<'a> {
 impl Verifier<'_> {
     /// The signer whose signature, in a file beside `url` whose name has `suffix` appended, is of `image`. Keys and
     /// signature must be valid today.
-    pub fn verify(&self, image: &Path, url: &str, suffix: &str) -> Result<Fingerprint, Error> {
+    pub(crate) fn verify(&self, image: &Path, url: &str, suffix: &str) -> Result<Fingerprint, Error> {
         let found = self.downloader.beside(&self.settings.candidates(url), suffix);
         let (signature, bytes) = found.map_err(|source| Error::Unsigned { image: url.to_owned(), source })?;
         let pinned: Vec<_> = self.signers.iter().map(|signer| signer.fingerprint).collect();

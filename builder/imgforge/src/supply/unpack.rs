@@ -122,7 +122,7 @@ pub fn packages(store: &Store, locked: &[&LockedPackage]) -> Result<Vec<Unpacked
 }
 
 /// One package of a lock, which must be in the store.
-pub fn package(store: &Store, locked: &LockedPackage) -> Result<Unpacked<Package>, Error> {
+pub(crate) fn package(store: &Store, locked: &LockedPackage) -> Result<Unpacked<Package>, Error> {
     let what = format!("{} {} {}", locked.name, locked.version, locked.architecture);
     let unpacked = cached(store, locked.sha256, &what, |deb, contents| {
         Package::read(deb, &Limits::default(), |_, content| io::copy(content, contents).map(drop))
@@ -192,11 +192,11 @@ fn from_cache<T: DeserializeOwned>(index: &Path, contents: &PathBuf) -> Option<U
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tarball {
     /// In their order.
-    pub members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
 }
 
 /// The tarball `artifact`, which must be in the store.
-pub fn tarball(store: &Store, artifact: &Artifact) -> Result<Unpacked<Tarball>, Error> {
+pub(crate) fn tarball(store: &Store, artifact: &Artifact) -> Result<Unpacked<Tarball>, Error> {
     cached(store, artifact.sha256, &artifact.url, |file, contents| {
         let keep = |_: &Member, content: &mut dyn Read| io::copy(content, contents).map(drop);
         read_tarball(file, &Limits::default(), keep).map(|members| Tarball { members })
@@ -204,7 +204,7 @@ pub fn tarball(store: &Store, artifact: &Artifact) -> Result<Unpacked<Tarball>, 
 }
 
 /// The sum of each file of an archive, by its place among all file contents and its size.
-pub fn digests(members: &[Member]) -> BTreeMap<(u64, u64), Sha256> {
+pub(crate) fn digests(members: &[Member]) -> BTreeMap<(u64, u64), Sha256> {
     let files = members.iter().filter_map(|member| match member.kind {
         MemberKind::File { size, offset } => Some(((offset, size), member.sha256?)),
         _ => None,

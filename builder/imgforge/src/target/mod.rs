@@ -112,7 +112,7 @@ impl Target {
     }
 
     /// Whether both are made from the same release.
-    pub fn shares_release(&self, other: &Self) -> bool {
+    pub(crate) fn shares_release(&self, other: &Self) -> bool {
         let of_release = |target: &Self| target.node.of_release(target.membership.is_some());
         self.board.profile.board == other.board.profile.board
             && self.role == other.role

@@ -27,7 +27,7 @@ pub struct Node {
     pub storage: Vec<Bind>,
     /// Words added to the kernel's command line.
     #[serde(default)]
-    pub kernel_arguments: Vec<String>,
+    pub(crate) kernel_arguments: Vec<String>,
     /// Packages the node has besides those of its role, as relations in a `Depends` field.
     #[serde(default)]
     pub packages: Vec<String>,
@@ -96,13 +96,13 @@ fn invalid(setting: impl Into<String>, message: impl fmt::Display) -> Error {
 impl Node {
     /// What of the settings is not the node's alone: its Kubernetes and, unless it belongs to a cluster, where other nodes
     /// have the same release and other packages, its packages.
-    pub fn of_release(&self, in_cluster: bool) -> Self {
+    pub(crate) fn of_release(&self, in_cluster: bool) -> Self {
         let packages = if in_cluster { Vec::new() } else { self.all_packages() };
         Self { packages, kubernetes: self.kubernetes.clone(), ..Self::default() }
     }
 
     /// The packages it asks for, and those that its mounts cannot do without; each once.
-    pub fn all_packages(&self) -> Vec<String> {
+    pub(crate) fn all_packages(&self) -> Vec<String> {
         let mut all = self.packages.clone();
         for package in self.mounts.iter().filter_map(Mount::package) {
             if !all.iter().any(|there| there == package) {

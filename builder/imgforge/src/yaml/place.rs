@@ -27,7 +27,7 @@ pub struct Position {
     /// The line.
     pub line: usize,
     /// The character in it.
-    pub column: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {

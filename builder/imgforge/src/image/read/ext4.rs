@@ -14,7 +14,7 @@ const PIECE: usize = 256 << 10;
 
 /// An ext4 file system.
 #[derive(Debug)]
-pub struct Ext4Tree {
+pub(crate) struct Ext4Tree {
     ext4: Ext4,
     /// What it is called in errors.
     what: &'static str,

@@ -9,7 +9,7 @@ use super::{Entry, Error, Kind, Slice, Tree};
 use crate::image::change::Access;
 
 /// A FAT file system.
-pub struct FatTree {
+pub(crate) struct FatTree {
     fat: FileSystem<Slice>,
     /// What it is called in errors.
     what: &'static str,

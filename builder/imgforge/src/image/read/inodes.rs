@@ -14,7 +14,7 @@ use super::Error;
 const WHAT: &str = "root file system";
 
 /// The inodes of a root file system.
-pub struct Inodes {
+pub(crate) struct Inodes {
     editor: Editor<Window<Box<Disk>>>,
 }
 
@@ -34,13 +34,13 @@ impl Inodes {
     }
 
     /// The number of the inode that `path` names, if there is one.
-    pub fn number(&self, path: &ImagePath) -> Result<Option<u32>, Error> {
+    pub(crate) fn number(&self, path: &ImagePath) -> Result<Option<u32>, Error> {
         let metadata = self.editor.metadata(path.as_bytes()).map_err(failed(path))?;
         Ok(metadata.map(|metadata| metadata.inode))
     }
 
     /// The SHA-256 of the value of each extended attribute of `path`, by name.
-    pub fn xattrs(&self, path: &ImagePath) -> Result<BTreeMap<String, Sha256>, Error> {
+    pub(crate) fn xattrs(&self, path: &ImagePath) -> Result<BTreeMap<String, Sha256>, Error> {
         let xattrs = self.editor.xattrs(path.as_bytes()).map_err(failed(path))?;
         let digest = |(name, value): (Vec<u8>, Vec<u8>)| {
             (String::from_utf8_lossy(&name).into_owned(), Sha256::of(value))

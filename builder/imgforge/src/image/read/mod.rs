@@ -17,10 +17,10 @@ use imgforge_disk::{
 };
 use imgforge_spec::{Class, Diagnose, ImagePath};
 
-pub use inodes::Inodes;
-pub use package_tree::PackageTree;
-pub use remembered::Remembered;
-pub use slice::Slice;
+pub(crate) use inodes::Inodes;
+pub(crate) use package_tree::PackageTree;
+pub(crate) use remembered::Remembered;
+pub(crate) use slice::Slice;
 
 use super::DAMAGED;
 use crate::image::change::Access;

@@ -6,7 +6,7 @@ use imgforge_spec::ImagePath;
 use super::{Kind, Tree};
 
 /// A tree that packages go into.
-pub struct PackageTree<'a>(pub &'a dyn Tree);
+pub(crate) struct PackageTree<'a>(pub &'a dyn Tree);
 
 impl std::fmt::Debug for PackageTree<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -16,7 +16,7 @@ use super::{Entry, Error, Kind, Tree};
 type Names = Rc<BTreeSet<Vec<u8>>>;
 
 /// A tree over a tree that does not change.
-pub struct Remembered<'a> {
+pub(crate) struct Remembered<'a> {
     tree: &'a dyn Tree,
     entries: RefCell<BTreeMap<ImagePath, Option<Entry>>>,
     /// The names in a directory; `None` for what is no directory.

@@ -9,11 +9,11 @@ pub struct Account {
     /// Login name.
     pub name: String,
     /// Whether no password at all is asked for.
-    pub is_open: bool,
+    pub(crate) is_open: bool,
 }
 
 /// The accounts that have a password and a shell, in the order of passwd(5).
-pub fn with_passwords(root: Look<'_>) -> Result<Vec<Account>, Error> {
+pub(crate) fn with_passwords(root: Look<'_>) -> Result<Vec<Account>, Error> {
     let passwd = root.text("/etc/passwd")?.unwrap_or_default();
     let shadow = root.text("/etc/shadow")?.unwrap_or_default();
     let of_shadow = |name: &str| {

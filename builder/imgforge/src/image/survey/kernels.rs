@@ -22,7 +22,7 @@ impl Kernel {
 }
 
 /// The kernels below /lib/modules.
-pub fn kernels(root: Look<'_>) -> Result<Vec<Kernel>, Error> {
+pub(crate) fn kernels(root: Look<'_>) -> Result<Vec<Kernel>, Error> {
     let mut kernels = Vec::new();
     // Where /lib is no link, the second is another folder.
     for folder in ["/usr/lib/modules", "/lib/modules"] {

@@ -8,13 +8,13 @@ use crate::image::read::{Entry, Error, Kind, Tree};
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Words of an image as they may be shown: without control characters.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     Octets(text.as_bytes().to_vec()).to_string()
 }
 
 /// A tree, looked at by paths that the program knows.
 #[derive(Clone, Copy)]
-pub struct Look<'a>(pub &'a dyn Tree);
+pub(crate) struct Look<'a>(pub &'a dyn Tree);
 
 impl Look<'_> {
     /// What is at `path`; a link in last place is not followed.

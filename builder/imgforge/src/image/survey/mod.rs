@@ -36,17 +36,17 @@ pub struct Survey {
     /// What is started first; `None` where there is nothing to start.
     pub init: Option<Init>,
     /// What the init system starts.
-    pub units: Units,
+    pub(crate) units: Units,
     /// Who sets up the network.
     pub network: Network,
     /// The services that set the clock, those that are enabled.
-    pub time_services: Vec<&'static str>,
+    pub(crate) time_services: Vec<&'static str>,
     /// What sets the system up at its first boot, besides imgforge.
-    pub hooks: Vec<Hook>,
+    pub(crate) hooks: Vec<Hook>,
     /// The accounts into which a password lets.
     pub accounts: Vec<Account>,
     /// The kernels, by version.
-    pub kernels: Vec<Kernel>,
+    pub(crate) kernels: Vec<Kernel>,
     /// What dpkg says of its packages.
     pub packages: Packages,
     /// What fstab mounts besides the root.
@@ -80,7 +80,7 @@ impl Survey {
     }
 
     /// Whether people can log in over the network.
-    pub fn has_ssh(&self) -> bool {
+    pub(crate) fn has_ssh(&self) -> bool {
         ["ssh.service", "sshd.service", "ssh.socket", "dropbear.service"]
             .iter()
             .any(|unit| self.units.is_enabled(unit))

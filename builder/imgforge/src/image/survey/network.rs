@@ -47,7 +47,7 @@ pub struct Network {
     /// The programs that do.
     pub managers: Vec<Manager>,
     /// Whether netplan writes their files at each boot.
-    pub has_netplan: bool,
+    pub(crate) has_netplan: bool,
 }
 
 impl Network {

@@ -7,9 +7,9 @@ use crate::image::read::Error;
 #[derive(Debug, Clone, Default)]
 pub struct Packages {
     /// How many packages are installed.
-    pub installed: usize,
+    pub(crate) installed: usize,
     /// Those whose installation or configuration is not finished.
-    pub unfinished: Vec<Unfinished>,
+    pub(crate) unfinished: Vec<Unfinished>,
 }
 
 /// A package that is not quite installed.
@@ -18,7 +18,7 @@ pub struct Unfinished {
     /// Its name.
     pub name: String,
     /// Its state as dpkg calls it: `half-configured`.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 impl Packages {

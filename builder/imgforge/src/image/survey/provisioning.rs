@@ -12,17 +12,17 @@ pub struct Hook {
     /// What it is called.
     pub name: &'static str,
     /// The file by which it is known to be there.
-    pub sign: String,
+    pub(crate) sign: String,
     /// What it does.
     pub does: &'static str,
     /// How it is switched off.
-    pub undo: &'static str,
+    pub(crate) undo: &'static str,
     /// Whether it has its orders and will carry them out; else it waits for somebody.
-    pub acts: bool,
+    pub(crate) acts: bool,
 }
 
 /// The hooks that are not switched off.
-pub fn hooks(root: Look<'_>, boot: Option<Look<'_>>, units: &Units) -> Result<Vec<Hook>, Error> {
+pub(crate) fn hooks(root: Look<'_>, boot: Option<Look<'_>>, units: &Units) -> Result<Vec<Hook>, Error> {
     let places = Places { root, boot };
     let found = [
         cloud_init(places)?,

@@ -62,7 +62,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The text of os-release(5); empty where there is none.
-pub fn os_release(root: Look<'_>) -> Result<String, Error> {
+pub(crate) fn os_release(root: Look<'_>) -> Result<String, Error> {
     match root.text("/etc/os-release")? {
         Some(text) => Ok(text),
         None => Ok(root.text("/usr/lib/os-release")?.unwrap_or_default()),
@@ -70,7 +70,7 @@ pub fn os_release(root: Look<'_>) -> Result<String, Error> {
 }
 
 /// The value of `key` in a file of assignments such as os-release(5).
-pub fn value_of(text: &str, key: &str) -> Option<String> {
+pub(crate) fn value_of(text: &str, key: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
     Some(shown(value.trim().trim_matches(['"', '\''])))
 }

@@ -44,18 +44,13 @@ impl Units {
     }
 
     /// Whether `unit` is started by some target.
-    pub fn is_enabled(&self, unit: &str) -> bool {
+    pub(crate) fn is_enabled(&self, unit: &str) -> bool {
         self.enabled.contains(unit)
     }
 
     /// Whether `unit` must never start.
-    pub fn is_masked(&self, unit: &str) -> bool {
+    pub(crate) fn is_masked(&self, unit: &str) -> bool {
         self.masked.contains(unit)
-    }
-
-    /// The units that are enabled, by name.
-    pub fn enabled(&self) -> impl Iterator<Item = &str> {
-        self.enabled.iter().map(String::as_str)
     }
 }
 

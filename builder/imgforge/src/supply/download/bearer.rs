@@ -24,7 +24,7 @@ const MOST_BYTES: u64 = 64 << 10;
 
 /// The tokens that servers have given, by the repository they are for.
 #[derive(Debug)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     known: Mutex<BTreeMap<String, String>>,
     floor: Floor,
 }
@@ -51,7 +51,7 @@ impl Tokens {
     }
 
     /// Sends `request` for `url`; with a token if the server has given or now gives one.
-    pub fn send(
+    pub(crate) fn send(
         &self,
         client: &Client,
         url: &str,

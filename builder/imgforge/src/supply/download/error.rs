@@ -105,7 +105,7 @@ impl Diagnose for Error {
 
 impl Error {
     /// Whether a server has something else under the name of a pinned file.
-    pub fn is_other_file(&self) -> bool {
+    pub(crate) fn is_other_file(&self) -> bool {
         matches!(
             self,
             Error::Mismatch { .. } | Error::Fetch { source: Attempt::Size { .. } | Attempt::Long { .. }, .. }
@@ -128,7 +128,7 @@ impl Error {
     }
 
     /// Whether there is no such file: the server says so, or without network, the store has none.
-    pub fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         matches!(
             self,
             Error::Fetch { source: Attempt::Status(StatusCode::NOT_FOUND), .. } | Error::Offline { .. }

@@ -23,7 +23,7 @@ use reqwest::{
 };
 
 use self::{bearer::Tokens, pace::Paced};
-pub use self::{
+pub(crate) use self::{
     error::{Attempt, Error},
     pace::Floor,
 };
@@ -41,16 +41,16 @@ const FLOOR: Floor = Floor { bytes: 30 << 10, within: Duration::from_secs(30) };
 /// Checksums, signatures and keys are far below this many bytes; more is something else.
 const MOST_SMALL: u64 = 1 << 20;
 /// Vendors' images are far below this many bytes as they are published.
-pub const MOST_IMAGE: u64 = 32 << 30;
+pub(crate) const MOST_IMAGE: u64 = 32 << 30;
 /// So are programs and manifests below this many.
-pub const MOST_ARTIFACT: u64 = 2 << 30;
+pub(crate) const MOST_ARTIFACT: u64 = 2 << 30;
 
 /// Told of the bytes received so far and, where known, of all to come.
-pub type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
+pub(crate) type Progress<'a> = dyn Fn(u64, Option<u64>) + Sync + 'a;
 
 /// Fetches files.
 #[derive(Debug)]
-pub struct Downloader {
+pub(crate) struct Downloader {
     client: Client,
     tokens: Tokens,
     floor: Floor,
@@ -88,11 +88,11 @@ impl Size {
 
 /// What a server has under a name.
 #[derive(Debug)]
-pub struct Published {
+pub(crate) struct Published {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// What a registry says their digest is (OCI distribution, Docker-Content-Digest).
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// A file that is pinned.
@@ -101,13 +101,13 @@ pub struct Pinned<'a> {
     /// Its URL at the vendor's.
     pub url: &'a str,
     /// Where else to try, in order; the vendor's own among them.
-    pub candidates: &'a [String],
+    pub(crate) candidates: &'a [String],
     /// Its hash.
     pub sha256: Sha256,
     /// Its size.
     pub size: Size,
     /// The kinds of files that are understood, where the server has to be told (RFC 9110, Accept).
-    pub accept: Option<&'a str>,
+    pub(crate) accept: Option<&'a str>,
 }
 
 impl Downloader {
@@ -117,7 +117,7 @@ impl Downloader {
     }
 
     /// The same with another floor of speed.
-    pub fn with_floor(floor: Floor) -> Result<Self, Error> {
+    pub(crate) fn with_floor(floor: Floor) -> Result<Self, Error> {
         // An error here only says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -133,7 +133,12 @@ impl Downloader {
     }
 
     /// The file, in the store; fetched if it is not there yet.
-    pub fn fetch(&self, store: &Store, file: Pinned<'_>, progress: &Progress<'_>) -> Result<PathBuf, Error> {
+    pub(crate) fn fetch(
+        &self,
+        store: &Store,
+        file: Pinned<'_>,
+        progress: &Progress<'_>,
+    ) -> Result<PathBuf, Error> {
         if let Some(path) = store.verified_blob(file.sha256)? {
             return Ok(path);
         }
@@ -225,7 +230,12 @@ impl Downloader {
 
     /// The SHA-256 that a vendor's checksum file beside `url` gives for it. As it is what gets pinned, it is taken only from
     /// where nobody on the way can change it.
-    pub fn published_sha256(&self, url: &str, candidates: &[String], suffix: &str) -> Result<Sha256, Error> {
+    pub(crate) fn published_sha256(
+        &self,
+        url: &str,
+        candidates: &[String],
+        suffix: &str,
+    ) -> Result<Sha256, Error> {
         let name = url.rsplit('/').next().unwrap_or_default();
         let (from, text) = self.beside(&protected(url, candidates)?, suffix)?;
         let found = checksum_file::find(&String::from_utf8_lossy(&text), name);
@@ -318,7 +328,7 @@ impl Downloader {
 }
 
 /// Those of `candidates` for `url` whose word can be pinned: nobody on the way can change it.
-pub fn protected(url: &str, candidates: &[String]) -> Result<Vec<String>, Error> {
+pub(crate) fn protected(url: &str, candidates: &[String]) -> Result<Vec<String>, Error> {
     let protected: Vec<_> = candidates.iter().filter(|from| protection::protects(from)).cloned().collect();
     if protected.is_empty() {
         return Err(Error::Unprotected { url: url.to_owned() });

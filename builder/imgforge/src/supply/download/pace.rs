@@ -7,7 +7,7 @@ use std::{
 
 /// The least that a source has to give.
 #[derive(Debug, Clone, Copy)]
-pub struct Floor {
+pub(crate) struct Floor {
     /// Bytes,
     pub bytes: u64,
     /// and the time in which they have to come.
@@ -27,7 +27,7 @@ pub struct TooSlow {
 /// A reader that fails with [`TooSlow`] when its source does. Only the waiting for the source counts, not what is done with
 /// its bytes.
 #[derive(Debug)]
-pub struct Paced<R> {
+pub(crate) struct Paced<R> {
     source: R,
     floor: Floor,
     /// Bytes received, and the time waited for them, since the floor was last looked at.

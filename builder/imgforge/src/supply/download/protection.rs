@@ -18,7 +18,7 @@ pub struct Downgrade {
 }
 
 /// Follows redirects as usual, but never from `https` to anything else.
-pub fn redirects() -> Policy {
+pub(crate) fn redirects() -> Policy {
     Policy::custom(follow)
 }
 
@@ -36,7 +36,7 @@ fn downgrade(previous: &[Url], next: &Url) -> Option<Downgrade> {
 }
 
 /// The step out of TLS that a request failed for, if it did.
-pub fn downgrade_of(error: &reqwest::Error) -> Option<Downgrade> {
+pub(crate) fn downgrade_of(error: &reqwest::Error) -> Option<Downgrade> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(downgrade) = error.downcast_ref::<Downgrade>() {
@@ -48,7 +48,7 @@ pub fn downgrade_of(error: &reqwest::Error) -> Option<Downgrade> {
 }
 
 /// Whether nobody between here and the server of `url` can change what it says.
-pub fn protects(url: &str) -> bool {
+pub(crate) fn protects(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = || name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -144,7 +144,7 @@ fn part(store: &Store, sha256: Sha256) -> Result<Arc<dyn Content>, Error> {
 }
 
 /// A document in the store.
-pub fn read_small(store: &Store, sha256: Sha256) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_small(store: &Store, sha256: Sha256) -> Result<Vec<u8>, Error> {
     let content = part(store, sha256)?;
     let mut bytes = vec![0; content.len().min(document::MOST_BYTES + 1) as usize];
     content.read_at(0, &mut bytes).map_err(unreadable(store, sha256))?;

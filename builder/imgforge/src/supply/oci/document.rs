@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::Platform;
 
 /// A larger manifest or configuration is none. Registries need not take more either.
-pub const MOST_BYTES: u64 = 4 << 20;
+pub(crate) const MOST_BYTES: u64 = 4 << 20;
 /// More layers cannot be mounted on each other.
 const MOST_LAYERS: usize = 128;
 
 /// The OCI's index of images.
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The OCI's manifest.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// What a registry is told we understand (RFC 9110, Accept).
-pub const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+pub(crate) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
 /// The kinds of configuration that images to be run have.
@@ -121,30 +121,30 @@ pub enum Malformed {
 /// Something in a registry by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Descriptor {
+pub(crate) struct Descriptor {
     /// What it is.
-    pub media_type: String,
+    pub(crate) media_type: String,
     /// Digest of its bytes.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Their number.
     pub size: u64,
     /// Of an image in an index, what it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
 }
 
 impl Descriptor {
     /// How a layer is compressed; `None` if it is no layer that can be unpacked.
-    pub fn compression(&self) -> Option<Compression> {
+    pub(crate) fn compression(&self) -> Option<Compression> {
         LAYERS.iter().find(|(kind, _)| *kind == self.media_type).map(|(_, compression)| *compression)
     }
 }
 
 /// An image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// Its own kind.
-    pub media_type: String,
+    pub(crate) media_type: String,
     /// Its configuration.
     pub config: Descriptor,
     /// Its layers, the lowest first.
@@ -153,7 +153,7 @@ pub struct Manifest {
 
 /// What a reference may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Document {
+pub(crate) enum Document {
     /// Images, one a platform.
     Index(Vec<Descriptor>),
     /// One image.
@@ -212,7 +212,7 @@ impl Manifest {
 }
 
 /// What the configuration `bytes` say the image runs on.
-pub fn platform_of(bytes: &[u8]) -> Result<Platform, Malformed> {
+pub(crate) fn platform_of(bytes: &[u8]) -> Result<Platform, Malformed> {
     Ok(serde_json::from_slice(bytes)?)
 }
 

@@ -10,12 +10,12 @@ use super::document::{Descriptor, Manifest};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedImage {
     /// Its full reference, under which pods ask for it.
-    pub reference: String,
+    pub(crate) reference: String,
     /// What it runs on: `linux/arm64`.
-    pub platform: String,
+    pub(crate) platform: String,
     /// SHA-256 of the index of images that the reference named, if it named one. It is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index_sha256: Option<Sha256>,
+    pub(crate) index_sha256: Option<Sha256>,
     /// The manifest of the image for this platform.
     pub manifest: Blob,
     /// Its configuration.
@@ -55,7 +55,7 @@ impl LockedImage {
     }
 
     /// Whether these are the parts that `manifest` names.
-    pub fn has_parts_of(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn has_parts_of(&self, manifest: &Manifest) -> bool {
         let layers: Vec<Blob> = manifest.layers.iter().map(Blob::from).collect();
         self.config == Blob::from(&manifest.config) && self.layers == layers
     }

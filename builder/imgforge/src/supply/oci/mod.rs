@@ -17,7 +17,7 @@ mod reference;
 mod registry;
 mod splice;
 
-pub use self::{
+pub(crate) use self::{
     archive::read_small,
     error::Error,
     locked::{Blob, LockedImage},

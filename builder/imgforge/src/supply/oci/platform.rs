@@ -9,14 +9,14 @@ use imgforge_spec::Architecture;
 
 /// What an image runs on, in Go's words: `linux/arm/v7`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Platform {
+pub(crate) struct Platform {
     /// Instruction set.
     pub architecture: String,
     /// Operating system.
     pub os: String,
     /// Level of the instruction set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    pub(crate) variant: Option<String>,
 }
 
 impl Platform {
@@ -32,7 +32,7 @@ impl Platform {
 
     /// How well an image for `other` suits this board: 0 best, `None` not at all. A 32-bit board runs what is made for
     /// an older level; a 64-bit one need not run 32-bit programs.
-    pub fn suits(&self, other: &Self) -> Option<u32> {
+    pub(crate) fn suits(&self, other: &Self) -> Option<u32> {
         if (&self.os, &self.architecture) != (&other.os, &other.architecture) {
             return None;
         }
@@ -62,7 +62,7 @@ impl fmt::Display for Platform {
 /// A text that names no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no platform, such as linux/arm64")]
-pub struct InvalidPlatform(String);
+pub(crate) struct InvalidPlatform(String);
 
 impl FromStr for Platform {
     type Err = InvalidPlatform;

@@ -13,7 +13,7 @@ const MOST_BYTES: u64 = 16 << 30;
 
 /// What is known of the programs in a layer, or in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Programs {
+pub(crate) enum Programs {
     /// There are none.
     None,
     /// One of them runs.
@@ -32,7 +32,7 @@ impl Programs {
     ///
     /// # Errors
     /// If it is no such layer.
-    pub fn of_layer(layer: impl Read, compression: Compression, target: Target) -> io::Result<Self> {
+    pub(crate) fn of_layer(layer: impl Read, compression: Compression, target: Target) -> io::Result<Self> {
         let plain = compression.decode(layer).map_err(io::Error::other)?;
         let mut archive = Archive::new(plain.take(MOST_BYTES));
         let mut found = Programs::None;

@@ -20,7 +20,7 @@ const MOST_TAG: usize = 128;
 
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reference {
+pub(crate) struct Reference {
     registry: String,
     repository: String,
     version: Version,
@@ -45,7 +45,7 @@ impl Reference {
     }
 
     /// The tag, unless it is pinned by its digest.
-    pub fn tag(&self) -> Option<&str> {
+    pub(crate) fn tag(&self) -> Option<&str> {
         match &self.version {
             Version::Tag(tag) => Some(tag),
             Version::Digest(_) => None,
@@ -53,7 +53,7 @@ impl Reference {
     }
 
     /// The digest, where the reference pins one.
-    pub fn digest(&self) -> Option<&Digest> {
+    pub(crate) fn digest(&self) -> Option<&Digest> {
         match &self.version {
             Version::Tag(_) => None,
             Version::Digest(digest) => Some(digest),
@@ -69,12 +69,12 @@ impl Reference {
     }
 
     /// The URL of the manifest called `version` in the same repository.
-    pub fn manifest_url(&self, version: impl fmt::Display) -> String {
+    pub(crate) fn manifest_url(&self, version: impl fmt::Display) -> String {
         format!("{}/manifests/{version}", self.base())
     }
 
     /// The URL of a blob of the same repository.
-    pub fn blob_url(&self, digest: &Digest) -> String {
+    pub(crate) fn blob_url(&self, digest: &Digest) -> String {
         format!("{}/blobs/{digest}", self.base())
     }
 

@@ -23,13 +23,13 @@ use crate::{
 
 /// The registries, as they can be reached.
 #[derive(Debug)]
-pub struct Registry<'a> {
+pub(crate) struct Registry<'a> {
     /// Keeps the parts of images.
     pub store: &'a Store,
     /// Mirrors.
     pub settings: &'a Settings,
     /// The network; `None` where it may not be used.
-    pub downloader: Option<&'a Downloader>,
+    pub(crate) downloader: Option<&'a Downloader>,
     /// Progress.
     pub console: &'a Console,
 }
@@ -37,7 +37,7 @@ pub struct Registry<'a> {
 impl Registry<'_> {
     /// Pins the image that `reference` names now, for a board of this architecture. All of it is in the store then, as
     /// only its programs say what it really runs on.
-    pub fn resolve(&self, reference: &Reference, board: Architecture) -> Result<LockedImage, Error> {
+    pub(crate) fn resolve(&self, reference: &Reference, board: Architecture) -> Result<LockedImage, Error> {
         let wanted = Platform::of(board);
         let top = self.published(reference)?;
         let digest = Digest::of(&top);
@@ -103,7 +103,7 @@ impl Registry<'_> {
     }
 
     /// Puts all parts of `image` into the store.
-    pub fn fetch(&self, image: &LockedImage) -> Result<(), Error> {
+    pub(crate) fn fetch(&self, image: &LockedImage) -> Result<(), Error> {
         let reference: Reference = image.reference.parse()?;
         self.manifest(&reference, &image.manifest)?;
         [&image.config]

@@ -6,7 +6,7 @@ use imgforge_disk::Content;
 
 /// Parts in their order; none is copied.
 #[derive(Debug, Default)]
-pub struct Splice {
+pub(crate) struct Splice {
     /// Each with the offset at which it ends, ascending.
     parts: Vec<(u64, Arc<dyn Content>)>,
 }

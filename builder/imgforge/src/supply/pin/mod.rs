@@ -63,7 +63,7 @@ pub struct Pin<'a> {
 
 /// What a lock is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     /// The board.
     pub board: &'a Board,
     /// Its base.
@@ -71,14 +71,14 @@ pub struct Ground<'a> {
     /// What is in the base.
     pub root: &'a dyn Tree,
     /// When it was last written, in seconds since 1970.
-    pub written: i64,
+    pub(crate) written: i64,
     /// Whose signatures on packages count.
     pub catalogue: &'a Catalogue,
 }
 
 /// The lock of what `pins` want over one base, changed first where `lock` does not fit; in one go, however many do not. It is
 /// as it was where nothing is added to the base.
-pub fn fit(pins: &[Pin<'_>], lock: Option<Lock>, ground: Ground<'_>) -> Result<Option<Lock>, Error> {
+pub(crate) fn fit(pins: &[Pin<'_>], lock: Option<Lock>, ground: Ground<'_>) -> Result<Option<Lock>, Error> {
     let misfits = pins.iter().filter_map(|pin| Some((*pin, pin.misfit(lock.as_ref())?)));
     let (misfits, reasons): (Vec<Pin<'_>>, Vec<String>) = misfits.unzip();
     let (Some(first), Some(reason)) = (misfits.first(), reasons.into_iter().next()) else { return Ok(lock) };
@@ -90,7 +90,12 @@ pub fn fit(pins: &[Pin<'_>], lock: Option<Lock>, ground: Ground<'_>) -> Result<O
 }
 
 /// Makes the lock of what `pins` want anew from `lock`, keeping its pins but for those of `update`, and writes it.
-pub fn renew(pins: &[Pin<'_>], mut lock: Lock, update: &Update, ground: Ground<'_>) -> Result<Lock, Error> {
+pub(crate) fn renew(
+    pins: &[Pin<'_>],
+    mut lock: Lock,
+    update: &Update,
+    ground: Ground<'_>,
+) -> Result<Lock, Error> {
     let Some(any) = pins.first() else { return Ok(lock) };
     any.check_update(&lock, update)?;
     let before = lock.sets.iter();
@@ -160,7 +165,7 @@ fn repositories_of(
 
 impl Pin<'_> {
     /// The lock as it is, if it fits.
-    pub fn fitting(&self, lock: Option<Lock>) -> Result<Lock, Error> {
+    pub(crate) fn fitting(&self, lock: Option<Lock>) -> Result<Lock, Error> {
         match self.misfit(lock.as_ref()) {
             Some(reason) => Err(self.outdated(reason)),
             None => Ok(lock.unwrap_or_default()),
@@ -222,7 +227,7 @@ impl Pin<'_> {
     }
 
     /// Puts all that the set names into the store.
-    pub fn fetch(&self, lock: &Lock) -> Result<(), Error> {
+    pub(crate) fn fetch(&self, lock: &Lock) -> Result<(), Error> {
         let set = &self.wants.set;
         let packages: Vec<_> = lock.packages_of(set).into_iter().cloned().collect();
         let downloader = self.supply.downloader()?;

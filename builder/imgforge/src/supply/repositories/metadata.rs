@@ -30,7 +30,7 @@ pub struct Freshness {
     /// Seconds since 1970 at which keys, signatures and releases have to be valid.
     pub now: u64,
     /// Whether a release whose time has passed is taken all the same.
-    pub allow_expired: bool,
+    pub(crate) allow_expired: bool,
 }
 
 /// Fetches and verifies what repositories say of themselves.
@@ -41,9 +41,9 @@ pub struct Metadata<'a> {
     /// Mirrors.
     pub settings: &'a Settings,
     /// The network; `None` where it may not be used.
-    pub downloader: Option<&'a Downloader>,
+    pub(crate) downloader: Option<&'a Downloader>,
     /// What counts as current.
-    pub freshness: Freshness,
+    pub(crate) freshness: Freshness,
     /// Progress.
     pub console: &'a Console,
 }
@@ -54,14 +54,14 @@ pub struct Offer {
     /// The repository, as a lock records it.
     pub repository: LockedRepository,
     /// Its address.
-    pub uri: String,
+    pub(crate) uri: String,
     /// Its packages; of a flat repository, those for other architectures, too.
-    pub candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 impl Metadata<'_> {
     /// Fetches what `repository` offers for `architecture`.
-    pub fn offer(&self, repository: &Repository, architecture: &str) -> Result<Offer, Error> {
+    pub(crate) fn offer(&self, repository: &Repository, architecture: &str) -> Result<Offer, Error> {
         let (release, locked) = self.release(repository)?;
         let indexes = repository.layout.indexes(&release, architecture);
         if indexes.is_empty() {
@@ -76,7 +76,7 @@ impl Metadata<'_> {
     }
 
     /// The file at `url`, unpinned: what it says counts only once a signature holds. Without network, as it was last seen.
-    pub fn unpinned(&self, url: &str) -> Result<Vec<u8>, download::Error> {
+    pub(crate) fn unpinned(&self, url: &str) -> Result<Vec<u8>, download::Error> {
         let Some(downloader) = self.downloader else { return self.kept(url) };
         let bytes = downloader.bytes(&self.settings.candidates(url), MOST_RELEASE)?;
         self.keep(url, &bytes);

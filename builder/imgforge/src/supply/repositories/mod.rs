@@ -23,13 +23,13 @@ pub use metadata::{Freshness, Metadata, Offer};
 #[derive(Debug, Clone)]
 pub struct Repository {
     /// Its address; it ends with a slash.
-    pub uri: String,
+    pub(crate) uri: String,
     /// How it is laid out.
     pub layout: Layout,
     /// Where its keys are found.
-    pub keyring: Keyring,
+    pub(crate) keyring: Keyring,
     /// The keys that count.
-    pub trusted: Vec<Fingerprint>,
+    pub(crate) trusted: Vec<Fingerprint>,
 }
 
 impl Repository {
@@ -141,7 +141,7 @@ impl Repository {
 }
 
 /// The Debian architecture of a board's programs.
-pub fn debian_architecture(architecture: Architecture) -> &'static str {
+pub(crate) fn debian_architecture(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Arm64 => "arm64",
         // Raspbian calls its ARMv6 packages armhf, too.

@@ -35,7 +35,7 @@ pub struct Record {
     /// SHA-256 of the image in it.
     pub image_sha256: Sha256,
     /// Its size in bytes.
-    pub image_size: u64,
+    pub(crate) image_size: u64,
     /// Time of modification of the decoded image, in nanoseconds since 1970.
     stamp: i128,
 }

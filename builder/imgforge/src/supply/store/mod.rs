@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Where what was last seen at `url` is kept.
-    pub fn unpinned(&self, url: &str) -> PathBuf {
+    pub(crate) fn unpinned(&self, url: &str) -> PathBuf {
         let name = Sha256::of(url).to_string();
         self.folder.join(UNPINNED).join(name)
     }
@@ -93,7 +93,7 @@ impl Store {
 }
 
 /// Puts a file under its name only once it is whole and on disk; waits while another process does so.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     use io::Write;
     let output = AtomicFile::create_in_turn(path, Access::Public).map_err(not_written(path))?;
     output.file().write_all(bytes).map_err(failed("cannot write", path))?;

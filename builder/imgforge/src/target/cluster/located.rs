@@ -17,12 +17,12 @@ pub struct Located {
 
 impl Located {
     /// Whether nothing can be built as long as it is so.
-    pub fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         self.finding.severity == Severity::Error
     }
 
     /// The line that says it, with how bad it is and, where a rule said it, the name that `allow` takes.
-    pub fn labelled(&self) -> String {
+    pub(crate) fn labelled(&self) -> String {
         let Finding { severity, name, .. } = self.finding;
         let rule = if rules().any(|rule| rule.name == name) { format!(" [{name}]") } else { String::new() };
         format!("{severity}: {self}{rule}")

@@ -56,7 +56,7 @@ impl Membership {
     }
 
     /// Takes the cluster's secrets from `read`; they are read where that is empty.
-    pub fn share_secrets(&mut self, read: &mut Option<Arc<Secrets>>) -> Result<(), Error> {
+    pub(crate) fn share_secrets(&mut self, read: &mut Option<Arc<Secrets>>) -> Result<(), Error> {
         let secrets = match read {
             Some(secrets) => Arc::clone(secrets),
             None => Arc::new(self.secrets_file.read(&self.cluster_path, &self.cluster)?),
@@ -87,13 +87,13 @@ impl Membership {
     }
 
     /// What brings that, where the node's release does not.
-    pub fn runtime_bundle(&self) -> &Bundle {
+    pub(crate) fn runtime_bundle(&self) -> &Bundle {
         &self.runtime.1
     }
 
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
     /// settings, at the same paths.
-    pub fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
+    pub(crate) fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
         let is_first =
             self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname.as_str());
         if is_first { self.pinned() } else { Ok(Vec::new()) }

@@ -26,7 +26,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// Where a cluster's secrets are, and what opens them if they are encrypted.
 #[derive(Debug, Clone)]
-pub struct SecretsFile {
+pub(crate) struct SecretsFile {
     path: PathBuf,
     /// Where they will be if they are made for recipients.
     encrypted: PathBuf,
