@@ -1,7 +1,8 @@
 //! Patches a vendor image of a single-board computer into a Kubernetes node, reproducibly.
 //!
-//! The stages of a build, in order: [`prepare`] reads profile, settings and base and makes the [`plan`]; [`apply`] makes
-//! the planned changes in a disk over the base; [`read_back`] checks them with other code; [`output`] writes the files.
+//! The rooms, from the ground up: [`yaml`] and [`host`] know the build machine's files, [`catalogue`] what is known of boards,
+//! [`image`] what is in an image, [`supply`] fetches, [`target`] says what is wanted, [`plan`] makes the changes of it, [`rules`]
+//! judge them, [`build`] makes the image; [`cli`] and [`commands`] are its face. ARCHITECTURE.md has the stages of a build.
 
 #[cfg(test)]
 extern crate self as imgforge;

