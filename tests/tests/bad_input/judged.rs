@@ -6,6 +6,9 @@ use crate::bench::{Bench, Case, refused};
 
 const HINT: &str = "hint: where you know better, `allow: [RULE]` in the node's settings or the cluster file overrules a rule";
 
+/// Where links say what is started.
+const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
+
 /// A build with a node file.
 fn node(bench: &Bench, text: &str) -> Command {
     let mut command = bench.build();
@@ -28,11 +31,20 @@ fn a_node_that_would_not_work_is_refused_before_anything_is_written() {
         },
         Case {
             name: "an address that nobody sets",
-            input: |bench| node(bench, "hostname: n1\naddress: {address: 192.168.1.10/24}\n"),
+            input: |bench| {
+                for folder in ["etc/systemd", "etc/systemd/system", WANTS] {
+                    bench.debugfs(&format!("mkdir {folder}"));
+                }
+                let unit = "/usr/lib/systemd/system/dhcpcd.service";
+                let service = bench.write("dhcpcd.service", b"[Service]\nExecStart=/usr/sbin/dhcpcd\n");
+                bench.debugfs(&format!("write {} {unit}", service.display()));
+                bench.debugfs(&format!("symlink {WANTS}/dhcpcd.service {unit}"));
+                node(bench, "hostname: n1\naddress: {address: 192.168.1.10/24}\n")
+            },
             code: 1,
             answer: &[
                 "error: the node n1 would not work:",
-                "  address: the base starts no network manager, but the address is written for systemd-networkd",
+                "  address: the base sets up its network with dhcpcd, but the address is written for systemd-networkd",
                 HINT,
             ],
         },

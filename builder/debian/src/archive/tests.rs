@@ -266,7 +266,7 @@ fn a_stored_package_is_held_to_the_rules_of_archives() {
         ("/members/1/path", "/a/b".into(), "lies below /a"),
         ("/members/1/kind/file/offset", 2.into(), "does not start where"),
         ("/members/2/kind/hard_link/target", "/c".into(), "no earlier file"),
-        ("/members/0/sha256", "abc".into(), "is no SHA-256 sum"),
+        ("/members/0/sha256", "abc".into(), "a SHA-256 has 64 hexadecimal digits"),
         ("/members/0/md5", "abc".into(), "is not 32 digits"),
         ("/control", "Package: ../x\nVersion: 1\nArchitecture: all\n".into(), "is not acceptable"),
         ("/control_files", script, "\"../x\" appears twice among the control files, or is no name"),
