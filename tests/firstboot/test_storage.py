@@ -11,6 +11,7 @@ FSTAB = (
     "mnt-my\\x20data.mount|/mnt/my data|/dev/sdb1|8:17\n"
     "var-lib-etcd.mount|/var/lib/etcd|/dev/sda1[/var/lib/etcd]|8:1\n"
 )
+HELD_BACK = "systemctl --no-block start default.target"
 RAID = "disk required UUID=655a39e8 /mnt/root\nbind required /mnt/root/var/lib/etcd /var/lib/etcd\n"
 
 
@@ -31,13 +32,20 @@ class Storage(unittest.TestCase):
         code, said = node.stage("storage")
         self.assertEqual((code, said), (0, "imgforge: [storage] 2 declared mounts in place\n"))
         self.assertEqual(
-            node.calls("systemctl"), ["systemctl start mnt-root.mount", "systemctl start var-lib-etcd.mount"]
+            node.calls("systemctl"), ["systemctl start mnt-root.mount", "systemctl start var-lib-etcd.mount", HELD_BACK]
         )
+
+    def test_what_systemd_gave_up_with_a_late_disk_is_started_after_all(self):
+        """After its device-timeout and before this stage looks: nobody waited, and containerd's start has failed."""
+        node = self.node()
+        said = node.stage("storage")[1]
+        self.assertNotIn("WAITING", said)
+        self.assertEqual(node.calls("systemctl")[-1], HELD_BACK)
 
     def test_what_systemd_has_mounted_is_left_alone(self):
         node = self.node(mounted=CARD + "/mnt/root|/dev/sda1|8:1\n/var/lib/etcd|/dev/sda1[/x]|8:1\n")
         self.assertEqual(node.stage("storage")[0], 0)
-        self.assertEqual(node.calls("systemctl"), [])
+        self.assertEqual(node.calls("systemctl"), [HELD_BACK])
 
     def test_a_node_without_disks_has_nothing_to_wait_for(self):
         self.assertEqual(self.node(mounts="").stage("storage")[0], 0)
@@ -49,7 +57,7 @@ class Storage(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertEqual(said.count("disk UUID=655a39e8 for /mnt/root is missing: attach it"), 1)
         self.assertEqual(len(node.calls("sleep")), 9)
-        self.assertEqual(node.calls("systemctl")[-1], "systemctl --no-block start default.target")
+        self.assertEqual(node.calls("systemctl")[-1], HELD_BACK)
 
     def test_while_a_disk_is_missing_nothing_is_bound_to_the_card(self):
         node = self.node(disks="")
@@ -101,7 +109,7 @@ class Storage(unittest.TestCase):
         node = self.node(mounts=mounts, fstab=fstab)
         code, said = node.stage("storage")
         self.assertEqual((code, said), (0, f"imgforge: [storage] {len(sources)} declared mounts in place\n"), node.errors)
-        self.assertEqual(len(node.calls("systemctl")), len(sources))
+        self.assertEqual(len(node.calls("systemctl")), len([*sources, HELD_BACK]))
 
     def test_a_share_whose_server_is_off_is_awaited_if_it_is_required(self):
         share = "mnt-nas.mount|/mnt/nas|nas:/export|0:40\n"
