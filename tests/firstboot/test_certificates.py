@@ -94,15 +94,52 @@ class Certificates(unittest.TestCase):
         self.assertEqual(self.renew(node)[0], 0)
         self.assertEqual((node.calls("sleep"), self.restarted(node)), ([], COMPONENTS))
 
-    def test_after_a_year_without_power_the_kubelet_gets_an_identity_as_well(self):
-        node = self.node(days=-30)
+    def node_long_without_power(self, days):
+        """The kubelet's own certificate has ended, which is good for a year; the others may be good for five."""
+        node = self.node(days=days)
         (node.root / "run/kubelet").unlink()
+        node.write("etc/kubernetes/kubelet.conf", "identity")
         node.write("var/lib/kubelet/config.yaml", "settings")
-        node.write("var/lib/kubelet/pki/kubelet-client-current.pem", "old")
-        self.assertEqual(self.renew(node)[0], 0, node.errors)
-        self.assertIn("systemctl restart kubelet", node.calls())
-        self.assertEqual((node.root / "etc/kubernetes/kubelet.conf").read_text(), "identity\n")
-        self.assertFalse((node.root / "var/lib/kubelet/pki/kubelet-client-current.pem").exists())
+        node.write("var/lib/kubelet/pki/kubelet-client-current.pem", "ended")
+        return node
+
+    def has_good_kubelet(self, node):
+        identity = (node.root / "etc/kubernetes/kubelet.conf").read_text()
+        pem = node.root / "var/lib/kubelet/pki/kubelet-client-current.pem"
+        return identity == "identity\n" and not pem.exists() and (node.root / "run/kubelet").exists()
+
+    def test_after_a_year_without_power_the_kubelet_gets_an_identity_whatever_the_others_have(self):
+        for days in (-30, 20, 1400):
+            node = self.node_long_without_power(days)
+            self.assertEqual(self.renew(node)[0], 0, node.errors)
+            self.assertIn("systemctl restart kubelet", node.calls(), days)
+            self.assertTrue(self.has_good_kubelet(node), days)
+
+    def test_the_power_may_go_again_before_it_has_it(self):
+        for days in (-30, 1400):
+            for moment in range(1, 100):
+                node = self.node_long_without_power(days)
+                when = f"{days} days, after a cut before command {moment}"
+                try:
+                    self.renew(node, cut_before=moment)
+                except Cut:
+                    node.reboot()
+                    self.assertEqual(self.renew(node, "undo")[0], 0, when)
+                    identity = node.root / "etc/kubernetes/kubelet.conf"
+                    if identity.exists() and identity.read_text() == "identity\n":
+                        node.write("run/kubelet", "")
+                    self.assertEqual(self.renew(node)[0], 0, when)
+                    self.assertTrue(self.has_good_kubelet(node), when)
+                    self.assertGreater(min(self.ends(node)), 363, when)
+                else:
+                    self.assertGreater(moment, 5)
+                    break
+
+    def test_a_kubelet_that_somebody_stopped_stays_so(self):
+        node = self.node()
+        (node.root / "run/kubelet").unlink()
+        self.assertEqual((self.renew(node)[0], node.calls("systemctl restart")), (0, []))
+        self.assertFalse((node.root / "run/kubelet").exists())
 
     def test_a_component_that_does_not_come_back_is_told_and_the_rest_is_done_later(self):
         node = self.node(days=20)
