@@ -8,8 +8,9 @@ build:
 
 # A flashable image from a real base: the README's first command. NODE=examples/node.yaml adds users and disks.
 IMAGE ?= out/images/k8s-master-1.img
-image: build
+image:
 	scripts/install-dependencies image
+	$(MAKE) build
 	scripts/make-base virt-arm64
 	mkdir -p out/images
 	target/release/imgforge build --board virt-arm64 --role master --hostname k8s-master-1 \
@@ -23,12 +24,13 @@ image: build
 boot: install
 	scripts/boot-image $(IMAGE)
 
-# Release images of the boards whose base can be made here; CI does the same for all boards. RELEASE_KEY=FINGERPRINT signs.
-release: build
+# Release images of virt-arm64, whose base is made here; CI does the same for all boards. RELEASE_KEY=FINGERPRINT signs.
+release:
 	scripts/install-dependencies image
+	$(MAKE) build
 	scripts/release local
 
-# Everything that is tested: the README's second command.
+# What every change must pass: the README's second command.
 test: install base
 	tests/firstboot/run
 	scripts/test
@@ -54,7 +56,7 @@ lint:
 	scripts/deny
 	scripts/lint-shell
 
-# Manual pages and schemas, generated from the code.
+# Manual pages, schemas and docs/rules.md, generated from the code.
 docs:
 	IMGFORGE_WRITE_DOCS=1 cargo test --locked --package imgforge --test it generated
 

@@ -5,7 +5,8 @@
 //! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.
 //! - [`member`]: a node with its cluster and board, from which everything of the node is made.
 //! - [`kubeadm`], [`patches`], [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: the documents themselves.
-//! - [`images`]: the container images a card has to carry.
+//! - [`images`]: the container images a card has to carry; [`registries`], [`proxy`]: where images come from.
+//! - [`board`]: what the rules ask of a board.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
 //! - [`yaml`]: how documents are written that Kubernetes reads.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
