@@ -134,15 +134,3 @@ pub fn check(
     let findings = rules().flat_map(|rule| rule.findings(&context)).collect();
     allow::overrule(cluster, findings)
 }
-
-/// RFC 1123 subdomain, which Kubernetes wants of node names: labels of a-z, 0-9 and inner hyphens, at most 63 each.
-fn is_dns_name(name: &str) -> bool {
-    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(good)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}

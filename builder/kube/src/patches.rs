@@ -181,12 +181,18 @@ fn http2_variables(patience: &Patience) -> Vec<Variable> {
     is_slow.then(|| variable("HTTP2_PING_TIMEOUT_SECONDS", 300)).into_iter().collect()
 }
 
-/// etcd takes each option from its environment too; kubeadm gives none of these on the command line.
+/// etcd takes each option from its environment too; kubeadm gives none of these on the command line. It ends where one is in
+/// both, so what the cluster file says is left out here.
 fn etcd_variables(member: &Member<'_>) -> Vec<Variable> {
     let mut variables = Vec::new();
     if member.etcd != EtcdTiming::DEFAULT {
-        variables.push(variable("ETCD_HEARTBEAT_INTERVAL", member.etcd.heartbeat));
-        variables.push(variable("ETCD_ELECTION_TIMEOUT", member.etcd.election));
+        let ours = [
+            ("heartbeat-interval", "ETCD_HEARTBEAT_INTERVAL", member.etcd.heartbeat),
+            ("election-timeout", "ETCD_ELECTION_TIMEOUT", member.etcd.election),
+        ];
+        let told = &member.cluster.etcd.extra_args;
+        let ours = ours.into_iter().filter(|(option, ..)| !told.contains_key(*option));
+        variables.extend(ours.map(|(_, name, milliseconds)| variable(name, milliseconds)));
     }
     if member.board.architecture.is_32_bit() {
         // etcd does not start on a platform it is not tested on, unless it is named.

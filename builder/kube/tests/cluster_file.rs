@@ -205,7 +205,7 @@ fn the_files_of_docker_are_imgforges_only_where_it_runs_the_containers() {
         )
     };
     assert_eq!(errors(&text("containerd")), [""; 0]);
-    let expected = "nodes[0].files[0].path: `/etc/docker/daemon.json` is written by imgforge itself";
+    let expected = "nodes[0].files[0].path: `/etc/docker/daemon.json` is imgforge's or kubeadm's own; take another place; `registries`, `proxy`, `kubeadm` and `kubelet` change what lies there";
     assert_eq!(errors(&text("docker")), [expected]);
 }
 
@@ -352,7 +352,7 @@ nodes:
         errors(text),
         [
             "nodes[0].files[0].path: `etc/x` must begin with / and not climb with ..",
-            "nodes[0].files[1].path: `/etc/kubernetes/x` is written by imgforge itself",
+            "nodes[0].files[1].path: `/etc/kubernetes/x` is in /etc/kubernetes, which is imgforge's or kubeadm's own; take another place; `registries`, `proxy`, `kubeadm` and `kubelet` change what lies there",
             "nodes[0].files[0].mode: `0999` is no mode in octal digits, such as 0644",
         ]
     );

@@ -163,6 +163,7 @@ fn what_contradicts_other_settings_is_refused_with_these() {
     quiet(&top("kubelet: { maxPods: 50, evictionHard: { memory.available: 50Mi } }"));
     quiet(&top("api-server: { extra-args: { event-ttl: 24h } }\nkubeadm: { featureGates: { X: true } }"));
     quiet(&top("registries: { docker.io: { mirrors: ['https://nas.home.example:5000'] } }"));
+    quiet(&top("registries: { _default: { mirrors: ['https://nas.home.example:5000'] } }"));
     quiet(&top("proxy: { http: 'http://proxy.home.example:3128', no-proxy: [.home.example] }"));
     for fields in
         ["cgroupDriver: cgroupfs", "clusterDNS: [10.96.0.10]", "failSwapOn: false", "max-pods: 5", "5: 5"]
@@ -178,6 +179,7 @@ fn what_contradicts_other_settings_is_refused_with_these() {
     for (component, option) in [
         ("api-server", "secure-port"),
         ("api-server", "--event-ttl"),
+        ("api-server", "anonymous-auth"),
         ("controller-manager", "cluster-cidr"),
         ("scheduler", "kubeconfig"),
         ("etcd", "data-dir"),
@@ -194,6 +196,8 @@ fn what_contradicts_other_settings_is_refused_with_these() {
         ("registries", "'a/b': { mirrors: ['https://x'] }"),
         ("registries.x", "x: { mirrors: [nas] }"),
         ("registries.x", "x: { mirrors: ['http://a\"b'] }"),
+        ("registries.x", "x: { mirrors: ['https://y', 'https://y'] }"),
+        ("registries", "192.168.1.300: { mirrors: ['https://y'] }"),
         ("registries.x", "x: {}"),
         ("registries.x", "x: { ca: secret }"),
     ] {

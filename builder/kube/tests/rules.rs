@@ -73,6 +73,64 @@ fn a_node_has_an_address_that_a_machine_can_have() {
 }
 
 #[test]
+fn an_ipv6_router_is_known_by_its_address_on_the_wire() {
+    let v6 = |gateway: &str, worker: &str| {
+        lab(
+            &format!(
+                "lan: {{ gateway: '{gateway}', dns: ['fd00::53'] }}\nnetworking: {{ pod-subnet: fd01::/56, service-subnet: fd02::/112 }}"
+            ),
+            "address: 'fd00::10/64'",
+            worker,
+        )
+    };
+    quiet(&v6("fe80::1", "address: 'fd00::11/64'"));
+    says("gateway-outside", "nodes[0].address", &v6("fd07::1", "address: 'fd00::11/64'"));
+    says(
+        "gateway-outside",
+        "nodes[1].address",
+        &top("").replace("gateway: 192.168.1.1", "gateway: 'fe80::1'"),
+    );
+}
+
+#[test]
+fn no_two_nodes_have_one_card() {
+    let two = |one: &str, other: &str| {
+        lab(LAN, &format!("{M1}, interface: '{one}'"), &format!("{W1}, interface: '{other}'"))
+    };
+    says("interface-twice", "nodes[1].interface", &two("02:00:5e:10:00:01", "02:00:5E:10:00:01"));
+    quiet(&two("02:00:5e:10:00:01", "02:00:5e:10:00:02"));
+    quiet(&two("end0", "end0"));
+}
+
+#[test]
+fn a_taint_with_one_effect_has_one_value() {
+    let taints =
+        |other: &str| worker(&format!("{W1}, taints: [{{ key: a, value: x, effect: NoSchedule }}, {other}]"));
+    says("taint-twice", "nodes[1].taints[1]", &taints("{ key: a, value: y, effect: NoSchedule }"));
+    quiet(&taints("{ key: a, value: x, effect: NoExecute }"));
+}
+
+#[test]
+fn memory_is_in_mib() {
+    says("less-memory", "nodes[1].memory", &worker(&format!("{W1}, memory: 8")));
+    quiet(&worker(&format!("{W1}, memory: 8192")));
+}
+
+#[test]
+fn files_of_kubernetes_are_a_members_only() {
+    for path in ["/etc/kubernetes/audit-policy.yaml", "/etc/containerd/config.toml", "/etc/imgforge/x"] {
+        says(
+            "file-of-imgforge",
+            "nodes[1].files[0].path",
+            &worker(&format!("{W1}, files: [{{ path: {path}, content: '' }}]")),
+        );
+    }
+    let nas = |path: &str| worker(&format!("{W1}, role: base, files: [{{ path: {path}, content: '' }}]"));
+    quiet(&nas("/etc/containerd/config.toml"));
+    says("file-of-imgforge", "nodes[1].files[0].path", &nas("/etc/imgforge/x"));
+}
+
+#[test]
 fn the_network_outside_has_servers_outside() {
     let with = |lan: &str| lab(&format!("lan: {{ {lan} }}"), "taints: []", "");
     says("lan-in-cluster", "lan.gateway", &with("gateway: 10.244.1.1"));
@@ -101,7 +159,9 @@ fn a_virtual_endpoint_is_a_free_address_of_the_masters_network() {
         says("endpoint-host", "endpoint.host", &at(inside));
         says("endpoint-host", "endpoint.host", &top(&format!("endpoint: {{ host: {inside} }}")));
     }
-    says("endpoint-host", "endpoint.host", &top("endpoint: { host: localhost }"));
+    for strange in ["localhost", "192.168.1.300", "192.168.1", "192.168.001.009"] {
+        says("endpoint-host", "endpoint.host", &top(&format!("endpoint: {{ host: {strange} }}")));
+    }
     let port = "endpoint: { host: 192.168.1.9, virtual: true, port: 8443 }";
     says("endpoint-port", "endpoint.port", &top(port));
     says("endpoint-port", "endpoint.port", &top("endpoint: { host: 192.168.1.10, port: 8443 }"));
@@ -259,6 +319,8 @@ fn files_and_arguments_do_not_undo_the_settings() {
         "1",
         "cgroup_disable=memory",
         "systemd.unit=rescue.target",
+        "systemd.unified_cgroup_hierarchy=0",
+        "quiet root=/dev/sda1",
         "",
     ] {
         says("kernel-argument", "nodes[0].kernel-arguments[0]", &argument(text));

@@ -101,6 +101,15 @@ fn etcd_on_a_card_is_patient_and_named_on_32_bit() {
     assert_eq!(variables("bananapi")[2..], ["ETCD_UNSUPPORTED_ARCH=arm"]);
 }
 
+/// etcd ends where an option is in its environment and on its command line, <https://pkg.go.dev/go.etcd.io/etcd/pkg/v3/flags>.
+#[test]
+fn what_the_file_says_of_etcd_is_said_once() {
+    let mut told = master("rpi4");
+    told.etcd.extra_args.insert("heartbeat-interval".into(), serde_yaml::from_str("'250'").unwrap());
+    let env = container(&told, "etcd").unwrap().env;
+    assert_eq!(env.iter().map(|v| &*v.name).collect::<Vec<_>>(), ["ETCD_ELECTION_TIMEOUT"]);
+}
+
 #[test]
 fn patches_keep_to_the_names_kubeadm_knows() {
     // Targets and kinds in cmd/kubeadm/app/util/patches/patches.go.

@@ -1,6 +1,6 @@
 //! Host names: of a machine, and of a node in Kubernetes.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use crate::{BoardName, Role, text::as_text};
 
@@ -33,6 +33,18 @@ impl Hostname {
     }
 }
 
+/// Whether `text` was meant to be an IPv4 address and is none, as `192.168.1.300`: no top-level domain is a number. It would be
+/// asked of a name server for ever.
+pub fn is_broken_address(text: &str) -> bool {
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_digit());
+    text.rsplit_once('.').is_some_and(|(_, last)| is_number(last)) && text.parse::<IpAddr>().is_err()
+}
+
+/// Whether `name` is an RFC 1123 subdomain, as Kubernetes wants names: labels of a-z, 0-9 and inner hyphens, at most 63 each.
+pub fn is_dns_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 fn is_label(label: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&label.len())
@@ -45,7 +57,7 @@ impl FromStr for Hostname {
     type Err = InvalidHostname;
 
     fn from_str(text: &str) -> Result<Self, InvalidHostname> {
-        let fits = text.len() <= 64 && text.split('.').all(is_label);
+        let fits = text.len() <= 64 && is_dns_name(text);
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidHostname(text.to_owned())) }
     }
 }
@@ -76,6 +88,18 @@ mod tests {
         let long = format!("{}.bb", "a".repeat(62));
         for bad in ["", "-a", "a-", "A", "a_b", "a..b", ".a", "a.", "é", &"a".repeat(64), &long] {
             assert!(bad.parse::<Hostname>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_gone_wrong_is_no_name() {
+        for broken in ["192.168.1.300", "192.168.1", "192.168.001.009", "10.0.0.0.1", "nas.7"] {
+            assert!(is_broken_address(broken), "{broken}");
+        }
+        for fine in
+            ["192.168.1.30", "fd00::1", "::ffff:10.0.0.1", "k8s.home", "017", "1.pool.ntp.org", "a.7b"]
+        {
+            assert!(!is_broken_address(fine), "{fine}");
         }
     }
 

@@ -27,7 +27,8 @@ pub fn unfit_kernel_argument(argument: &str) -> Option<&'static str> {
     let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
     match (name, value) {
         ("1" | "s" | "S", "") => Some(SHELL),
-        _ if argument.trim().is_empty() || argument.contains(char::is_control) => Some("this is no argument"),
+        _ if argument.is_empty() || argument.contains(char::is_control) => Some("this is no argument"),
+        _ if argument.contains(char::is_whitespace) => Some("each argument is an item of its own"),
         _ => UNFIT.iter().find(|(bad, _)| *bad == name).map(|(_, reason)| *reason),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`Sha256`] and [`Hex`]: what bytes are known by.
 //! - [`Architecture`] and [`BoardFacts`]: what a board can run.
-//! - [`Role`], [`Hostname`]: what a node does and what it is called.
+//! - [`Role`], [`Hostname`]: what a node does and what it is called; [`is_dns_name`], [`is_broken_address`]: other names.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
 //! - [`User`], [`Mount`], [`Bind`]: what people say of a node, alike in a node's file and in a cluster's.
@@ -38,7 +38,7 @@ mod user;
 pub use board::{Architecture, BoardFacts, BoardName, InvalidBoardName};
 pub use diagnose::{Class, Diagnose};
 pub use hex::Hex;
-pub use hostname::{Hostname, InvalidHostname};
+pub use hostname::{Hostname, InvalidHostname, is_broken_address, is_dns_name};
 pub use image_path::{ImagePath, InvalidPath};
 pub use invalid::Invalid;
 pub use kernel_argument::unfit_kernel_argument;

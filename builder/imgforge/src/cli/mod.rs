@@ -124,6 +124,14 @@ pub struct TargetArgs {
     /// The same as --locked and --offline together.
     #[arg(long)]
     pub(crate) frozen: bool,
+    /// Where things lie on this machine.
+    #[command(flatten)]
+    pub places: PlaceArgs,
+}
+
+/// Where things lie on this machine.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
     /// The folder that keeps downloads and decoded images.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
     pub store: Option<PathBuf>,

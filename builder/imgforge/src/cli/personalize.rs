@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
-use super::{SecretsArgs, values};
+use super::{PlaceArgs, SecretsArgs, values};
 use crate::build::output::Format;
 
 /// `imgforge personalize`.
@@ -42,13 +42,7 @@ pub struct PersonalizeArgs {
     /// Never use the network: take what the store has.
     #[arg(long)]
     pub(crate) offline: bool,
-    /// The folder that keeps downloads and decoded images.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
-    pub store: Option<PathBuf>,
-    /// The folder with the board profiles.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
-    pub profiles: Option<PathBuf>,
-    /// The folder with the overlays [default: `overlays` beside the profiles].
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
-    pub overlays: Option<PathBuf>,
+    /// Where things lie on this machine.
+    #[command(flatten)]
+    pub places: PlaceArgs,
 }

@@ -42,7 +42,7 @@ impl TargetArgs {
     pub fn options(&self, epoch: Option<i64>) -> Options {
         let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
         let rules = Rules { locked, offline, allow_expired: false };
-        Options { base: self.base.clone(), overlays: self.overlays.clone(), epoch, rules }
+        Options { base: self.base.clone(), overlays: self.places.overlays.clone(), epoch, rules }
     }
 }
 
@@ -75,7 +75,7 @@ impl PersonalizeArgs {
     /// How it is to be made.
     pub fn options(&self) -> Options {
         let rules = Rules { locked: true, offline: self.offline, allow_expired: false };
-        Options { overlays: self.overlays.clone(), rules, ..Options::default() }
+        Options { overlays: self.places.overlays.clone(), rules, ..Options::default() }
     }
 }
 
@@ -99,7 +99,7 @@ impl RebuildArgs {
     /// How it is to be made again, with the time it had.
     pub fn options(&self, epoch: i64) -> Options {
         let rules = Rules { locked: true, offline: self.offline, allow_expired: false };
-        Options { base: self.base.clone(), overlays: self.overlays.clone(), epoch: Some(epoch), rules }
+        Options { base: self.base.clone(), overlays: self.places.overlays.clone(), epoch: Some(epoch), rules }
     }
 }
 

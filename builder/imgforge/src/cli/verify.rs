@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::SecretsArgs;
+use super::{PlaceArgs, SecretsArgs};
 
 /// `imgforge verify`.
 #[derive(Debug, Args)]
@@ -49,13 +49,7 @@ pub(crate) struct RebuildArgs {
     /// Never use the network: take what the store has.
     #[arg(long, requires = "rebuild")]
     pub(crate) offline: bool,
-    /// The folder that keeps downloads and decoded images.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
-    pub store: Option<PathBuf>,
-    /// The folder with the board profiles.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
-    pub profiles: Option<PathBuf>,
-    /// The folder with the overlays.
-    #[arg(long, value_name = "DIR", env = "IMGFORGE_OVERLAYS")]
-    pub overlays: Option<PathBuf>,
+    /// Where things lie on this machine.
+    #[command(flatten)]
+    pub places: PlaceArgs,
 }

@@ -14,9 +14,9 @@ use crate::{
 
 /// Runs the command.
 pub fn run(args: &FetchArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    let catalogue = super::catalogue(settings, args.target.profiles.as_deref())?;
+    let catalogue = super::catalogue(settings, args.target.places.profiles.as_deref())?;
     let targets = targets(&args.target.asked()?, &catalogue, console)?;
-    let store = super::store(settings, args.target.store.as_deref())?;
+    let store = super::store(settings, args.target.places.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
     let mut locks = Locks::default();

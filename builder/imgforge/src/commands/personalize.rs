@@ -19,12 +19,12 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     args.output.as_deref().map_or(Ok(()), |file| format_of(file, args.format).map(drop))?;
-    let store = super::store(settings, args.store.as_deref())?;
+    let store = super::store(settings, args.places.store.as_deref())?;
     let release = ReleaseImage::open(&args.image, store.clone(), console)?;
     let manifest_path =
         args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
     let manifest = (manifest_path.as_path(), &read_manifest(&manifest_path)?);
-    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let catalogue = super::catalogue(settings, args.places.profiles.as_deref())?;
     let (board, role) = (release.record.board.to_string(), release.record.role);
     let asked = args.asked(Alone { board, role, hostname: None, node: None, lock: None })?;
     let options = args.options();

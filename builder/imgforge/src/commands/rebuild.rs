@@ -17,7 +17,7 @@ pub(crate) fn deviation(
     settings: &Settings,
     console: &Console,
 ) -> Result<Option<String>, Error> {
-    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let catalogue = super::catalogue(settings, args.places.profiles.as_deref())?;
     let alone = Alone {
         board: manifest.board.to_string(),
         role: manifest.role,
@@ -26,7 +26,7 @@ pub(crate) fn deviation(
         lock: None,
     };
     let targets = targets(&args.asked(alone, &manifest.hostname), &catalogue, console)?;
-    let store = super::store(settings, args.store.as_deref())?;
+    let store = super::store(settings, args.places.store.as_deref())?;
     let options = args.options(manifest.epoch);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
     let Some(image) = images(&targets, &bench)?.pop() else { return Ok(None) };

@@ -3,7 +3,9 @@
 use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
-use imgforge_spec::{Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User, unfit_kernel_argument};
+use imgforge_spec::{
+    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User, is_broken_address, unfit_kernel_argument,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +138,8 @@ impl Node {
             }
         }
         for (index, server) in self.time_servers.iter().enumerate() {
-            if server.is_empty() || server.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+            if server.is_empty() || !server.chars().all(fits) || is_broken_address(server) {
                 let message = format!("`{server}` is no name or address of a server");
                 return Err(invalid(format!("time-servers[{index}]"), message));
             }

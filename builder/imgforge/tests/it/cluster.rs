@@ -295,6 +295,21 @@ fn settings_of_nodes_are_checked_like_those_of_a_node_file() {
 }
 
 #[test]
+fn what_is_said_of_all_nodes_is_told_once_and_where_it_stands() {
+    let of_all = TWO_NODES.replace("192.168.1.1]", "192.168.1.300]").replace("name: ops", "name: '0ps'");
+    let told = Lab::new(&of_all).findings();
+    let told: Vec<_> =
+        told.iter().filter(|told| told.contains("0ps") || told.contains("time-servers")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let server = Lab::new(&TWO_NODES.replace("192.168.1.1]", "192.168.1.300]")).findings();
+    let server: Vec<_> = server.iter().filter(|told| told.contains("192.168.1.300")).collect();
+    assert!(server.len() == 1 && server[0].contains(" time-servers[0]: "), "{server:?}");
+    let twice = Lab::new(&TWO_NODES.replace("name: guest", "name: ops")).findings();
+    let twice: Vec<_> = twice.iter().filter(|told| told.contains("name it in one place")).collect();
+    assert!(twice.len() == 1 && twice[0].contains("nodes[1].users[0].name"), "{twice:?}");
+}
+
+#[test]
 fn what_is_missing_is_told_where_it_belongs_or_of_the_file() {
     let told = Lab::new(
         "nodes:\n  - { hostname: a, board: rpi4, role: master }\n  - { hostname: b, board: rpi4 }\n",

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{At, Context, Found, Rule, subnets};
-use crate::cluster::{Cidr, Cluster, Family, Role};
+use crate::cluster::{Cidr, Cluster, Family, Interface, Role};
 
 pub const RULES: &[Rule] = &[
     Rule::error("address-special", "a node's address is one that a machine can have", address_special),
@@ -28,6 +28,7 @@ pub const RULES: &[Rule] = &[
         "a network card is named for a static address",
         interface_without_address,
     ),
+    Rule::error("interface-twice", "no two nodes have one network card", interface_twice),
     Rule::notice(
         "second-address",
         "every node has an address of both families where pods have",
@@ -207,6 +208,14 @@ fn lan_in_cluster(context: &Context<'_>) -> Vec<Found> {
 
 fn gateway_outside(context: &Context<'_>) -> Vec<Found> {
     let Some(gateway) = context.cluster.lan.gateway else { return Vec::new() };
+    // An IPv6 router is known by the address that is good on its wire only.
+    if matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local())
+        && context
+            .nodes()
+            .all(|at| at.node.address.is_none_or(|_| at.node.addresses().any(|own| own.address.is_ipv6())))
+    {
+        return Vec::new();
+    }
     let outside = context.nodes().filter_map(|at| Some((at, at.node.address?)));
     let outside = outside.filter(|(at, _)| !at.node.addresses().any(|own| own.contains(gateway)));
     outside
@@ -227,6 +236,21 @@ fn interface_without_address(context: &Context<'_>) -> Vec<Found> {
             Found::new(at.path("interface"), message).suggest("give `address`, or remove this")
         })
         .collect()
+}
+
+/// The name of a card, as eth0, is every node's; its hardware's address is one card's in the world.
+fn interface_twice(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        let Some(card @ Interface::Hardware(_)) = &at.node.interface else { continue };
+        if let Some(twin) = at.earlier().find(|other| other.interface.as_ref() == Some(card)) {
+            let message = format!("{card} is already the card of {}", twin.hostname);
+            found.push(
+                Found::new(at.path("interface"), message).suggest("`ip link` on the board shows its own"),
+            );
+        }
+    }
+    found
 }
 
 /// Flannel wants addresses of both families on one card.

@@ -17,6 +17,7 @@ pub const RULES: &[Rule] = &[
     Rule::error("unknown-board", "every board has a profile", unknown_board),
     Rule::error("no-wired-network", "every board can reach the others", no_wired_network),
     Rule::error("board-limits", "the board can be what it is to be", board_limits),
+    Rule::error("less-memory", "a board has no less memory than its smallest kind", less_memory),
     Rule::notice("board-overruled", "kubeadm has nothing against the board", board_overruled),
     Rule::error("add-on-images", "the add-ons have images for every board", add_on_images),
     Rule::error("unknown-add-on", "every add-on has a pinned manifest", unknown_add_on),
@@ -104,6 +105,19 @@ fn no_wired_network(context: &Context<'_>) -> Vec<Found> {
 fn board(context: &Context<'_>, node: &Node) -> Option<BoardFacts> {
     let board = (context.boards)(&node.board)?;
     Some(BoardFacts { memory: node.memory.unwrap_or(board.memory), ..board })
+}
+
+/// Most likely it was meant in another unit, and everything that follows from memory would be for that.
+fn less_memory(context: &Context<'_>) -> Vec<Found> {
+    let less = context.nodes().filter_map(|at| {
+        let smallest = (context.boards)(&at.node.board)?.memory;
+        Some((at, at.node.memory.filter(|memory| *memory < smallest)?, smallest))
+    });
+    less.map(|(at, memory, smallest)| {
+        let message = format!("no {} has {memory} MiB: the smallest has {smallest}", at.node.board);
+        Found::new(at.path("memory"), message).suggest("give it in MiB, as 8192, or remove it")
+    })
+    .collect()
 }
 
 fn limits(context: &Context<'_>, node: &Node) -> Option<Limits> {

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Context, Found, Rule, is_dns_name, subnets};
+use imgforge_spec::{is_broken_address, is_dns_name};
+
+use super::{Context, Found, Rule, subnets};
 use crate::cluster::{Cluster, Endpoint, Family};
 
 pub const RULES: &[Rule] = &[
@@ -71,7 +73,9 @@ fn endpoint_host(context: &Context<'_>) -> Vec<Found> {
         let host = &endpoint.host;
         let message = match host.as_str() {
             "localhost" => "each node would look for the control plane on itself".to_owned(),
-            _ if !is_dns_name(host) => format!("`{host}` is neither a name nor an address"),
+            _ if !is_dns_name(host) || is_broken_address(host) => {
+                format!("`{host}` is neither a name nor an address")
+            }
             _ => return Vec::new(),
         };
         return vec![Found::new(HOST, message).suggest("give the master's address, or a name of it")];

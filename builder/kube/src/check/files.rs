@@ -27,19 +27,19 @@ pub const RULES: &[Rule] = &[
     ),
 ];
 
-/// Where imgforge puts its own files, and kubeadm.
-const OURS: [&str; 11] = [
+/// Where imgforge puts its own files on every node.
+const OURS: [&str; 3] = ["/etc/imgforge", "/usr/lib/imgforge", "/var/lib/imgforge"];
+
+/// Where it puts those of a cluster's members, and kubeadm.
+const OF_MEMBERS: [&str; 8] = [
     "/etc/containerd/certs.d",
     "/etc/containerd/config.toml",
     "/etc/crictl.yaml",
-    "/etc/imgforge",
     "/etc/kubernetes",
     "/etc/sysctl.d/90-imgforge-ipv6.conf",
     "/etc/systemd/system/containerd.service.d/20-imgforge-proxy.conf",
     "/etc/systemd/system/docker.service.d/20-imgforge-proxy.conf",
     "/etc/systemd/system/kubelet.service.d/20-imgforge-proxy.conf",
-    "/usr/lib/imgforge",
-    "/var/lib/imgforge",
 ];
 
 /// Files of the system, or folders, and what to do instead of replacing them.
@@ -74,18 +74,25 @@ const KERNEL: &str = "the kernel makes what is in there";
 fn file_of_imgforge(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
-        let of_runtime: &[&str] = match context.cluster.runtime_of(at.node) {
-            Runtime::Containerd => &[],
-            Runtime::Docker => &docker::FILES,
-        };
-        let taken =
-            at.node.files.iter().enumerate().filter(|(_, file)| {
-                OURS.iter().chain(of_runtime).any(|ours| is_in(&plain(&file.path), ours))
-            });
-        found.extend(taken.map(|(i, file)| {
-            let message = format!("`{}` is written by imgforge itself", file.path);
-            Found::new(at.path(format!("files[{i}].path")), message)
-        }));
+        let (of_member, of_runtime): (&[&str], &[&str]) =
+            match (at.node.role, context.cluster.runtime_of(at.node)) {
+                (Role::Base, _) => (&[], &[]),
+                (_, Runtime::Containerd) => (&OF_MEMBERS, &[]),
+                (_, Runtime::Docker) => (&OF_MEMBERS, &docker::FILES),
+            };
+        for (index, file) in at.node.files.iter().enumerate() {
+            let mut ours = OURS.iter().chain(of_member).chain(of_runtime);
+            if let Some(ours) = ours.find(|ours| is_in(&plain(&file.path), ours)) {
+                let message = match file.path.len() == ours.len() {
+                    true => format!("`{}` is imgforge's or kubeadm's own", file.path),
+                    false => format!("`{}` is in {ours}, which is imgforge's or kubeadm's own", file.path),
+                };
+                found.push(
+                    Found::new(at.path(format!("files[{index}].path")), message)
+                        .suggest("take another place; `registries`, `proxy`, `kubeadm` and `kubelet` change what lies there"),
+                );
+            }
+        }
     }
     found
 }
@@ -143,6 +150,7 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
         let runs_pods = at.node.role != Role::Base;
+        let needs_v2 = context.cluster.version_of(at.node).needs_cgroup_v2();
         let reason = |argument: &str| {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
             unfit_kernel_argument(argument).or(match (name, value) {
@@ -151,6 +159,11 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
                 }
                 ("ipv6.disable" | "ipv6.disable_ipv6", "1") if runs_pods && has_v6 => {
                     Some("pods have addresses of IPv6")
+                }
+                ("systemd.unified_cgroup_hierarchy", value)
+                    if runs_pods && needs_v2 && !matches!(value, "" | "1" | "yes" | "true" | "on") =>
+                {
+                    Some("kubelets since 1.35 want the second version of control groups")
                 }
                 _ => None,
             })

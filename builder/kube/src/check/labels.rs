@@ -1,11 +1,15 @@
 //! Names of labels and taints. <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>
 
-use super::{Context, Found, Rule, is_dns_name};
+use imgforge_spec::is_dns_name;
+
+use super::{Context, Found, Rule};
+use crate::cluster::Taint;
 
 pub const RULES: &[Rule] = &[
     Rule::error("label", "a label has a name and a value as Kubernetes takes them", label),
     Rule::error("label-reserved", "a node gives itself no label in a domain of Kubernetes", label_reserved),
     Rule::error("taint", "a taint has a name and a value as Kubernetes takes them", taint),
+    Rule::error("taint-twice", "no taint is there twice with one effect", taint_twice),
 ];
 
 /// Names in reserved domains that a kubelet may still give its own node (IsKubeletLabel in
@@ -56,6 +60,24 @@ fn taint(context: &Context<'_>) -> Vec<Found> {
         Found::new(at.path(format!("taints[{number}]")), message)
     })
     .collect()
+}
+
+/// Kubernetes takes one value of a taint with one effect, and no node that brings two.
+fn taint_twice(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        let taints = at.node.taints.as_deref().unwrap_or_default();
+        for (number, taint) in taints.iter().enumerate() {
+            let is_twin = |other: &Taint| other.key == taint.key && other.effect == taint.effect;
+            if taints.iter().take(number).any(is_twin) {
+                let message = format!("`{}` is there with this effect already", taint.key);
+                found.push(
+                    Found::new(at.path(format!("taints[{number}]")), message).suggest("remove one of them"),
+                );
+            }
+        }
+    }
+    found
 }
 
 /// Why a kubelet may not give its node the label `key`, if so.

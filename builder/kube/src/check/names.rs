@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Context, Found, Rule, is_dns_name};
+use imgforge_spec::{Hostname, is_broken_address, is_dns_name};
+
+use super::{Context, Found, Rule};
 use crate::cluster::Cluster;
 
 pub const RULES: &[Rule] = &[
@@ -21,21 +23,14 @@ fn cluster_name(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn host_name(context: &Context<'_>) -> Vec<Found> {
-    let bad = context.nodes().filter(|at| !is_dns_name(&at.node.hostname) || at.node.hostname.len() > 64);
-    bad.map(|at| {
-        let name = &at.node.hostname;
-        Found::new(
-            at.path("hostname"),
-            format!("`{name}` is no host name: a-z, 0-9 and inner hyphens, at most 64"),
-        )
-    })
-    .collect()
+    let bad = context.nodes().filter_map(|at| Some((at, at.node.hostname.parse::<Hostname>().err()?)));
+    bad.map(|(at, error)| Found::new(at.path("hostname"), error)).collect()
 }
 
 /// RFC 6761 keeps `localhost` and all below it for the machine itself.
 fn host_name_reserved(context: &Context<'_>) -> Vec<Found> {
     let reason = |name: &str| match name {
-        _ if name.parse::<IpAddr>().is_ok() => Some("is an address"),
+        _ if name.parse::<IpAddr>().is_ok() || is_broken_address(name) => Some("is an address"),
         _ if name.split('.').any(|label| label == "localhost") => Some("is what every machine calls itself"),
         _ => None,
     };

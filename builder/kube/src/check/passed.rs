@@ -1,6 +1,8 @@
 //! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
 
-use super::{At, Context, Found, Rule, fields, is_dns_name};
+use imgforge_spec::{is_broken_address, is_dns_name};
+
+use super::{At, Context, Found, Rule, fields};
 use crate::cluster::{Component, Fields, Proxy, Registry, Runtime};
 
 pub const RULES: &[Rule] = &[
@@ -83,6 +85,10 @@ const OPTIONS: [(&str, &[(&str, &str)]); 4] = [
             ("service-account-key-file", FILES),
             ("service-account-signing-key-file", FILES),
             ("enable-bootstrap-token-auth", "the nodes join by such a token"),
+            (
+                "anonymous-auth",
+                "who asks for its health, or for the cluster before joining it, is nobody yet",
+            ),
         ],
     ),
     (
@@ -224,9 +230,9 @@ fn unknown_field(context: &Context<'_>) -> Vec<Found> {
 }
 
 /// `http://` or `https://`, a host, perhaps a port; nothing that would end a string where it is written.
-fn is_url(url: &str) -> bool {
+pub(super) fn is_url(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let good = |c: u8| c.is_ascii_graphic() && !matches!(c, b'"' | b'\\' | b'\'' | b'@');
+    let good = |c: u8| c.is_ascii_graphic() && !matches!(c, b'"' | b'\\' | b'\'');
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.bytes().all(good))
 }
 
@@ -234,7 +240,8 @@ fn registry(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     let is_host = |host: &str| {
         let (name, port) = host.split_once(':').unwrap_or((host, "443"));
-        is_dns_name(name) && port.parse::<u16>().is_ok()
+        // What containerd calls all registries that have no folder of their own.
+        host == "_default" || is_dns_name(name) && !is_broken_address(name) && port.parse::<u16>().is_ok()
     };
     for (host, Registry { mirrors, ca }) in &context.cluster.registries {
         let path = format!("registries.{host}");
@@ -244,10 +251,16 @@ fn registry(context: &Context<'_>) -> Vec<Found> {
             );
             found.push(Found::new("registries", message));
         }
-        for mirror in mirrors.iter().filter(|mirror| !is_url(mirror)) {
+        for mirror in mirrors.iter().filter(|mirror| !is_url(mirror) || mirror.contains('@')) {
             let message =
                 format!("`{mirror}` is no address of a server, such as https://nas.home.example:5000");
             found.push(Found::new(&path, message));
+        }
+        for (index, mirror) in mirrors.iter().enumerate() {
+            if mirrors.iter().take(index).any(|other| other == mirror) {
+                let message = format!("{mirror} is there twice, and containerd would read none of them");
+                found.push(Found::new(&path, message).suggest("remove one"));
+            }
         }
         if mirrors.is_empty() && ca.is_none() {
             found.push(Found::new(&path, "neither mirrors nor an authority: nothing would change"));
@@ -283,7 +296,7 @@ fn proxy(context: &Context<'_>) -> Vec<Found> {
         found.push(Found::new("proxy", "neither `http` nor `https` is given"));
     }
     for (path, url) in [("proxy.http", http), ("proxy.https", https)] {
-        if let Some(url) = url.as_ref().filter(|url| !is_url(url)) {
+        if let Some(url) = url.as_ref().filter(|url| !is_url(url) || url.contains('@')) {
             let shown = if url.contains('@') { "an address with a password" } else { url };
             let message =
                 format!("{shown}: that is not http://HOST:PORT, and the file with it is not secret");

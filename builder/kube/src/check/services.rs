@@ -1,6 +1,8 @@
 //! Add-ons that people use: the name server of the home network, and monitoring.
 
-use super::{Context, Found, Rule, is_dns_name};
+use imgforge_spec::is_dns_name;
+
+use super::{Context, Found, Rule, passed::is_url};
 use crate::cluster::{LanDns, Monitoring, Role};
 
 pub const RULES: &[Rule] = &[
@@ -62,10 +64,6 @@ fn monitoring(context: &Context<'_>) -> Vec<Found> {
     if *days == 0 {
         found.push(Found::new("add-ons.monitoring.days", "nothing would be kept"));
     }
-    let is_url = |url: &&String| {
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_graphic()))
-    };
     if let Some(url) = alerts_to.as_ref().filter(|url| !is_url(url)) {
         let message = format!("`{url}` is no address of a webhook: https://ntfy.home.example/alerts");
         found.push(Found::new("add-ons.monitoring.alerts-to", message));

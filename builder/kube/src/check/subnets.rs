@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::{Context, Found, Rule, is_dns_name};
+use imgforge_spec::is_dns_name;
+
+use super::{Context, Found, Rule};
 use crate::cluster::{Cidr, Cluster, Family, NetworkPlugin, ProxyMode, Subnets};
 
 pub const RULES: &[Rule] = &[

@@ -151,7 +151,7 @@ fn elliptic_keys(api: KubeadmApi) -> (Option<String>, BTreeMap<String, bool>) {
     }
 }
 
-/// All names and addresses the control plane is reached by. Localhost is for kube-vip, which talks to its own node.
+/// All names and addresses the control plane is reached by. Localhost is for who asks on the node itself.
 fn names(member: &Member<'_>) -> Vec<String> {
     let mut names = vec![member.endpoint.host.clone()];
     for master in member.cluster.masters() {

@@ -49,21 +49,34 @@ fn hostname(node: &cluster::Node) -> Result<Hostname, InvalidHostname> {
 
 /// What [`Node::check`] says of the cluster's nodes; `imgforge-kube` looks at everything else.
 pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
-    let common = Node { users: users(&cluster.users, &cluster.ssh_keys), ..Node::default() };
-    let mut findings: Vec<Finding> =
-        common.check().err().into_iter().filter_map(|e| finding("", e)).collect();
-    let is_common_good = findings.is_empty();
+    let of_all = |users| Node { users, time_servers: cluster.time_servers.clone(), ..Node::default() };
+    let common = of_all(users(&cluster.users, &cluster.ssh_keys)).check();
+    let mut findings: Vec<Finding> = common.err().into_iter().filter_map(|e| finding("", e)).collect();
     for (index, node) in cluster.nodes.iter().enumerate() {
-        let checked = settings(cluster, node).and_then(|mut settings| {
-            if !is_common_good {
-                // Told once, not at every node again.
-                settings.users.truncate(node.users.len());
-            }
-            settings.check()
+        // What is said of all has been looked at, and is told where it stands.
+        let own = settings(cluster, node).map(|all| Node {
+            users: users(&node.users, &cluster.ssh_keys),
+            time_servers: Vec::new(),
+            ..all
         });
+        let checked = own.and_then(|own| own.check()).and_then(|()| one_place(cluster, node));
         findings.extend(checked.err().and_then(|error| finding(&format!("nodes[{index}]."), error)));
     }
     findings
+}
+
+/// A user is the cluster's or the node's.
+fn one_place(cluster: &Cluster, node: &cluster::Node) -> Result<(), node::Error> {
+    let is_common = |name: &str| cluster.users.iter().any(|user| user.name == name);
+    match node.users.iter().position(|user| is_common(&user.name)) {
+        None => Ok(()),
+        Some(number) => {
+            let name = &node.users[number].name;
+            let message =
+                format!("`{name}` is among `users` of the whole cluster already; name it in one place");
+            Err(Invalid { setting: format!("users[{number}].name"), message }.into())
+        }
+    }
 }
 
 fn finding(prefix: &str, error: node::Error) -> Option<Finding> {
