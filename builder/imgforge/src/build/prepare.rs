@@ -86,11 +86,11 @@ pub(crate) struct Inputs {
 impl Prepared {
     /// Finds overlays and Kubernetes of the release of `target`.
     pub fn new(target: &Target, bench: &Workbench<'_>) -> Result<Self, Error> {
-        let Target { board, role, node, lock, set, .. } = target.release();
+        let Target { board, role, node, source, lock, set, .. } = target.release();
         let kubernetes = node.kubernetes.clone().or_else(|| board.profile.kubernetes.clone());
         let kubernetes = kubernetes.filter(|_| role.runs_kubernetes());
         let overlays = bench.options.overlays.clone().unwrap_or_else(|| bench.catalogue.overlays(&board));
-        let request = Request { board, role, node, membership: None, kubernetes, overlays };
+        let request = Request { board, role, node, source, membership: None, kubernetes, overlays };
         let release = request.kubernetes.as_ref().map(|choice| bench.catalogue.release(&choice.release));
         let release = release.transpose()?;
         let notes = limits::check(&request.board.profile, role, release.as_ref())?;

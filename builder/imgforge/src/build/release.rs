@@ -7,7 +7,6 @@ use std::{
 };
 
 use imgforge_disk::bmap::Digests;
-use imgforge_kube::check::{Finding, Severity};
 use imgforge_spec::Sha256;
 
 use super::{
@@ -30,7 +29,7 @@ use crate::{
         pin::{self, Additions, Pin},
         store::Store,
     },
-    target::Target,
+    target::{Located, Target},
 };
 
 /// What nodes of one board and role are made from: the base with the layer they share.
@@ -253,23 +252,27 @@ impl Image {
     }
 
     /// Everything that the rules say of the node whose disk `layered` is.
-    pub fn findings(&self, layered: &Layered) -> Result<Vec<Finding>, Error> {
+    pub fn findings(&self, layered: &Layered) -> Result<Vec<Located>, Error> {
         let trees = Trees::open(&layered.content(), &layered.partitions)?;
         let added: Vec<&str> = self.added.packages.iter().map(|package| package.name.as_str()).collect();
         let request = &self.pinned.request;
         let survey = Survey::of(&trees)?;
-        Ok(rules::judge(&Context { request, changes: &layered.changes, added: &added, survey: &survey }))
+        let context = Context { request, changes: &layered.changes, added: &added, survey: &survey };
+        let locate = |finding| match &request.source {
+            Some(source) => source.locate(finding),
+            None => Located { place: None, finding },
+        };
+        Ok(rules::judge(&context).into_iter().map(locate).collect())
     }
 
     /// What should be known of the node whose disk `layered` is; an error where it would not work.
-    pub fn notices(&self, layered: &Layered) -> Result<Vec<Finding>, Error> {
+    pub fn notices(&self, layered: &Layered) -> Result<Vec<Located>, Error> {
         let findings = self.findings(layered)?.into_iter();
-        let (errors, notices): (Vec<_>, Vec<_>) =
-            findings.partition(|finding| finding.severity == Severity::Error);
+        let (errors, notices): (Vec<_>, Vec<_>) = findings.partition(Located::is_error);
         if errors.is_empty() {
             return Ok(notices);
         }
-        let errors = errors.iter().map(|finding| format!("{finding} [{}]", finding.name)).collect();
+        let errors = errors.iter().map(|error| format!("{error} [{}]", error.finding.name)).collect();
         Err(Error::Unfit { hostname: self.pinned.request.hostname(), errors })
     }
 

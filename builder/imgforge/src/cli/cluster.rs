@@ -16,9 +16,20 @@ pub struct ClusterArgs {
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
     /// Says what is wrong with a cluster file, and what should be known of it.
-    Check(ClusterFileArgs),
+    Check(ClusterCheckArgs),
     /// Makes the cluster's secrets: authorities, keys and tokens. Once; they are never overwritten.
     Init(ClusterInitArgs),
+}
+
+/// `imgforge cluster check`.
+#[derive(Debug, Args)]
+pub struct ClusterCheckArgs {
+    /// Which cluster file.
+    #[command(flatten)]
+    pub file: ClusterFileArgs,
+    /// Print the findings as JSON, for other programs.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imgforge cluster init`.

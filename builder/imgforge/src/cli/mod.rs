@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgforge_spec::{BoardName, Role};
 
 pub(crate) use self::{
-    cluster::{ClusterArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs, SecretsArgs},
+    cluster::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs, SecretsArgs},
     personalize::PersonalizeArgs,
     verify::{RebuildArgs, VerifyArgs},
 };

@@ -7,7 +7,6 @@ use std::{
 };
 
 use imgforge_disk::{Access, in_order};
-use imgforge_kube::check::Finding;
 
 use crate::{
     build::{
@@ -21,7 +20,7 @@ use crate::{
     cli::BuildArgs,
     host::{clock, console::Console, settings::Settings},
     image::{partitions::Trees, read_back},
-    target::{Target, targets},
+    target::{Located, Target, targets},
 };
 
 /// Runs the command.
@@ -64,12 +63,23 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     let all = || images.iter().zip(destinations);
     all().try_for_each(|(image, to)| to.check_base(&image.release.published))?;
+    judge(images)?;
     let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
     // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
     let own = if images.len() > 1 { Console::new(true) } else { *console };
     let make = |index| all().nth(index).map(|(image, to)| Built::new(image, to, share, &own)).transpose();
     in_order(threads, images.len(), make, |_, built| built.map_or(Ok(()), |built| built.finish(console)))
+}
+
+/// Of several nodes none is written where one would not work. A single one is judged as it is made.
+fn judge(images: &[Image]) -> Result<(), Error> {
+    if images.len() > 1 {
+        for image in images {
+            image.notices(&image.layered()?)?;
+        }
+    }
+    Ok(())
 }
 
 /// An image, written and read back, but without its name yet.
@@ -85,7 +95,7 @@ impl Built {
         let layered = image.layered()?;
         let notices = image.notices(&layered)?;
         let mut notes = notes(image, &layered);
-        notes.extend(notices.iter().map(Finding::labelled));
+        notes.extend(notices.iter().map(Located::labelled));
         let touched: Vec<_> = layered.disk.touched().collect();
         let output = Output {
             path: &to.path,

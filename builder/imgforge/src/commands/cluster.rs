@@ -1,12 +1,13 @@
 //! `imgforge cluster`: what is wrong with a cluster file, and the cluster's secrets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use imgforge_kube::pki::age::Recipient;
 
+use super::finding::FindingEntry;
 use crate::{
     build::error::Error,
-    cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
+    cli::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs},
     host::{console::Console, settings::Settings},
     target::{
         SecretsPaths,
@@ -18,7 +19,7 @@ use crate::{
 pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     match &args.command {
         ClusterCommand::Check(args) => {
-            with_file(args, None, settings, |file| check(file, &args.cluster, console))
+            with_file(&args.file, None, settings, |file| check(file, args, console))
         }
         ClusterCommand::Init(args) => {
             let recipients = cluster::recipients(&args.recipient, args.recipients_file.as_deref())?;
@@ -39,13 +40,17 @@ pub(super) fn with_file(
     work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
 }
 
-fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
+fn check(file: &ClusterFile<'_>, args: &ClusterCheckArgs, console: &Console) -> Result<(), Error> {
     let findings = file.findings();
-    let text: String = findings.iter().map(|finding| finding.labelled() + "\n").collect();
-    super::print(console, &text)?;
+    if args.json {
+        super::print_json(console, &findings.iter().map(FindingEntry::from).collect::<Vec<_>>())?;
+    } else {
+        let text: String = findings.iter().map(|finding| finding.labelled() + "\n").collect();
+        super::print(console, &text)?;
+    }
     match findings.iter().filter(|finding| finding.is_error()).count() {
         0 => Ok(()),
-        count => Err(cluster::Error::Found { path: path.to_owned(), count }.into()),
+        count => Err(cluster::Error::Found { path: args.file.cluster.clone(), count }.into()),
     }
 }
 

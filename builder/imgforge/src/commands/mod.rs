@@ -5,6 +5,7 @@ mod build;
 mod cluster;
 mod diff;
 mod fetch;
+mod finding;
 mod inspect;
 mod kubeconfig;
 mod lock;

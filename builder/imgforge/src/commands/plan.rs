@@ -1,9 +1,9 @@
 //! `imgforge plan`: every change a build would make, with who asked for it.
 
-use imgforge_kube::check::{Finding, Severity};
 use imgforge_spec::{BoardName, Hostname, Role};
 use serde::Serialize;
 
+use super::finding::FindingEntry;
 use crate::{
     build::{
         Workbench,
@@ -16,7 +16,7 @@ use crate::{
     image::entry::{ChangeEntry, State},
     plan::Pinned,
     supply::{lock::LockedPackage, oci::LockedImage},
-    target::targets,
+    target::{Located, targets},
 };
 
 /// The plan as `--json` has it.
@@ -30,19 +30,11 @@ struct Plan<'a> {
     base: BaseEntry,
     notes: &'a [String],
     findings: Vec<FindingEntry<'a>>,
-    changes: Vec<ChangeEntry>,
+    changes: &'a [ChangeEntry],
 }
 
-/// A finding as `--json` has it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct FindingEntry<'a> {
-    rule: &'a str,
-    severity: String,
-    path: &'a str,
-    message: &'a str,
-    suggestion: Option<&'a str>,
-}
+/// An image, what the rules say of it, and every path that it changes.
+type Judged = (Image, Vec<Located>, Vec<ChangeEntry>);
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
@@ -51,21 +43,28 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
     let store = super::store(settings, args.target.places.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
-    let mut count = 0;
+    let mut judged = Vec::new();
     for image in images(&targets, &bench)? {
         let layered = image.layered()?;
         let findings = image.findings(&layered)?;
-        count += findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-        if args.json {
-            super::print_json(console, &as_json(&image, &findings, layered.changes))?;
-        } else {
-            super::print(console, &as_text(&image, &findings, &layered.changes))?;
-        }
+        judged.push((image, findings, layered.changes));
     }
+    if args.json {
+        let plans: Vec<Plan<'_>> = judged.iter().map(as_json).collect();
+        match (&args.target.cluster, &plans[..]) {
+            (None, [plan]) => super::print_json(console, plan)?,
+            // Of a cluster it is a list, however many nodes are asked for.
+            _ => super::print_json(console, &plans)?,
+        }
+    } else {
+        judged.iter().try_for_each(|judged| super::print(console, &as_text(judged)))?;
+    }
+    let findings = judged.iter().flat_map(|(_, findings, _)| findings);
+    let count = findings.filter(|finding| finding.is_error()).count();
     if count > 0 { Err(Error::Found { count }) } else { Ok(()) }
 }
 
-fn as_json<'a>(image: &'a Image, findings: &'a [Finding], changes: Vec<ChangeEntry>) -> Plan<'a> {
+fn as_json((image, findings, changes): &Judged) -> Plan<'_> {
     let Image { pinned: Pinned { request, epoch, .. }, release, .. } = image;
     Plan {
         board: &request.board.profile.board,
@@ -79,14 +78,7 @@ fn as_json<'a>(image: &'a Image, findings: &'a [Finding], changes: Vec<ChangeEnt
     }
 }
 
-impl<'a> From<&'a Finding> for FindingEntry<'a> {
-    fn from(finding: &'a Finding) -> Self {
-        let Finding { name, severity, path, message, suggestion } = finding;
-        Self { rule: name, severity: severity.to_string(), path, message, suggestion: suggestion.as_deref() }
-    }
-}
-
-fn as_text(image: &Image, findings: &[Finding], changes: &[ChangeEntry]) -> String {
+fn as_text((image, findings, changes): &Judged) -> String {
     let Image { pinned: Pinned { request, .. }, release, added, .. } = image;
     let profile = &request.board.profile;
     let mut text = format!(

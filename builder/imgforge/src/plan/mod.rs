@@ -30,7 +30,7 @@ use crate::{
     },
     supply::pin::Additions,
     target::{
-        Target,
+        Source, Target,
         cluster::{Error as ClusterError, Membership},
         node::Node,
     },
@@ -48,6 +48,8 @@ pub struct Request {
     pub role: Role,
     /// The node's settings, checked.
     pub node: Node,
+    /// Where they were read, if they were.
+    pub source: Option<Source>,
     /// The node's place in its cluster, if it is to have one.
     pub membership: Option<Membership>,
     /// The Kubernetes it gets, if any.
@@ -66,7 +68,7 @@ impl Request {
     /// What all nodes of the board and role get: the same, without the node.
     pub fn release(&self) -> Self {
         let node = self.node.of_release(self.membership.is_some());
-        Self { node, membership: None, ..self.clone() }
+        Self { node, source: None, membership: None, ..self.clone() }
     }
 
     /// Whether there is nothing of a single node in it.
@@ -97,8 +99,8 @@ pub struct Pinned {
 impl Pinned {
     /// The same for `target`, a node of this release.
     pub(crate) fn of_node(&self, target: &Target) -> Self {
-        let Target { node, membership, .. } = target.clone();
-        Self { request: Request { node, membership, ..self.request.clone() }, ..self.clone() }
+        let Target { node, source, membership, .. } = target.clone();
+        Self { request: Request { node, source, membership, ..self.request.clone() }, ..self.clone() }
     }
 }
 

@@ -41,6 +41,7 @@ impl Node {
             board: catalogue.board("rpi4").unwrap(),
             role: Role::Base,
             node: yaml::parse(Path::new("node.yaml"), settings).unwrap(),
+            source: None,
             membership: None,
             kubernetes: None,
             overlays: PathBuf::new(),

@@ -1,12 +1,14 @@
 //! What is wanted: one image for a board and a role, or those of a cluster's nodes, each with everything it names resolved.
 
 pub mod cluster;
+mod located;
 pub mod node;
 
 use std::{path::PathBuf, sync::Arc};
 
 use imgforge_spec::{Diagnose, Hostname, Role};
 
+pub use self::located::{Located, Source};
 use self::{
     cluster::{ClusterFile, Membership},
     node::Node,
@@ -66,6 +68,8 @@ pub struct Target {
     pub role: Role,
     /// The node's settings, checked.
     pub node: Node,
+    /// Where they were read, if they were.
+    pub source: Option<Source>,
     /// The node's place in its cluster; `None` for an image that anybody may have.
     pub membership: Option<Membership>,
     /// The lock, which may not be there yet.
@@ -108,7 +112,7 @@ impl Target {
     /// The release that the image is made from: what all nodes of its board and role share.
     pub fn release(&self) -> Self {
         let node = self.node.of_release(self.membership.is_some());
-        Self { node, membership: None, ..self.clone() }
+        Self { node, source: None, membership: None, ..self.clone() }
     }
 
     /// Whether both are made from the same release.
@@ -152,7 +156,8 @@ fn say_packages(node: &Node, console: &Console) {
 /// The node's file, with what was asked for by itself on top.
 fn alone(asked: &Alone, catalogue: &Catalogue) -> Result<Target, Error> {
     let board = catalogue.board(&asked.board)?;
-    let mut node = asked.node.as_deref().map(Node::read).transpose()?.unwrap_or_default();
+    let read = asked.node.as_deref().map(Node::read).transpose()?;
+    let (mut node, source) = read.map_or_else(Default::default, |(node, source)| (node, Some(source)));
     // The name that a release image has anyway makes no node of it.
     let of_release = Hostname::of_board(&board.profile.board, asked.role);
     if let Some(hostname) = asked.hostname.as_ref().filter(|hostname| **hostname != of_release) {
@@ -163,6 +168,7 @@ fn alone(asked: &Alone, catalogue: &Catalogue) -> Result<Target, Error> {
     Ok(Target {
         role: asked.role,
         node,
+        source,
         membership: None,
         lock: asked.lock.clone().unwrap_or_else(beside),
         set: SetName::of_role(asked.role),

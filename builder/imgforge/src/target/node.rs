@@ -9,6 +9,7 @@ use imgforge_spec::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Source;
 use crate::{catalogue::kubernetes::Choice, yaml};
 
 /// Settings of a node, from the file given with `--node`.
@@ -115,14 +116,14 @@ impl Node {
     }
 
     /// Reads the settings in `path` and checks them, so that an error names the file.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path) -> Result<(Self, Source), Error> {
         let text = yaml::text(path)?;
         let node: Self = yaml::parse(path, &text)?;
         match node.check().and_then(|()| node.check_kernel_arguments()) {
             Err(Error::Invalid(Invalid { setting, message })) => {
                 Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
-            checked => checked.map(|()| node),
+            checked => checked.map(|()| (node, Source::new(path, &text, ""))),
         }
     }
 

@@ -101,6 +101,7 @@ impl Lab {
             board: target.board,
             role: target.role,
             node: target.node,
+            source: target.source,
             membership: target.membership,
             kubernetes: None,
             overlays: repository().join("overlays"),

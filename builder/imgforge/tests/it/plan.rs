@@ -35,6 +35,7 @@ fn request(board: &str, role: Role, node: &str) -> Request {
         board: catalogue().board(board).unwrap(),
         role,
         node,
+        source: None,
         membership: None,
         kubernetes: None,
         overlays: repository().join("overlays"),

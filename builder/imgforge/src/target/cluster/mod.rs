@@ -3,7 +3,6 @@
 //! `imgforge-kube` knows what a cluster is; here is what ties it to profiles, files and images.
 
 mod error;
-mod located;
 mod membership;
 mod node;
 mod releases;
@@ -24,8 +23,8 @@ use imgforge_kube::{
 use imgforge_spec::{BoardFacts, BoardName};
 
 use self::secrets::SecretsFile;
-pub use self::{error::Error, located::Located, membership::Membership, secrets::recipients};
-use super::{SecretsPaths, Target};
+pub use self::{error::Error, membership::Membership, secrets::recipients};
+use super::{Located, SecretsPaths, Target};
 use crate::{
     catalogue::{self, Catalogue, limits},
     yaml::{self, Place},
@@ -68,8 +67,8 @@ impl<'a> ClusterFile<'a> {
 
     /// Everything there is to say about the file, with where it stands there.
     pub fn findings(&self) -> Vec<Located> {
-        let locate =
-            |finding: Finding| Located { place: Place::of(&finding.path, &self.path, &self.text), finding };
+        let place = |setting: &str| Place::of(setting, &self.path, &self.text);
+        let locate = |finding: Finding| Located { place: Some(place(&finding.path)), finding };
         self.check().into_iter().map(locate).collect()
     }
 
@@ -111,8 +110,9 @@ impl<'a> ClusterFile<'a> {
         self.cluster
             .nodes
             .iter()
-            .filter(|node| wanted(&node.hostname))
-            .map(|node| self.target(node))
+            .enumerate()
+            .filter(|(_, node)| wanted(&node.hostname))
+            .map(|(index, node)| self.target(index, node))
             .collect()
     }
 

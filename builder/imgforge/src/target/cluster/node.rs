@@ -11,14 +11,14 @@ use crate::{
     catalogue::kubernetes::{Bundle, Choice},
     supply::lock::SetName,
     target::{
-        self, Target,
+        self, Source, Target,
         node::{self, Address, Node},
     },
 };
 
 impl ClusterFile<'_> {
-    /// What is to be built for `node`.
-    pub(super) fn target(&self, node: &cluster::Node) -> Result<Target, target::Error> {
+    /// What is to be built for `node`, the file's `index`th.
+    pub(super) fn target(&self, index: usize, node: &cluster::Node) -> Result<Target, target::Error> {
         let board = self.catalogue.board(&node.board)?;
         let architecture = board.profile.architecture;
         let mut settings = settings(&self.cluster, node)?;
@@ -35,6 +35,7 @@ impl ClusterFile<'_> {
         Ok(Target {
             role: node.role,
             node: settings,
+            source: Some(Source::new(&self.path, &self.text, format!("nodes[{index}]."))),
             membership: Some(Membership::new(self, hostname, (runtime, bundle))),
             lock: self.lock_path(&board.profile.board),
             set: SetName::Release { role: node.role, kubernetes: node.kubernetes.map(releases::file_of) },
