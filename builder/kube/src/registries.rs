@@ -26,8 +26,15 @@ fn hosts(registry: &Registry, ca: Option<&str>) -> String {
     let ca = ca.map(|path| format!("ca = \"{path}\"\n")).unwrap_or_default();
     text += &ca;
     for mirror in &registry.mirrors {
+        // containerd puts the version of the protocol behind an address that does not have it.
+        let whole = if has_version(mirror) { "override_path = true\n" } else { "" };
         // Writing to a string does not fail.
-        let _ = write!(text, "\n[host.\"{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{ca}");
+        let _ = write!(text, "\n[host.\"{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{whole}{ca}");
     }
     text
+}
+
+/// Whether the path of the address names the protocol's version itself, as `https://harbor.example/v2/proxy` does.
+fn has_version(mirror: &str) -> bool {
+    mirror.splitn(4, '/').nth(3).is_some_and(|path| path.split('/').any(|part| part == "v2"))
 }

@@ -101,12 +101,15 @@ fn kubelets_get_the_clusters_fields_and_their_own() {
 #[test]
 fn kubeadm_gets_fields_beside_ours() {
     let cluster = with(
-        "kubeadm: { apiServer: { extraVolumes: [{ name: audit, hostPath: /var/log/audit, mountPath: /audit }] }, \
+        "kubeadm: { apiServer: { extraVolumes: [{ name: audit, hostPath: /var/log/audit, mountPath: /audit }], \
+           certSANs: [vpn.home.example, 192.168.1.10] }, \
          certificateValidityPeriod: 8760h }",
     );
     let document = document(&cluster, "ClusterConfiguration");
     assert_eq!(document["apiServer"]["extraVolumes"][0]["name"], "audit");
-    assert_eq!(document["apiServer"]["certSANs"][0], "192.168.1.10");
+    let sans = document["apiServer"]["certSANs"].as_sequence().unwrap();
+    assert_eq!(sans.iter().filter(|san| *san == "192.168.1.10").count(), 1, "{sans:?}");
+    assert_eq!(sans.last().unwrap(), "vpn.home.example");
     assert_eq!(document["certificateValidityPeriod"], "8760h");
 }
 
@@ -119,7 +122,7 @@ const CA: &str = "|
 fn registries() -> Cluster {
     with(&format!(
         "registries:
-  docker.io: {{ mirrors: ['http://nas.home.example:5000', 'https://mirror.example'] }}
+  docker.io: {{ mirrors: ['http://nas.home.example:5000', 'https://mirror.example/v2/proxy'] }}
   nas.home.example:5000:
     ca: {CA}"
     ))
@@ -135,7 +138,8 @@ fn registries_have_mirrors_and_authorities() {
         assert_eq!(config["plugins"][plugin]["registry"]["config_path"], "/etc/containerd/certs.d");
         let hosts = toml(content(&files, "/etc/containerd/certs.d/docker.io/hosts.toml"));
         assert_eq!(hosts["host"]["http://nas.home.example:5000"]["capabilities"][0], "pull");
-        assert!(hosts["host"]["https://mirror.example"].is_mapping());
+        assert!(hosts["host"]["http://nas.home.example:5000"].get("override_path").is_none());
+        assert_eq!(hosts["host"]["https://mirror.example/v2/proxy"]["override_path"], true);
         let folder = "/etc/containerd/certs.d/nas.home.example:5000";
         let own = toml(content(&files, &format!("{folder}/hosts.toml")));
         assert_eq!(own["ca"], format!("{folder}/ca.crt"));

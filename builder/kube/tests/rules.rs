@@ -386,3 +386,15 @@ fn a_board_without_wired_network_is_told_until_it_has_an_adapter() {
     let allowed = text.replace("board: rpi-zero2w", "board: rpi-zero2w, allow: [no-wired-network]");
     assert!(findings(&allowed).iter().all(|finding| finding.severity == Severity::Notice));
 }
+
+#[test]
+fn a_node_without_kubernetes_has_no_settings_of_it() {
+    let base = |text: &str| worker(&format!("{W1}, role: base{text}"));
+    quiet(&base(", packages: [vim]"));
+    for setting in
+        ["labels: { a.example/b: c }", "taints: []", "kubelet: { maxPods: 5 }", "performance: slow"]
+    {
+        let (name, _) = setting.split_once(':').unwrap();
+        says("unused-setting", &format!("nodes[1].{name}"), &base(&format!(", {setting}")));
+    }
+}

@@ -18,10 +18,32 @@ pub const RULES: &[Rule] = &[
     Rule::error("no-wired-network", "every board can reach the others", no_wired_network),
     Rule::error("board-limits", "the board can be what it is to be", board_limits),
     Rule::error("less-memory", "a board has no less memory than its smallest kind", less_memory),
+    Rule::notice("unused-setting", "a node without Kubernetes has no settings of it", unused_setting),
     Rule::notice("board-overruled", "kubeadm has nothing against the board", board_overruled),
     Rule::error("add-on-images", "the add-ons have images for every board", add_on_images),
     Rule::error("unknown-add-on", "every add-on has a pinned manifest", unknown_add_on),
 ];
+
+/// A node of the role `base` joins nothing.
+fn unused_setting(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes().filter(|at| !at.node.role.runs_kubernetes()) {
+        let Node { labels, taints, kubelet, kubernetes, runtime, performance, .. } = at.node;
+        let settings = [
+            ("labels", !labels.is_empty()),
+            ("taints", taints.is_some()),
+            ("kubelet", !kubelet.is_empty()),
+            ("kubernetes", kubernetes.is_some()),
+            ("runtime", runtime.is_some()),
+            ("performance", performance.is_some()),
+        ];
+        for (setting, _) in settings.into_iter().filter(|(_, is_there)| *is_there) {
+            let message = "a node of the role base has no Kubernetes, so nothing reads this";
+            found.push(Found::new(at.path(setting), message).suggest("take it out, or give another role"));
+        }
+    }
+    found
+}
 
 fn unknown_release(context: &Context<'_>) -> Vec<Found> {
     let version = context.cluster.kubernetes;

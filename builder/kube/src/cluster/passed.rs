@@ -13,7 +13,8 @@ use serde_yaml::{Mapping, Value};
 pub struct Fields(pub Mapping);
 
 impl Fields {
-    /// Puts the fields into `document`, the fields of fields too; what stands there already gives way.
+    /// Puts the fields into `document`, the fields of fields too. A value that stands there already gives way, and a list
+    /// goes on with what it does not have yet.
     pub fn merge_into(&self, document: &mut Value) {
         if !self.0.is_empty() {
             merge(document, &Value::Mapping(self.0.clone()));
@@ -38,6 +39,13 @@ fn merge(document: &mut Value, fields: &Value) {
                 match document.get_mut(key) {
                     Some(old) => merge(old, value),
                     None => drop(document.insert(key.clone(), value.clone())),
+                }
+            }
+        }
+        (Value::Sequence(document), Value::Sequence(values)) => {
+            for value in values {
+                if !document.contains(value) {
+                    document.push(value.clone());
                 }
             }
         }
@@ -106,10 +114,10 @@ mod tests {
 
     #[test]
     fn fields_go_in_beside_others_and_in_their_place() {
-        let fields: Fields = serde_yaml::from_str("{ a: { b: 5 }, c: [1], d: {} }").unwrap();
+        let fields: Fields = serde_yaml::from_str("{ a: { b: 5 }, c: [1, 3], d: {} }").unwrap();
         let mut document = serde_yaml::from_str("{ a: { x: 1, b: 2 }, c: [2, 3], e: 1 }").unwrap();
         fields.merge_into(&mut document);
-        let expected: Value = serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [1], e: 1, d: {} }").unwrap();
+        let expected: Value = serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [2, 3, 1], e: 1, d: {} }").unwrap();
         assert_eq!(document, expected);
     }
 }
