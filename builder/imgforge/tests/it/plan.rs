@@ -406,6 +406,28 @@ fn a_second_address_is_written_beside_the_first() {
     assert!(keyfile.ends_with(sections), "{keyfile}");
 }
 
+/// NetworkManager takes no part of a file whose router or name server is of another family than its section.
+#[test]
+fn routers_and_name_servers_go_to_their_own_family() {
+    let keyfile = |node: &str| {
+        let changes = plan_of(&request("rpi4", Role::Base, &format!("address: {{ {node} }}")));
+        let connection = "/etc/NetworkManager/system-connections/imgforge.nmconnection";
+        let keyfile = text(&changes, Volume::Root, connection);
+        keyfile[keyfile.find("\n[ip").unwrap()..].to_owned()
+    };
+    assert_eq!(
+        keyfile(
+            "address: 192.168.1.10/24, second: 'fd00:1::10/64', gateway: 'fe80::1', dns: ['fd00::53', 9.9.9.9]"
+        ),
+        "\n[ipv4]\nmethod=manual\naddress1=192.168.1.10/24\ndns=9.9.9.9;\n\n\
+         [ipv6]\nmethod=manual\naddress1=fd00:1::10/64,fe80::1\ndns=fd00::53;\n"
+    );
+    assert_eq!(
+        keyfile("address: 192.168.1.10/24, gateway: 192.168.1.1, dns: ['fd00::53']"),
+        "\n[ipv4]\nmethod=manual\naddress1=192.168.1.10/24,192.168.1.1\n\n[ipv6]\nmethod=auto\ndns=fd00::53;\n"
+    );
+}
+
 #[test]
 fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
     let node = "address: { address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1, 9.9.9.9] }\n\
