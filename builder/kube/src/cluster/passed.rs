@@ -117,7 +117,8 @@ mod tests {
         let fields: Fields = serde_yaml::from_str("{ a: { b: 5 }, c: [1, 3], d: {} }").unwrap();
         let mut document = serde_yaml::from_str("{ a: { x: 1, b: 2 }, c: [2, 3], e: 1 }").unwrap();
         fields.merge_into(&mut document);
-        let expected: Value = serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [2, 3, 1], e: 1, d: {} }").unwrap();
+        let expected: Value =
+            serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [2, 3, 1], e: 1, d: {} }").unwrap();
         assert_eq!(document, expected);
     }
 }
