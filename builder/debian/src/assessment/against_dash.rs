@@ -16,12 +16,16 @@ use crate::tree::Node;
 const USUAL_CASES: u64 = 4000;
 
 /// Programs that note that they were called, or behave as the board's could.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("act", "echo \"act $*\" >> \"$RECORD\""),
     ("rm", "echo \"rm $*\" >> \"$RECORD\""),
     ("grep", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("readlink", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("uname", "echo \"$OUTPUT\""),
+    ("basename", "exec /usr/bin/basename \"$@\""),
+    ("dirname", "exec /usr/bin/dirname \"$@\""),
+    ("seq", "exec /usr/bin/seq \"$@\""),
+    ("cut", "exec /usr/bin/cut \"$@\""),
     ("cat", "while read -r line; do echo \"$line\"; done"),
     (
         "dpkg",
