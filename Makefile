@@ -66,9 +66,9 @@ bench: install base build
 	scripts/bench-packages
 	scripts/bench-cluster
 
-# Long fuzzing of every parser of foreign bytes.
+# Long fuzzing of every parser of foreign bytes, and of what is said of scripts.
 fuzz:
-	FUZZ_SECONDS=600 PROPTEST_CASES=20000 cargo test --release --workspace --locked fuzz
+	FUZZ_SECONDS=600 PROPTEST_CASES=20000 cargo test --release --workspace --locked -- fuzz against_dash
 
 # Base images in the vendors' layouts, in out/bases.
 base:

@@ -293,6 +293,39 @@ fn directories_and_empty_files_of_a_preinst_are_made_in_its_place() {
     assert_eq!(paths, ["/usr/lib/made", "/usr/lib/made/deep", "/usr/lib/made/stamp", "/usr/bin/d"]);
 }
 
+/// A `preinst` that makes a file finds what packages before it have brought, conffiles and links too.
+#[test]
+fn a_preinst_is_judged_by_what_the_packages_before_have_brought() {
+    fn recipe<'a>(name: &'a str, script: &'a str) -> Recipe<'a> {
+        Recipe { name, architecture: "all", fields: "", script }
+    }
+    let brings =
+        || recipe("first", "mkdir -p usr/lib; echo kept > usr/lib/stamp; ln -s nowhere usr/lib/link");
+    let conffile =
+        || recipe("first", "mkdir -p etc; echo kept > etc/stamp; echo /etc/stamp > DEBIAN/conffiles");
+    let preinst = |line: &str| {
+        format!("printf '#!/bin/sh\\nset -e\\n%s\\n' '{line}' > DEBIAN/preinst; chmod 755 DEBIAN/preinst")
+    };
+    for (before, line) in [
+        (&brings as &dyn Fn() -> Recipe<'static>, "touch /usr/lib/stamp"),
+        (&brings, "mkdir -p /usr/lib/stamp/deeper"),
+        (&brings, "mkdir -p /usr/lib/link"),
+        (&brings, "[ ! -e /usr/lib/stamp ] || rm /usr/lib/stamp"),
+        (&conffile, "touch /etc/stamp"),
+    ] {
+        let script = preinst(line);
+        let judged = || recipe("judged", &script);
+        let scenario = Scenario::new(&BASE);
+        assert!(scenario.plan(&scenario.build(&[judged()])).0.is_ok(), "{line}");
+        let debs = scenario.build(&[before(), judged()]);
+        let error = scenario.plan(&debs).0.unwrap_err().to_string();
+        assert!(
+            error.starts_with("not supported offline: judged: after the packages before it, "),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn a_package_may_bring_nothing_but_itself() {
     let recipe = |name, script| Recipe { name, architecture: "all", fields: "", script };

@@ -6,51 +6,16 @@ use super::Effect;
 use super::divert::{self, Request};
 use super::evaluation::{Evaluation, FrameKind};
 use super::parser::{List, Redirects};
+use super::programs::{compare, divert_query, harmless, is_number, maintscript_helper, printf};
 use super::state::{Status, Text, Variable, Words};
-use super::word::{assignment, is_name};
+use super::word::{assignment, is_name, parts, scripts};
 use crate::path::TreePath;
-use crate::tree::resolve;
 
 /// Commands of the shell, which a function must not replace.
 const BUILTINS: [&str; 35] = [
     ".", ":", "alias", "bg", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
     "false", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly", "return",
     "set", "shift", "test", "times", "trap", "true", "type", "umask", "unset", "wait",
-];
-
-/// Commands that change nothing on the system, whatever their arguments, and whether they are sure to succeed.
-const HARMLESS: [(&str, Status); 17] = [
-    (":", Status::Success),
-    ("true", Status::Success),
-    ("false", Status::Failure),
-    ("echo", Status::Success),
-    ("uname", Status::Success),
-    ("seq", Status::Success),
-    ("tr", Status::Success),
-    ("cut", Status::Success),
-    ("basename", Status::Success),
-    ("dirname", Status::Success),
-    ("cat", Status::Unknown),
-    ("grep", Status::Unknown),
-    ("readlink", Status::Unknown),
-    ("which", Status::Unknown),
-    ("head", Status::Unknown),
-    ("dpkg-query", Status::Unknown),
-    ("id", Status::Unknown),
-];
-
-/// How `dpkg --compare-versions` relates no version at all to any: earlier, or later for the operators that say `nl`.
-const NO_VERSION: [(&str, Status); 10] = [
-    ("lt", Status::Success),
-    ("le", Status::Success),
-    ("eq", Status::Failure),
-    ("ne", Status::Success),
-    ("ge", Status::Failure),
-    ("gt", Status::Failure),
-    ("lt-nl", Status::Failure),
-    ("le-nl", Status::Failure),
-    ("ge-nl", Status::Success),
-    ("gt-nl", Status::Success),
 ];
 
 impl Evaluation<'_> {
@@ -61,8 +26,11 @@ impl Evaluation<'_> {
         let (assignments, command) = words.split_at(count);
         let expanded = self.words(command);
         let opened_none = self.redirect(redirects, &text);
-        for (name, value) in assignments.iter().filter_map(|word| assignment(word)) {
-            let value = Variable::Set(self.text(value));
+        for (index, (name, value)) in assignments.iter().filter_map(|word| assignment(word)).enumerate() {
+            let text = self.text(value);
+            // Older versions of dash expand all values before they set the first variable.
+            let is_plain = index == 0 || !value.contains(['$', '`']);
+            let value = Variable::Set(if is_plain { text } else { Text::unknown() });
             // What is set for a command alone, some keep and others do not.
             let keeps = command.is_empty() || self.state.variable(name) == value;
             self.assign(name, if keeps { value } else { Variable::Unknown });
@@ -71,13 +39,18 @@ impl Evaluation<'_> {
             return Status::Unknown;
         }
         if command.is_empty() {
-            return self.substituted.unwrap_or(Status::Success);
+            // Which status counts if a here-document has substitutions, too?
+            let counts = redirects.documents.is_empty() || self.substituted.is_none();
+            return if counts { self.substituted.unwrap_or(Status::Success) } else { Status::Unknown };
         }
         let Some((Text { text: name, complete: true }, arguments)) = expanded.known.split_first() else {
             self.report(&text);
             return Status::Unknown;
         };
         let arguments = Words { known: arguments.to_vec(), open: expanded.open };
+        if ["export", "local"].contains(&name.as_str()) && self.splits(command, &arguments) {
+            return self.foreign(&text);
+        }
         match self.state.functions.get(name) {
             Some(Some(body)) if assignments.is_empty() => {
                 let body = Rc::clone(body);
@@ -91,6 +64,19 @@ impl Evaluation<'_> {
         }
     }
 
+    /// Whether a value in the arguments of `export` or `local` was split, which not every version of dash does.
+    fn splits(&mut self, command: &[String], arguments: &Words) -> bool {
+        let words = command.get(1..).unwrap_or_default();
+        let is_whole = |(word, argument): (&String, &Text)| {
+            let parts = parts(word);
+            let may_run = scripts(&parts).is_none_or(|scripts| !scripts.is_empty());
+            may_run || assignment(word).is_none() || self.text(word) == *argument
+        };
+        arguments.open
+            || words.len() != arguments.known.len()
+            || !words.iter().zip(&arguments.known).all(is_whole)
+    }
+
     fn foreign(&mut self, text: &str) -> Status {
         self.report(text);
         Status::Unknown
@@ -98,7 +84,9 @@ impl Evaluation<'_> {
 
     /// Sets a variable, unless that would change what other commands do.
     pub(super) fn assign(&mut self, name: &str, value: Variable) {
-        if !self.state.set(name, value) {
+        if self.state.is_full() {
+            self.report("(more variables than can be looked at)");
+        } else if !self.state.set(name, value) {
             self.report(&format!("{name}=…"));
         }
     }
@@ -114,6 +102,7 @@ impl Evaluation<'_> {
         let done = match name {
             "exit" => self.exit(FrameKind::Shell, arguments, text),
             "return" => self.exit(FrameKind::Function, arguments, text),
+            "continue" if self.in_condition() => None,
             "break" | "continue" if *arguments == Words::default() => {
                 Some(self.leave(FrameKind::Loop, Status::Success, text))
             }
@@ -131,7 +120,7 @@ impl Evaluation<'_> {
     fn exit(&mut self, kind: FrameKind, arguments: &Words, text: &str) -> Option<Status> {
         let status = match arguments.values()?.as_slice() {
             [] => self.state.last,
-            [number] => Status::of(number.parse::<u8>().ok()? == 0),
+            [number] if is_number(number) => Status::of(number.parse::<u8>().ok()? == 0),
             _ => return None,
         };
         Some(self.leave(kind, status, text))
@@ -169,7 +158,7 @@ impl Evaluation<'_> {
     fn shift(&mut self, arguments: &Words) -> Option<Status> {
         let count: usize = match arguments.values()?.as_slice() {
             [] => 1,
-            [count] => count.parse().ok()?,
+            [count] if is_number(count) => count.parse().ok()?,
             _ => return None,
         };
         let known = &mut self.state.arguments.known;
@@ -215,15 +204,13 @@ impl Evaluation<'_> {
     /// A program, or a command of the shell that is like one; `None` if it may change the system.
     fn program(&mut self, name: &str, arguments: &Words) -> Option<Status> {
         let values: Vec<Option<&str>> = arguments.known.iter().map(Text::value).collect();
-        let may_be_option =
-            |word: &Text| word.text.starts_with('-') || (word.text.is_empty() && !word.complete);
-        let has_options = arguments.known.iter().skip(1).any(may_be_option);
         match (name, values.as_slice()) {
-            ("mkdir" | "touch", _) if self.make(name, arguments) => Some(Status::Success),
+            ("mkdir" | "touch", _) => self.make(name, arguments).then_some(Status::Success),
             ("dpkg-divert", _) if self.divert(arguments) => Some(Status::Success),
-            _ if arguments.open && name != "dpkg" => harmless(name),
-            ("printf", [Some(format), ..]) => printf(format),
+            ("dpkg-divert", _) => divert_query(arguments),
+            ("dpkg-maintscript-helper", _) => maintscript_helper(arguments),
             ("command", [Some("-v"), ..]) => Some(Status::Unknown),
+            ("printf", [Some(format), ..]) if !arguments.open => printf(format),
             ("dpkg", [Some("--compare-versions"), left, operator, right]) if !arguments.open => {
                 Some(compare(*left, *operator, *right))
             }
@@ -231,11 +218,7 @@ impl Evaluation<'_> {
             ("dpkg", [Some(option)]) if option.starts_with("--assert-") && !arguments.open => {
                 Some(Status::Unknown)
             }
-            ("dpkg-divert", [Some("--list" | "--listpackage" | "--truename"), ..]) if !has_options => {
-                Some(Status::Success)
-            }
-            ("dpkg-maintscript-helper", values) => maintscript_helper(values),
-            _ => harmless(name),
+            _ => harmless(name, arguments),
         }
     }
 
@@ -246,82 +229,12 @@ impl Evaluation<'_> {
             return false;
         };
         let from = Text::known(String::from_utf8_lossy(&diversion.from));
-        let moves = rename && !self.is_absent(&from);
-        if !moves {
+        let path = TreePath::from_absolute(&diversion.from);
+        // Directories are not diverted.
+        let stays = path.is_ok_and(|path| self.is_no_directory(&path)) && (!rename || self.is_absent(&from));
+        if stays {
             self.reached.effects.push(Effect::Divert(diversion));
         }
-        !moves
-    }
-
-    /// Notes `mkdir -p DIRECTORY…` and `touch FILE…`, if they are certain and the files are new.
-    fn make(&mut self, name: &str, arguments: &Words) -> bool {
-        let Some(values) = arguments.values().filter(|_| self.state.certain) else { return false };
-        let (options, files): (Vec<&str>, Vec<&str>) = values.iter().partition(|word| word.starts_with('-'));
-        let is_directory = name == "mkdir";
-        let plain = if is_directory { options == ["-p"] } else { options.is_empty() };
-        let place = |word: &str| {
-            let path = TreePath::from_absolute(word.as_bytes()).ok()?;
-            (is_directory || self.is_absent(&Text::known(word))).then_some(path)
-        };
-        let places: Option<Vec<TreePath>> = files.into_iter().map(place).collect();
-        let Some(places) = places.filter(|places| plain && !places.is_empty()) else { return false };
-        let effect = if is_directory { Effect::Directory } else { Effect::EmptyFile };
-        self.reached.effects.extend(places.into_iter().map(effect));
-        true
-    }
-
-    /// Whether the image certainly has no such file, and the script has made none.
-    pub(super) fn is_absent(&self, text: &Text) -> bool {
-        let Some(path) = text.place().and_then(|place| TreePath::from_absolute(place.as_bytes()).ok()) else {
-            return false;
-        };
-        let node = |path: &TreePath| self.tree.node(path);
-        let made = self.reached.effects.iter().any(|effect| match effect {
-            Effect::Divert(_) => false,
-            Effect::Directory(made) | Effect::EmptyFile(made) => {
-                *made == path || made.ancestors().any(|above| above == path)
-            }
-        });
-        // A link itself counts as a file for `-L`, so its target is not asked for.
-        let parent = path.parent().and_then(|parent| resolve(&parent, node).ok());
-        !made && parent.is_some_and(|parent| matches!(node(&parent.join(path.name())), Ok(None)))
-    }
-}
-
-fn harmless(name: &str) -> Option<Status> {
-    HARMLESS.iter().find(|(harmless, _)| *harmless == name).map(|(_, status)| *status)
-}
-
-/// `printf` fails for numbers that are none.
-fn printf(format: &str) -> Option<Status> {
-    let conversions = format.replace("%%", "").replace("%s", "");
-    (!format.starts_with('-')).then_some(if conversions.contains('%') {
-        Status::Unknown
-    } else {
-        Status::Success
-    })
-}
-
-/// `dpkg --compare-versions` with these words, as far as they are known.
-fn compare(left: Option<&str>, operator: Option<&str>, right: Option<&str>) -> Status {
-    let decided = NO_VERSION.iter().find(|(known, _)| Some(*known) == operator);
-    match (left, decided, right) {
-        (Some(""), Some((_, status)), Some(right)) if !right.is_empty() => *status,
-        _ => Status::Unknown,
-    }
-}
-
-/// `dpkg-maintscript-helper ACTION … -- "$@"`: in a preinst, all that it does is guarded by a previous version.
-fn maintscript_helper(values: &[Option<&str>]) -> Option<Status> {
-    if let [Some("supports"), _] = values {
-        return Some(Status::Unknown);
-    }
-    let end = values.iter().position(|value| *value == Some("--"))?;
-    match (values.get(..end)?, values.get(end + 1..)?) {
-        (
-            [Some("rm_conffile" | "mv_conffile" | "symlink_to_dir" | "dir_to_symlink"), _, ..],
-            [Some("install")],
-        ) => Some(Status::Success),
-        _ => None,
+        stays
     }
 }

@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use super::Effect;
-use super::parser::{Arm, Branch, Command, Link, List, Redirects, parse};
-use super::state::{State, Status, Text, Variable, Words};
+use super::parser::{Command, Link, List, Redirects, parse};
+use super::state::{State, Status, Text, Words};
 use crate::tree::Tree;
 
 /// How deep functions and substitutions may nest.
@@ -16,6 +16,15 @@ const CALL_LIMIT: usize = 16;
 
 /// How many commands are looked at: functions that call functions are many more than they look.
 const STEP_LIMIT: usize = 20_000;
+
+/// So much of a script (bytes) counts as a command: what is long takes its time however few commands it has.
+const STEP_LENGTH: usize = 256;
+
+/// No real script is longer (bytes).
+const LENGTH_LIMIT: usize = 128 << 10;
+
+/// How deep branches may nest, those of called functions and the arms of one `case` included.
+const NESTING_LIMIT: usize = 120;
 
 /// What a script would do.
 #[derive(Debug, Default)]
@@ -28,6 +37,10 @@ pub(super) struct Reached {
 
 /// Reads a script of `package` that is started with these options; `None` if it cannot be read.
 pub(super) fn reached(script: &str, options: &[&str], package: &str, tree: &dyn Tree) -> Option<Reached> {
+    if script.len() > LENGTH_LIMIT {
+        let commands = vec!["(a script that is too long to be looked at)".to_owned()];
+        return Some(Reached { commands, ..Reached::default() });
+    }
     let list = parse(script)?;
     let mut evaluation = Evaluation {
         tree,
@@ -39,9 +52,10 @@ pub(super) fn reached(script: &str, options: &[&str], package: &str, tree: &dyn 
         substituted: None,
         depth: 0,
         steps: 0,
+        nesting: 0,
     };
     let options = options.iter().map(|option| Text::known(*option)).collect();
-    evaluation.set(&Words { known: options, open: false });
+    evaluation.set(&Words { known: options, open: false })?;
     let status = evaluation.run(&list, false);
     if evaluation.state.reachable && status != Status::Success {
         evaluation.report_failure("its last command");
@@ -58,19 +72,19 @@ pub(super) enum FrameKind {
     Function,
     /// By `break` and `continue`.
     Loop,
+    /// The condition of a loop, which `continue` goes round for ever.
+    Condition,
 }
 
 /// Where something was left early, and how it stood there.
-pub(super) struct Frame {
+struct Frame {
     kind: FrameKind,
     left: Option<(State, Status)>,
-    /// Variables of the function alone, with what they are outside.
-    pub(super) locals: Vec<(String, Variable)>,
 }
 
 impl Frame {
     fn new(kind: FrameKind) -> Self {
-        Frame { kind, left: None, locals: Vec::new() }
+        Frame { kind, left: None }
     }
 }
 
@@ -81,11 +95,12 @@ pub(super) struct Evaluation<'a> {
     frames: Vec<Frame>,
     pub(super) reached: Reached,
     /// How often something was left early.
-    departures: usize,
+    pub(super) departures: usize,
     /// How the last substitution of a command ended.
     pub(super) substituted: Option<Status>,
     depth: usize,
     steps: usize,
+    nesting: usize,
 }
 
 impl Evaluation<'_> {
@@ -104,7 +119,7 @@ impl Evaluation<'_> {
     }
 
     /// Runs a list. `tested`: a failure in it does not end the script.
-    fn run(&mut self, list: &List, tested: bool) -> Status {
+    pub(super) fn run(&mut self, list: &List, tested: bool) -> Status {
         let mut status = Status::Success;
         let mut commands = list.iter().peekable();
         while let Some((link, command)) = commands.next() {
@@ -129,11 +144,39 @@ impl Evaluation<'_> {
         status
     }
 
-    fn command(&mut self, command: &Command, tested: bool) -> Status {
-        self.steps += 1;
-        if self.steps > STEP_LIMIT {
+    /// Counts a piece of work; `false` if there is no end of it.
+    pub(super) fn step(&mut self, length: usize) -> bool {
+        self.steps += 1 + length / STEP_LENGTH;
+        let goes_on = self.steps <= STEP_LIMIT;
+        if !goes_on {
             self.report("(more than can be looked at)");
             self.state.reachable = false;
+        }
+        goes_on
+    }
+
+    /// Goes one level deeper, if there is no end of it.
+    fn nest(&mut self, run: impl FnOnce(&mut Self) -> Status) -> Status {
+        if self.nesting >= NESTING_LIMIT {
+            self.report("(nested more deeply than can be looked at)");
+            return Status::Unknown;
+        }
+        self.nesting += 1;
+        let status = run(self);
+        self.nesting -= 1;
+        status
+    }
+
+    /// Looks at what may be run or not.
+    pub(super) fn perhaps<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let certain = std::mem::replace(&mut self.state.certain, false);
+        let result = run(self);
+        self.state.certain = certain;
+        result
+    }
+
+    fn command(&mut self, command: &Command, tested: bool) -> Status {
+        if !self.step(0) {
             return Status::Unknown;
         }
         match command {
@@ -141,10 +184,22 @@ impl Evaluation<'_> {
                 let status = self.simple(words, redirects, tested);
                 self.check(status, tested, || words.join(" "))
             }
+            Command::Function(name, body) => {
+                self.define(name, body);
+                Status::Success
+            }
+            compound => self.nest(|this| this.compound(compound, tested)),
+        }
+    }
+
+    fn compound(&mut self, command: &Command, tested: bool) -> Status {
+        match command {
+            Command::Simple(..) | Command::Function(..) => self.command(command, tested),
             Command::Not(inner) => self.command(inner, true).inverted(),
             Command::If(branches, otherwise) => self.branches(branches, otherwise, tested),
             Command::Case(subject, arms) => {
                 let subject = self.text(subject);
+                self.state.last = Status::Unknown;
                 self.arms(&subject, arms, tested)
             }
             Command::For(name, values, body) => self.for_each(name, values, body, tested),
@@ -157,8 +212,9 @@ impl Evaluation<'_> {
             }
             Command::Pipeline(members) => {
                 let mut status = Status::Success;
+                // They run side by side: what one makes, another may see or not.
                 for member in members {
-                    status = self.subshell(|this| this.command(member, tested));
+                    status = self.perhaps(|this| this.subshell(|this| this.command(member, tested)));
                 }
                 self.check(status, tested, || "… | …".to_owned())
             }
@@ -172,10 +228,6 @@ impl Evaluation<'_> {
                 let status = self.command(inner, tested);
                 self.check(status, tested, || "{ … } > …".to_owned())
             }
-            Command::Function(name, body) => {
-                self.define(name, body);
-                Status::Success
-            }
         }
     }
 
@@ -186,15 +238,18 @@ impl Evaluation<'_> {
         let shell = self.frames.iter().rposition(|frame| frame.kind == FrameKind::Shell);
         match shell.filter(|_| ends) {
             Some(0) => self.report_failure(&what()),
-            // Bash goes on in some of them.
-            Some(position) => self.leave_perhaps(position, Status::Failure),
+            // What follows is looked at all the same: the status may not be that of a failure.
+            Some(position) => {
+                self.leave_perhaps(position, Status::Failure);
+                self.state.certain = false;
+            }
             None => {}
         }
         status
     }
 
     /// Takes either of two ways. Unless one of them may leave, what follows is as certain as what came before.
-    fn fork(
+    pub(super) fn fork(
         &mut self,
         first: impl FnOnce(&mut Self) -> Status,
         second: impl FnOnce(&mut Self) -> Status,
@@ -202,9 +257,9 @@ impl Evaluation<'_> {
         let (certain, departures) = (self.state.certain, self.departures);
         self.state.certain = false;
         let before = self.state.clone();
-        let one = first(self);
+        let one = self.nest(first);
         let after = std::mem::replace(&mut self.state, before);
-        let other = second(self);
+        let other = self.nest(second);
         let status = match (after.reachable, self.state.reachable) {
             (true, true) => one.or(other),
             (true, false) => one,
@@ -215,95 +270,25 @@ impl Evaluation<'_> {
         status
     }
 
-    fn branches(&mut self, branches: &[Branch], otherwise: &List, tested: bool) -> Status {
-        let Some(((condition, body), rest)) = branches.split_first() else {
-            return self.run(otherwise, tested);
-        };
-        let status = self.run(condition, true);
-        match status {
-            _ if !self.state.reachable => status,
-            Status::Success => self.run(body, tested),
-            Status::Failure => self.branches(rest, otherwise, tested),
-            Status::Unknown => {
-                self.fork(|this| this.run(body, tested), |this| this.branches(rest, otherwise, tested))
-            }
-        }
-    }
-
-    fn arms(&mut self, subject: &Text, arms: &[Arm], tested: bool) -> Status {
-        let Some(((patterns, body), rest)) = arms.split_first() else { return Status::Success };
-        match self.matches(subject, patterns) {
-            Status::Success => self.run(body, tested),
-            Status::Failure => self.arms(subject, rest, tested),
-            Status::Unknown => {
-                self.fork(|this| this.run(body, tested), |this| this.arms(subject, rest, tested))
-            }
-        }
-    }
-
-    /// Runs the body until nothing new is learned: any number of times.
-    fn for_each(&mut self, name: &str, values: &[String], body: &List, tested: bool) -> Status {
-        let values = self.words(values);
-        let Some(first) = values.known.first().filter(|_| !values.open) else {
-            if !values.open {
-                return Status::Success;
-            }
-            return self.any_number(name, &Text::unknown(), body, tested);
-        };
-        let value = values.known.iter().fold(first.clone(), |all, value| all.or(value));
-        self.any_number(name, &value, body, tested)
-    }
-
-    fn any_number(&mut self, name: &str, value: &Text, body: &List, tested: bool) -> Status {
-        let (certain, departures) = (self.state.certain, self.departures);
-        self.state.certain = false;
-        let mut status = Status::Success;
-        loop {
-            let before = self.state.clone();
-            self.assign(name, Variable::Set(value.clone()));
-            status = status.or(self.framed(FrameKind::Loop, |this| this.run(body, tested)));
-            let after = std::mem::replace(&mut self.state, before.clone());
-            self.state = before.clone().or(after);
-            if self.state == before {
-                break;
-            }
-        }
-        self.state.certain = certain && self.departures == departures;
-        status
-    }
-
-    /// `while` and `until`: only one that ends at once is known to end.
-    fn repeat(&mut self, condition: &List, body: &List, ends: Status) -> Status {
-        let status = self.run(condition, true);
-        if self.state.reachable && status != ends {
-            self.report("a loop, which may not end");
-            self.fork(|this| this.framed(FrameKind::Loop, |this| this.run(body, true)), |_| Status::Success);
-        }
-        Status::Success
-    }
-
     /// Runs what can be left early, and goes on where it is left or ends.
-    fn framed(&mut self, kind: FrameKind, run: impl FnOnce(&mut Self) -> Status) -> Status {
+    pub(super) fn framed(&mut self, kind: FrameKind, run: impl FnOnce(&mut Self) -> Status) -> Status {
         self.frames.push(Frame::new(kind));
         let status = run(self);
-        let Some(Frame { left, locals, .. }) = self.frames.pop() else { return status };
-        let status = match left {
+        let Some(Frame { left, .. }) = self.frames.pop() else { return status };
+        match left {
             Some((state, status_there)) => {
                 let reachable = self.state.reachable;
                 self.state = state.or(self.state.clone());
                 if reachable { status.or(status_there) } else { status_there }
             }
             None => status,
-        };
-        for (name, outside) in locals.into_iter().rev() {
-            let _ = self.state.set(&name, outside);
         }
-        status
     }
 
     /// Runs what changes nothing in this shell.
     pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Status) -> Status {
         let (before, departures) = (self.state.clone(), self.departures);
+        self.state.last = Status::Unknown;
         let status = self.framed(FrameKind::Shell, run);
         let reachable = self.state.reachable;
         self.state = before;
@@ -314,13 +299,17 @@ impl Evaluation<'_> {
 
     /// Leaves the innermost of a kind with a status. A shell is left through all in it; other things are not.
     pub(super) fn leave(&mut self, kind: FrameKind, status: Status, command: &str) -> Status {
+        let is_loop = |frame: &Frame| matches!(frame.kind, FrameKind::Loop | FrameKind::Condition);
+        let is_it = |frame: &Frame| {
+            frame.kind == kind || (kind == FrameKind::Loop && frame.kind == FrameKind::Condition)
+        };
         let through = |frame: &Frame| match kind {
             FrameKind::Shell => true,
-            FrameKind::Function => frame.kind == FrameKind::Loop,
-            FrameKind::Loop => false,
+            FrameKind::Function => is_loop(frame),
+            FrameKind::Loop | FrameKind::Condition => false,
         };
-        let position = self.frames.iter().rposition(|frame| frame.kind == kind || !through(frame));
-        let is_kind = |position: &usize| self.frames.get(*position).is_some_and(|frame| frame.kind == kind);
+        let position = self.frames.iter().rposition(|frame| is_it(frame) || !through(frame));
+        let is_kind = |position: &usize| self.frames.get(*position).is_some_and(is_it);
         let Some(position) = position.filter(is_kind) else {
             self.report(command);
             return Status::Unknown;
@@ -343,20 +332,26 @@ impl Evaluation<'_> {
         self.departures += 1;
     }
 
+    /// Whether this is the condition of a loop.
+    pub(super) fn in_condition(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.kind == FrameKind::Condition)
+    }
+
     /// Makes a variable end with the function; `false` outside of one.
     pub(super) fn make_local(&mut self, name: &str) -> bool {
-        let outside = self.state.variable(name);
-        let frame = self.frames.iter_mut().rfind(|frame| frame.kind != FrameKind::Loop);
-        let Some(frame) = frame.filter(|frame| frame.kind == FrameKind::Function) else { return false };
-        frame.locals.push((name.to_owned(), outside));
-        true
+        let is_loop = |frame: &&Frame| matches!(frame.kind, FrameKind::Loop | FrameKind::Condition);
+        let innermost = self.frames.iter().rfind(|frame| !is_loop(frame));
+        innermost.is_some_and(|frame| frame.kind == FrameKind::Function) && self.state.make_local(name)
     }
 
     /// Runs the body of a function with arguments of its own.
     pub(super) fn call(&mut self, body: &Rc<List>, arguments: Words, text: &str, tested: bool) -> Status {
         let outside = std::mem::replace(&mut self.state.arguments, arguments);
+        self.state.begin_function();
+        self.state.last = Status::Unknown;
         let status =
             self.nested(text, |this| this.framed(FrameKind::Function, |this| this.run(body, tested)));
+        self.state.end_function();
         self.state.arguments = outside;
         status
     }
@@ -364,6 +359,9 @@ impl Evaluation<'_> {
     /// Runs a script in a substitution.
     pub(super) fn substitute(&mut self, script: &str) {
         let text = format!("$({script})");
+        if !self.step(script.len()) {
+            return;
+        }
         let Some(list) = parse(script) else { return self.report(&text) };
         let status = self.nested(&text, |this| this.subshell(|this| this.run(&list, false)));
         self.substituted = Some(status);
@@ -376,7 +374,7 @@ impl Evaluation<'_> {
             return Status::Unknown;
         }
         self.depth += 1;
-        let status = run(self);
+        let status = self.nest(run);
         self.depth -= 1;
         status
     }

@@ -5,9 +5,6 @@ use super::state::{State, Status, Text, Variable, Words};
 use super::word::{Default, Part, document_parts, parts};
 use crate::pattern::Pattern;
 
-/// Places whose content on the board is not that of the image.
-const VOLATILE: [&str; 5] = ["/run", "/proc", "/sys", "/dev", "/tmp"];
-
 /// More words than this are not kept apart: a script can double them again and again.
 const WORD_LIMIT: usize = 256;
 
@@ -91,7 +88,9 @@ impl Evaluation<'_> {
                     if default.operator == '=' {
                         self.report(&format!("${{{name}=…}}"));
                     }
-                    self.join(&default.word);
+                    let substituted = self.substituted.take();
+                    self.perhaps(|this| this.join(&default.word));
+                    self.substituted = self.substituted.map(|_| Status::Unknown).or(substituted);
                     Text::unknown()
                 }
             },
@@ -144,7 +143,12 @@ impl Evaluation<'_> {
     pub(super) fn matches(&mut self, subject: &Text, patterns: &[String]) -> Status {
         let mut all = Status::Failure;
         for word in patterns {
-            match self.pattern(&parts(word)).map(|pattern| matches(&pattern, subject)) {
+            if !self.step(word.len()) {
+                return Status::Unknown;
+            }
+            // The patterns behind one that matches are not expanded.
+            let pattern = self.perhaps(|this| this.pattern(&parts(word)));
+            match pattern.map(|pattern| matches(&pattern, subject)) {
                 Some(Status::Success) => return Status::Success,
                 Some(Status::Failure) => {}
                 _ => all = Status::Unknown,
@@ -157,9 +161,21 @@ impl Evaluation<'_> {
     fn pattern(&mut self, parts: &[Part]) -> Option<String> {
         let mut pattern = Some(String::new());
         for part in parts {
-            let text = self.part(part);
-            let quoted =
-                matches!(part, Part::Text { quoted: true, .. } | Part::Parameter { quoted: true, .. });
+            let (text, quoted) = match part {
+                Part::Parameter { name, default: Some(default), quoted: false } => {
+                    match self.stand_in(name, default) {
+                        // In it, each piece has quotes of its own.
+                        StandIn::Default => {
+                            let inner = self.pattern(&default.word);
+                            pattern = pattern.zip(inner).map(|(pattern, inner)| pattern + &inner);
+                            continue;
+                        }
+                        _ => (self.part(part), false),
+                    }
+                }
+                Part::Text { quoted, .. } | Part::Parameter { quoted, .. } => (self.part(part), *quoted),
+                part => (self.part(part), false),
+            };
             pattern = pattern.zip(text.value()).and_then(|(pattern, text)| match quoted {
                 true => Some(text.chars().fold(pattern, |pattern, c| format!("{pattern}\\{c}"))),
                 false => (!text.contains('\\')).then(|| pattern + text),
@@ -310,15 +326,5 @@ impl Fields {
         if let Some(text) = self.current.take().filter(|_| !self.done.open) {
             if full { self.open() } else { self.done.known.push(text) }
         }
-    }
-}
-
-impl Text {
-    /// The known part as a place in the image: the path itself, or the directory that an incomplete path lies in.
-    /// `None` where nothing can be said from the image.
-    pub(super) fn place(&self) -> Option<&str> {
-        let place = if self.complete { &self.text } else { self.text.get(..self.text.rfind('/')?)? };
-        let volatile = VOLATILE.iter().any(|volatile| place.starts_with(volatile));
-        (place.starts_with('/') && !volatile).then_some(place)
     }
 }

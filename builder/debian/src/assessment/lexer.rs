@@ -22,6 +22,8 @@ const DEPTH_LIMIT: usize = 64;
 
 /// Longer operators come before their beginnings.
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "|", "&", "(", ")", "\n"];
+/// What an operator can begin or go on with.
+const OPERATOR_LETTERS: [char; 7] = ['&', '|', ';', '<', '>', '(', ')'];
 const REDIRECTS: [&str; 7] = [">>", ">&", "<&", ">|", "<>", ">", "<"];
 
 /// A here-document that was announced, and will begin on the next line.
@@ -41,7 +43,15 @@ pub(super) fn tokens(script: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut announced: VecDeque<Announced> = VecDeque::new();
     while let Some(first) = rest.chars().next() {
-        if let Some(after) = rest.strip_prefix("\\\n").or(rest.strip_prefix([' ', '\t'])) {
+        if let Some(after) = rest.strip_prefix([' ', '\t']) {
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("\\\n") {
+            let before = script.get(..script.len() - rest.len())?;
+            // An operator may go on behind it.
+            let goes_on = after.starts_with(OPERATOR_LETTERS) || after.starts_with('\\');
+            if before.ends_with(OPERATOR_LETTERS) && goes_on {
+                return None;
+            }
             rest = after;
         } else if first == '#' {
             rest = rest.get(rest.find('\n').unwrap_or(rest.len())..)?;
@@ -134,6 +144,11 @@ fn word_length(text: &str) -> Option<usize> {
         let rest = bytes.get(position..)?;
         position += match byte {
             b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')' => break,
+            // What is joined may be another word, a name or a number, so only a word that ends here is read.
+            b'\\' if rest.get(1) == Some(&b'\n') => match rest.get(2)? {
+                b' ' | b'\t' | b'\n' => break,
+                _ => return None,
+            },
             b'\\' => rest.get(1).map(|_| 2)?,
             b'\'' => single_quoted_length(rest)?,
             b'"' => double_quoted_length(rest, 0)?,
@@ -169,6 +184,7 @@ pub(super) fn double_quoted_length(bytes: &[u8], depth: usize) -> Option<usize> 
         let rest = bytes.get(position..)?;
         position += match rest.first()? {
             b'"' => return Some(position + 1),
+            b'\\' if rest.get(1) == Some(&b'\n') && may_go_on(bytes.get(position - 1)) => return None,
             b'\\' => rest.get(1).map(|_| 2)?,
             b'`' => backquoted_length(rest)?,
             b'$' => expansion_length(rest, true, depth + 1)?,
@@ -177,10 +193,17 @@ pub(super) fn double_quoted_length(bytes: &[u8], depth: usize) -> Option<usize> 
     }
 }
 
+/// Whether something that ends with this byte may go on in the next line, as a name does.
+fn may_go_on(last: Option<&u8>) -> bool {
+    !last.is_some_and(|byte| b" \t\n.,;:/-\"".contains(byte))
+}
+
 /// `$(…)`, `${…}` with whatever is quoted or nested inside; else just the `$`.
 pub(super) fn expansion_length(bytes: &[u8], quoted: bool, depth: usize) -> Option<usize> {
     match bytes.get(1) {
         _ if depth > DEPTH_LIMIT => None,
+        // A second parenthesis could follow.
+        Some(b'(') if bytes.get(2) == Some(&b'\\') => None,
         Some(b'(') if bytes.get(2) == Some(&b'(') => arithmetic_length(bytes),
         Some(b'(') => script_length(bytes, depth),
         Some(b'{') => braces_length(bytes, quoted, depth),
@@ -246,6 +269,7 @@ fn braces_length(bytes: &[u8], quoted: bool, depth: usize) -> Option<usize> {
             b'}' => return Some(position + 1),
             b'{' => return None,
             b'\'' | b'"' if quoted => return None,
+            b'\\' if rest.get(1) == Some(&b'\n') => return None,
             b'\\' => rest.get(1).map(|_| 2)?,
             b'\'' => single_quoted_length(rest)?,
             b'"' => double_quoted_length(rest, depth + 1)?,
@@ -276,6 +300,8 @@ mod tests {
             ["a", "'b; c'", "\"d $(e \"f)\") g\"", "&&", "h", ";;"]
         );
         assert_eq!(words("x=${y:-z w} # no\n\\\n u"), ["x=${y:-z w}", "\n", "u"]);
+        assert_eq!(words("a \\\n b\\\n c &&\\\nd"), ["a", "b", "c", "&&", "d"]);
+        assert_eq!(words("\"a, \\\nb\" `c \\\n d`"), ["\"a, \\\nb\"", "`c \\\n d`"]);
         assert_eq!(words("a 2>/dev/null >&2"), ["a", ">", "/dev/null", ">&", "2"]);
         assert_eq!(words("\"`a \"b c\"`\" `d \\` e`"), ["\"`a \"b c\"`\"", "`d \\` e`"]);
     }
@@ -309,6 +335,15 @@ mod tests {
             "cat <<E\nx\\\nE\n",
             "cat <<E\n$(echo \"a)\nE\n",
             "echo 12>/dev/null",
+            "a\\\nb",
+            "$x\\\ny",
+            "a &\\\n& b",
+            "a >\\\n> b",
+            "a &\\\n\\\n& b",
+            "echo 2\\\n>/dev/null",
+            "\"$x\\\ny\"",
+            "${x\\\ny}",
+            "$(\\\n(1))",
         ] {
             assert_eq!(tokens(script), None, "{script}");
         }

@@ -3,6 +3,7 @@
 //! `postinst` and the other scripts wait for the configuration on the board. A `preinst` should have run before, so it
 //! is read: one that does nothing on a first installation is fine, any other is a reason to refuse the package.
 
+mod branches;
 mod commands;
 mod condition;
 mod divert;
@@ -10,6 +11,8 @@ mod evaluation;
 mod expansion;
 mod lexer;
 mod parser;
+mod places;
+mod programs;
 mod state;
 mod word;
 
@@ -19,7 +22,7 @@ use crate::archive::Package;
 use crate::database::Diversion;
 use crate::path::TreePath;
 use crate::shown::Shown;
-use crate::tree::Tree;
+use crate::tree::{Tree, resolve};
 
 /// Where kernels and their modules lie; a package with files there changes how the board boots.
 const KERNEL_PLACES: [&str; 3] = ["/boot/", "/lib/modules/", "/usr/lib/modules/"];
@@ -86,7 +89,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Assessment {
-    /// Looks at the scripts and files of a package that is to go into `tree`.
+    /// Looks at the scripts and files of a package that is to go into `tree`. What other packages bring before it may make
+    /// more of its `preinst`, never less: [`crate::plan_unpack`] looks again.
     pub fn of(package: &Package, tree: &dyn Tree) -> Self {
         let is_kernel =
             |path: &TreePath| KERNEL_PLACES.iter().any(|place| path.as_bytes().starts_with(place.as_bytes()));
@@ -106,16 +110,20 @@ impl Assessment {
 
     /// Why the package cannot be unpacked offline; empty if it can.
     pub fn refusals(&self) -> Vec<Refusal> {
-        let preinst = match &self.preinst {
-            Preinst::Absent | Preinst::Idle | Preinst::Imitated(_) => None,
-            Preinst::Active(commands) => Some(Refusal::PreinstActive(commands.clone())),
-            Preinst::Unreadable => Some(Refusal::PreinstUnreadable),
-        };
-        preinst.into_iter().chain(self.kernel_file.clone().map(Refusal::Kernel)).collect()
+        self.preinst.refusal().into_iter().chain(self.kernel_file.clone().map(Refusal::Kernel)).collect()
     }
 }
 
 impl Preinst {
+    /// Why the script must be run, if it must.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Preinst::Absent | Preinst::Idle | Preinst::Imitated(_) => None,
+            Preinst::Active(commands) => Some(Refusal::PreinstActive(commands.clone())),
+            Preinst::Unreadable => Some(Refusal::PreinstUnreadable),
+        }
+    }
+
     /// What the `preinst` of a package would do in `tree`.
     pub(crate) fn of_package(package: &Package, tree: &dyn Tree) -> Self {
         Self::of(package.control_file("preinst"), &package.identity.name, tree)
@@ -126,6 +134,9 @@ impl Preinst {
         let text = std::str::from_utf8(script).ok().filter(|text| !text.contains('\0'));
         let reached = text.and_then(|text| {
             let options = shell_options(text)?;
+            if !sh_is_dash(tree) {
+                return None;
+            }
             evaluation::reached(text, &options, package, tree)
         });
         match reached {
@@ -137,14 +148,28 @@ impl Preinst {
     }
 }
 
-/// The options in the first line of a shell script; `None` if it is for another interpreter.
+/// Whether `sh` is dash, as far as the image has one.
+fn sh_is_dash(tree: &dyn Tree) -> bool {
+    let Ok(sh) = TreePath::from_absolute(b"/bin/sh") else { return false };
+    resolve(&sh, |path| tree.node(path))
+        .is_ok_and(|place| place.name() == b"dash" || matches!(tree.node(&place), Ok(None)))
+}
+
+/// The options in the first line of a script for dash, which is `sh` on Debian; `None` if it is for another interpreter,
+/// or may be: bash knows more variables, words and commands than are known here.
 fn shell_options(script: &str) -> Option<Vec<&str>> {
-    let mut words = script.lines().next()?.strip_prefix("#!")?.split_whitespace();
-    let shells = ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"];
+    let line = script.split('\n').next()?.strip_prefix("#!")?;
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let shells = ["/bin/sh", "/bin/dash", "/usr/bin/sh", "/usr/bin/dash"];
     let is_shell = words.next().is_some_and(|program| shells.contains(&program));
     let options: Vec<&str> = words.collect();
+    let is_known = |option: &&str| {
+        option.strip_prefix('-').is_some_and(|letters| {
+            !letters.is_empty() && letters.bytes().all(|letter| b"eux".contains(&letter))
+        })
+    };
     // The kernel makes one argument of all that follows.
-    (is_shell && options.len() < 2 && options.iter().all(|option| option.starts_with('-'))).then_some(options)
+    (is_shell && options.len() < 2 && options.iter().all(is_known)).then_some(options)
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ use super::parser::List;
 /// Texts are known no further than this (bytes): a few lines can double a text again and again.
 const TEXT_LIMIT: usize = 4096;
 
+/// Every branch of a script has its own copy of the variables, so they cannot be very many.
+const VARIABLE_LIMIT: usize = 256;
+
 /// Variables by which a shell, or a program that it runs, is told to do something else.
-const SPECIAL: [&str; 22] = [
+const SPECIAL: [&str; 31] = [
     "PATH",
     "PS1",
     "PS2",
@@ -33,9 +36,18 @@ const SPECIAL: [&str; 22] = [
     "FUNCNAME",
     "DIRSTACK",
     "GLOBIGNORE",
+    "PWD",
+    "OLDPWD",
+    "SHELL",
+    "PAGER",
+    "POSIXLY_CORRECT",
+    "GLIBC_TUNABLES",
+    "NLSPATH",
+    "LANGUAGE",
+    "TZDIR",
     "_",
 ];
-const SPECIAL_BEGINNINGS: [&str; 6] = ["LD_", "DPKG_", "BASH", "GCONV_", "LOCPATH", "GREP_"];
+const SPECIAL_BEGINNINGS: [&str; 7] = ["LD_", "DPKG_", "BASH", "GCONV_", "LOCPATH", "GREP_", "MALLOC_"];
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +137,14 @@ impl Variable {
     }
 }
 
+/// A variable that is a function's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Local {
+    outside: Variable,
+    /// Whether it is so on every way.
+    certain: bool,
+}
+
 /// A list of words as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
@@ -149,6 +169,8 @@ pub(super) struct State {
     pub(super) certain: bool,
     /// Those that are not in it came from outside.
     variables: BTreeMap<String, Variable>,
+    /// For each function that is being run, the innermost last.
+    locals: Vec<BTreeMap<String, Local>>,
     pub(super) arguments: Words,
     /// `None` for one that depends on how the place was reached.
     pub(super) functions: BTreeMap<String, Option<Rc<List>>>,
@@ -170,6 +192,7 @@ impl State {
             reachable: true,
             certain: true,
             variables: variables.into_iter().map(variable).collect(),
+            locals: Vec::new(),
             // No version was there before.
             arguments: Words { known: vec![Text::known("install")], open: false },
             functions: BTreeMap::new(),
@@ -183,6 +206,11 @@ impl State {
         self.variables.get(name).cloned().unwrap_or(Variable::Unknown)
     }
 
+    /// Whether there are as many variables as can be looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.variables.len() >= VARIABLE_LIMIT
+    }
+
     /// Tells whether the script may set it without changing what commands do.
     #[must_use]
     pub(super) fn set(&mut self, name: &str, value: Variable) -> bool {
@@ -191,6 +219,55 @@ impl State {
         let same = value == self.variable(name) && value != Variable::Unknown;
         self.variables.insert(name.to_owned(), if special && !same { Variable::Unknown } else { value });
         !special || same
+    }
+
+    pub(super) fn begin_function(&mut self) {
+        self.locals.push(BTreeMap::new());
+    }
+
+    /// Gives back what the variables of the function alone are outside.
+    pub(super) fn end_function(&mut self) {
+        for (name, Local { outside, certain }) in self.locals.pop().unwrap_or_default() {
+            let value = if certain { outside } else { outside.or(&self.variable(&name)) };
+            self.variables.insert(name, value);
+        }
+    }
+
+    /// Makes a variable end with the function; `false` outside of one.
+    #[must_use]
+    pub(super) fn make_local(&mut self, name: &str) -> bool {
+        let current = self.variable(name);
+        let Some(locals) = self.locals.last_mut() else { return false };
+        let outside = match locals.remove(name) {
+            Some(Local { outside, certain: true }) => outside,
+            Some(Local { outside, certain: false }) => outside.or(&current),
+            None => current,
+        };
+        locals.insert(name.to_owned(), Local { outside, certain: true });
+        true
+    }
+
+    /// The variables that are a function's own here or on another way.
+    fn locals_or(&self, other: &State) -> Vec<BTreeMap<String, Local>> {
+        let both = self.locals.iter().zip(&other.locals);
+        both.map(|(mine, theirs)| {
+            let local = |name: &String| {
+                let local = match (mine.get(name), theirs.get(name)) {
+                    (Some(mine), Some(theirs)) => Local {
+                        outside: mine.outside.or(&theirs.outside),
+                        certain: mine.certain && theirs.certain,
+                    },
+                    (mine, theirs) => {
+                        let outside =
+                            mine.or(theirs).map_or(Variable::Unknown, |local| local.outside.clone());
+                        Local { outside, certain: false }
+                    }
+                };
+                (name.clone(), local)
+            };
+            mine.keys().chain(theirs.keys()).map(local).collect()
+        })
+        .collect()
     }
 
     /// What is known where this way and another meet.
@@ -209,6 +286,7 @@ impl State {
             reachable: true,
             certain: self.certain && other.certain,
             variables: names.map(variable).collect(),
+            locals: self.locals_or(&other),
             arguments: if self.arguments == other.arguments {
                 self.arguments.clone()
             } else {
@@ -241,7 +319,7 @@ mod tests {
 
     #[test]
     fn variables_that_change_commands_are_not_set() {
-        for name in ["PATH", "IFS", "LD_PRELOAD", "PS4", "DPKG_ROOT", "BASH_ENV"] {
+        for name in ["PATH", "IFS", "LD_PRELOAD", "PS4", "DPKG_ROOT", "PAGER", "SHELL"] {
             assert!(!State::at_installation("own").set(name, Variable::Unset), "{name}");
         }
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::error::Result;
 use crate::tree::Node;
 
-/// A tree with one directory and one file in it.
+/// A tree with a few directories, files and links in it.
 struct Etc;
 
 impl Tree for Etc {
@@ -10,6 +10,10 @@ impl Tree for Etc {
         Ok(match path.as_bytes() {
             b"/etc" => Some(Node::Directory),
             b"/etc/there" => Some(Node::File),
+            b"/usr" => Some(Node::Directory),
+            b"/etc/run" => Some(Node::Symlink(b"/run".to_vec())),
+            b"/etc/link" => Some(Node::Symlink(b"../usr".to_vec())),
+            b"/etc/dangling" => Some(Node::Symlink(b"nothing".to_vec())),
             _ => None,
         })
     }
@@ -153,13 +157,136 @@ fn what_cannot_matter_is_idle() {
 fn scripts_that_grow_without_end_are_given_up() {
     let calls: String =
         (1..16).map(|n| format!("f{n}() {{ {} }}\n", format!("f{}; ", n - 1).repeat(20))).collect();
+    let deep = |n: usize| format!("{} f{n} || :{}", "if [ $x ]; then ".repeat(60), "; fi".repeat(60));
+    let functions: String = (1..20).map(|n| format!("f{n}() {{ {}; }}\n", deep(n - 1))).collect();
+    let many = |piece: &str| piece.repeat(100_000 / piece.len());
+    let variables: String = (0..1000).map(|n| format!("v{n}=a\n")).collect();
     for body in [
         format!("f0() {{ :; }}\n{calls}f15"),
-        format!("x=a\n{}", "x=$x$x\n".repeat(100)),
-        format!("set -- a b\n{}", "set -- \"$@\" \"$@\"\n".repeat(100)),
+        format!("f0() {{ :; }}\n{functions}f19 || :"),
+        format!("case $x in {} esac", many("a) ;; ")),
+        format!("if [ $x ]; then :; {} fi", many("elif [ $x ]; then :; ")),
+        format!("case $x in {}b) ;; esac", many("a|")),
+        format!("{variables}{}", many("[ $x ] || :\n")),
+        format!("for x in a b; do {} done", many("x=$(echo $x | cat) || :; ")),
+        many(": a long script\n").repeat(2),
     ] {
-        let _ = preinst(&body);
+        let judged = preinst(&body);
+        let head: String = body.chars().take(60).collect();
+        assert!(matches!(&judged, Preinst::Active(commands) if commands.len() < 5), "{judged:?} {head}");
     }
+    // These end; nothing of what they hold is known any more.
+    for body in [
+        format!("x=a\n{}[ $x != a ] || rm /x", "x=$x$x\n".repeat(100)),
+        format!("set -- a b\n{}[ $# = 2 ] && rm /x", "set -- \"$@\" \"$@\"\n".repeat(100)),
+    ] {
+        assert!(matches!(preinst(&body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn loops_are_left_by_what_leaves_them() {
+    for body in [
+        "for x in a b; do while break; do :; done; rm /x; done",
+        "for x in a b; do until ! break; do :; done; rm /x; done",
+        "while continue; do :; done",
+        "for x in a b; do while { [ $y ] && continue; }; do break; done; done",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+    assert_eq!(preinst("while break; do rm /x; done"), Preinst::Idle);
+}
+
+#[test]
+fn a_variable_that_is_local_on_one_way_only_is_not_known() {
+    for body in [
+        "x=a\nf() { if [ $y ]; then local x; fi; x=b; }\nf\n[ $x = a ] || rm /x",
+        "f() { [ -z $y ] || { x=c; return 0; }; local x=d; }\nx=a\nf\n[ $x = a ] || rm /x",
+        "x=a\nf() { x=b; local x=c; local x=d; }\nf\n[ $x = a ] || rm /x",
+        "x=a\nf() { for y in 1 2; do x=b; local x=c; done; }\nf\n[ $x = a ] || rm /x",
+        "local x=a",
+        "y='a b'\nf() { local x=$y; }\nf",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+    for body in [
+        "x=a\nf() { local x; x=b; g; }\ng() { x=c; }\nf\n[ $x = a ] || rm /x",
+        "x=a\nf() { local x=b; [ $y ] || return 0; x=c; }\nf\n[ $x = a ] || rm /x",
+    ] {
+        assert_eq!(preinst(body), Preinst::Idle, "{body}");
+    }
+}
+
+#[test]
+fn a_command_that_may_fail_is_no_success() {
+    for body in [
+        "seq x",
+        "tr a",
+        "cut -z",
+        "basename",
+        "basename -x",
+        "basename $0",
+        "dirname --x /a",
+        "uname --x",
+        "x=$(seq $y)",
+        "dpkg-divert --truename",
+        "dpkg-divert --truename a",
+        "dpkg-divert --truename /a /b",
+        "dpkg-divert --listpackage $x",
+        "dpkg-divert --list --add",
+        "dpkg-maintscript-helper rm_conffile etc/x 1 -- install",
+        "dpkg-maintscript-helper rm_conffile /etc/x not:a:version -- install",
+        "dpkg-maintscript-helper symlink_to_dir /etc/x/ a 1 -- install",
+        "dpkg-maintscript-helper dir_to_symlink /etc/x -- install",
+        "if dpkg --compare-versions \"$2\" gt '<unknown>'; then rm /x; fi",
+        "touch /etc/none/x",
+        "touch /etc/there/x",
+        "touch /etc/x/",
+        "mkdir -p /etc/there/x",
+        "mkdir -p /etc/dangling/x",
+        "touch /etc/x\nmkdir -p /etc/x/y",
+        "dpkg-divert --add --no-rename /etc",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+    assert_eq!(preinst("x=$(basename /a/b)\ny=$(uname -r)\ndpkg-divert --truename /a"), Preinst::Idle);
+}
+
+#[test]
+fn what_is_run_only_perhaps_is_not_done_in_its_place() {
+    for body in [
+        "x=$(grep -q a /etc/there; mkdir -p /var/x) || :",
+        "( grep -q a /etc/there; mkdir -p /var/x )",
+        ": ${y:-$(mkdir -p /var/x)}",
+        "case a in $y|$(mkdir -p /var/x)) ;; esac",
+        "mkdir -p /var/x | { [ ! -e /var/x ] || :; }",
+    ] {
+        assert!(matches!(preinst(body), Preinst::Active(_)), "{body}");
+    }
+}
+
+#[test]
+fn quotes_count_in_the_patterns_of_a_default() {
+    let judged = |pattern: &str| preinst(&format!("x=\ncase $1 in {pattern}) rm /x;; esac"));
+    for pattern in ["${x:-\"*\"}", "${x:-'i*'}", "\"${x:-*}\"", "\"*\""] {
+        assert_eq!(judged(pattern), Preinst::Idle, "{pattern}");
+    }
+    for pattern in ["${x:-*}", "${x:-i*}", "${x:-i\"nstal\"?}", "${y:-\"*\"}"] {
+        assert!(matches!(judged(pattern), Preinst::Active(_)), "{pattern}");
+    }
+    let other = "x=\ncase $1 in ${x:-\"*\"}) ;; *) rm /x;; esac";
+    assert!(matches!(preinst(other), Preinst::Active(_)));
+}
+
+#[test]
+fn of_other_file_systems_the_image_tells_nothing() {
+    for path in ["/run/x", "/boot/x", "/boot/firmware/x", "/tmp/x", "/etc/run/x", "/etc/run/../x"] {
+        let asks = format!("if [ -e {path} ]; then rm /x; fi");
+        assert_eq!(preinst(&asks), Preinst::Active(vec!["rm /x".to_owned()]), "{path}");
+        assert!(matches!(preinst(&format!("mkdir -p {path}")), Preinst::Active(_)), "{path}");
+    }
+    assert_eq!(preinst("if [ -e /running/x ]; then rm /x; fi"), Preinst::Idle);
+    assert!(matches!(preinst("mkdir -p /etc/link/x\n[ ! -e /usr/x ] || rm /x"), Preinst::Active(_)));
 }
 
 #[test]
@@ -210,9 +337,27 @@ fn what_cannot_be_read_is_said_to_be() {
     assert_eq!(preinst("a && "), Preinst::Unreadable);
     assert_eq!(preinst("'"), Preinst::Unreadable);
     for deep in ["( ", "! ", "a() { ", "if "] {
-        assert_eq!(preinst(&deep.repeat(50_000)), Preinst::Unreadable, "{deep}");
+        assert_eq!(preinst(&deep.repeat(20_000)), Preinst::Unreadable, "{deep}");
     }
-    assert_eq!(Preinst::of(Some(b"#!/usr/bin/perl\n"), "own", &Etc), Preinst::Unreadable);
+    for line in [
+        "#!/usr/bin/perl",
+        "#!/bin/bash",
+        "#!/bin/sh --",
+        "#!/bin/sh -",
+        "#!/bin/sh -c",
+        "#!/bin/sh -e -u",
+        "#!/bin/sh -o errexit",
+        "#!/bin/sh\r",
+        "#!/usr/bin/env sh",
+        " #!/bin/sh",
+    ] {
+        let script = format!("{line}\n:\n");
+        assert_eq!(Preinst::of(Some(script.as_bytes()), "own", &Etc), Preinst::Unreadable, "{line}");
+    }
+    for line in ["#!/bin/sh", "#! /bin/sh -e", "#!/bin/dash -eu ", "#!\t/bin/sh\t-x"] {
+        let script = format!("{line}\n:\n");
+        assert_eq!(Preinst::of(Some(script.as_bytes()), "own", &Etc), Preinst::Idle, "{line}");
+    }
     assert_eq!(Preinst::of(Some(b"\x7fELF\xff"), "own", &Etc), Preinst::Unreadable);
     assert_eq!(Preinst::of(None, "own", &Etc), Preinst::Absent);
 }

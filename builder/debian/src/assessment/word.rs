@@ -62,7 +62,8 @@ fn read(text: &str, quoting: Quoting) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        match part(rest, quoting) {
+        let before = text.get(..text.len() - rest.len()).unwrap_or_default();
+        match part(before, rest, quoting) {
             Some((part, length)) if rest.is_char_boundary(length) => {
                 parts.extend(part);
                 rest = rest.get(length..).unwrap_or_default();
@@ -77,7 +78,7 @@ fn read(text: &str, quoting: Quoting) -> Vec<Part> {
 }
 
 /// The first part, or those of a quoted piece, with their length in bytes.
-fn part(text: &str, quoting: Quoting) -> Option<(Vec<Part>, usize)> {
+fn part(before: &str, text: &str, quoting: Quoting) -> Option<(Vec<Part>, usize)> {
     let first = text.chars().next()?;
     let quoted = quoting != Quoting::None;
     let literal = |text: &str, quoted| vec![Part::Text { text: text.to_owned(), quoted }];
@@ -111,12 +112,16 @@ fn part(text: &str, quoting: Quoting) -> Option<(Vec<Part>, usize)> {
             (vec![Part::Script { script, quoted }], length)
         }
         ('$', _) => expansion(text, quoted)?,
-        ('~', Quoting::None) => (vec![Part::Tilde], 1),
+        // Anywhere else it is text, as in a version.
+        ('~', Quoting::None) if before.is_empty() || before.ends_with([':', '=', ' ', '\t', '\n']) => {
+            (vec![Part::Tilde], 1)
+        }
         _ => (literal(&first.to_string(), quoted), first.len_utf8()),
     })
 }
 
-/// What stands in backquotes, once those around it are taken off.
+/// What stands in backquotes, once those around it are taken off. Lines are joined before anything else is read in it,
+/// even in its quotes and comments.
 fn unescaped(script: &str, quoted: bool) -> String {
     let mut text = String::new();
     let mut rest = script;
@@ -125,7 +130,9 @@ fn unescaped(script: &str, quoted: bool) -> String {
         let escapes = after.starts_with(['$', '`', '\\']) || (quoted && after.starts_with('"'));
         let length = after.chars().next().map_or(0, char::len_utf8);
         let (next, after) = after.split_at_checked(length).unwrap_or_default();
-        text.extend([if escapes { "" } else { "\\" }, next]);
+        if next != "\n" {
+            text.extend([if escapes { "" } else { "\\" }, next]);
+        }
         rest = after;
     }
     text + rest
@@ -213,6 +220,9 @@ mod tests {
         assert_eq!(parts("a'$b'"), [text("a", false), text("$b", true)]);
         assert_eq!(parts("\"\\$\\a\""), ["", "$", "\\", "a"].map(|part| text(part, true)));
         assert_eq!(parts("a\\\nb\\*"), [text("a", false), text("b", false), text("*", true)]);
+        let script = Part::Script { script: "a 'bc'".into(), quoted: false };
+        assert_eq!(parts("`a 'b\\\nc'`"), [script]);
+        assert_eq!(parts("~a~"), [Part::Tilde, text("a", false), text("~", false)]);
         let quote = [text("\"", true), Part::Parameter { name: "x".into(), default: None, quoted: true }];
         assert_eq!(document_parts("\"$x"), quote);
     }

@@ -11,7 +11,7 @@ mod triggers;
 use imgforge_spec::Hex;
 
 use crate::archive::{Member, MemberKind, Owner, Package};
-use crate::assessment::{Effect, Preinst};
+use crate::assessment::{Effect, Preinst, Refusal};
 use crate::control::Paragraph;
 use crate::database::{Conffile, Database, DatabaseFile, Stanza, State};
 use crate::error::{Detail, Error, Result};
@@ -21,7 +21,7 @@ use crate::tree::Tree;
 
 use self::filter::Filter;
 use self::owners::{Claim, Owners};
-use self::placement::{Accounts, Placement};
+use self::placement::{Accounts, CONFFILE_SUFFIX, Placement};
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
@@ -49,6 +49,8 @@ enum Kind {
     LinkTarget { package: String, path: TreePath, target: TreePath },
     #[error("/etc/dpkg/dpkg.cfg: the pattern of `{0}` is not understood")]
     Pattern(String),
+    #[error("{package}: after the packages before it, {refusal}; leave it to apt on the board")]
+    Preinst { package: String, refusal: Refusal },
     #[error("statoverride names the unknown account {0:?}")]
     Account(String),
 }
@@ -118,12 +120,12 @@ pub struct Plan {
 
 /// Plans the unpacking of `packages`, in this order, over `tree`.
 ///
-/// Whether the packages can do without their `preinst` is for [`crate::Assessment`] to say; what can be done in the
-/// place of one is part of the plan.
+/// Each `preinst` is judged by the tree as the packages before it leave it: [`crate::Assessment`], which knows the base
+/// alone, may have found less in it. What can be done in the place of one is part of the plan.
 ///
 /// # Errors
 /// [`Error::Conflict`] if a file belongs to another package and no `Replaces` or diversion allows it, or the
-/// architecture is not the base's; [`Error::Unsupported`] for an upgrade and for whatever dpkg would have to undo or run;
+/// architecture is not the base's; [`Error::Unsupported`] for an upgrade and for whatever dpkg would have to undo or run, a `preinst` among it;
 /// [`Error::Malformed`] if the base's database or a control file is broken; [`Error::Io`] from the tree.
 pub fn plan_unpack(tree: &dyn Tree, packages: &[Package]) -> Result<Plan> {
     let mut database = Database::load(tree)?;
@@ -166,7 +168,12 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     /// Does what the `preinst` would have done. What it makes has the time of the package's newest file: no clock is read.
     fn imitate_preinst(&self, database: &mut Database, placement: &mut Placement) -> Result<()> {
-        let Preinst::Imitated(effects) = Preinst::of_package(self.package, self.tree) else { return Ok(()) };
+        let preinst = Preinst::of_package(self.package, placement);
+        if let Some(refusal) = preinst.refusal() {
+            let package = self.package.identity.name.clone();
+            return Err(Error::Unsupported(Detail::new(Kind::Preinst { package, refusal })));
+        }
+        let Preinst::Imitated(effects) = preinst else { return Ok(()) };
         let mtime = self.package.members.iter().map(|member| member.mtime).max().unwrap_or(0);
         let attributes = |mode| Attributes { mode, uid: 0, gid: 0, mtime, xattrs: Vec::new() };
         for effect in effects {
@@ -176,8 +183,6 @@ impl Unpacking<'_> {
                     placement.make_directories(self.index, &path, &attributes(0o755))?
                 }
                 Effect::EmptyFile(path) => {
-                    let parent = path.parent().unwrap_or_else(TreePath::root);
-                    placement.make_directories(self.index, &parent, &attributes(0o755))?;
                     placement.make_empty_file(self.index, &path, attributes(0o644))?;
                 }
             }
@@ -211,7 +216,7 @@ impl Unpacking<'_> {
             }
             let is_conffile = conffiles.iter().any(|file| file.path.as_bytes() == member.path.as_bytes());
             let attributes = self.attributes(database, member)?;
-            let target = if is_conffile { target.with_suffix(".dpkg-new") } else { target };
+            let target = if is_conffile { target.with_suffix(CONFFILE_SUFFIX) } else { target };
             if !self.filter.skips(member) {
                 placement.place(&info_name, self.index, &target, member, attributes)?;
             }

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::tree::{Node, Tree, read_resolved, resolve};
 
+/// Under such a name a conffile waits for its package's configuration.
+pub(super) const CONFFILE_SUFFIX: &str = ".dpkg-new";
+
 /// The tree as it is with the operations so far.
 pub(super) struct Placement<'a> {
     tree: &'a dyn Tree,
@@ -180,6 +183,22 @@ impl<'a> Placement<'a> {
             false => self.node(path),
         };
         Ok(present == resolve(place, with_target)? && self.leads_to_directory(&present)?)
+    }
+}
+
+/// As the next package's `preinst` finds it, but for what only the board's own configuration makes. A conffile counts by
+/// its name: apt may have configured its package by then.
+impl Tree for Placement<'_> {
+    fn node(&self, path: &TreePath) -> Result<Option<Node>> {
+        match Placement::node(self, path)? {
+            None if self.made.contains_key(&path.with_suffix(CONFFILE_SUFFIX)) => Ok(Some(Node::File)),
+            node => Ok(node),
+        }
+    }
+
+    /// No file's content decides what a `preinst` does, so none is at hand.
+    fn read(&self, _: &TreePath) -> Result<Option<Vec<u8>>> {
+        Ok(None)
     }
 }
 

@@ -235,6 +235,14 @@ pub enum Error {
     /// The packages cannot be unpacked over the base.
     #[error("the packages cannot be unpacked")]
     Packages(#[source] imgforge_debian::Error),
+    /// A file of a package that is not among those to unpack.
+    #[error("a file is to come from package {index} of {count}, which there is not")]
+    NoPackage {
+        /// The package's place in the list.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// Programs that the board cannot run.
     #[error("{board} ({architecture}) cannot run:{}", misfits.iter().map(|line| format!("\n  {line}")).collect::<String>())]
     Architecture {
@@ -281,6 +289,7 @@ impl Diagnose for Error {
             Error::Architecture { .. } => {
                 "take packages and binaries for this board, or a board that runs them"
             }
+            Error::NoPackage { .. } => "this is a mistake in imgforge: report it, with the lock file",
             Error::Published { .. } => {
                 "give the node a place in a cluster file (--cluster), or take the file out of the overlays"
             }

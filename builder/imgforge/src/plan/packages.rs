@@ -35,7 +35,7 @@ pub(crate) fn unpack(
         let (Some(package), Some(digests)) =
             (packages.get(operation.package), digests.get(operation.package))
         else {
-            continue;
+            return Err(Error::NoPackage { index: operation.package, count: packages.len() });
         };
         let origin = Origin::Package(package.archive.identity.to_string());
         let path = image_path(&operation.path)?;

@@ -186,6 +186,7 @@ impl Resolve<'_> {
         let unpacked = unpack::packages(self.metadata.store, &packages.iter().collect::<Vec<_>>())?;
         let mut refused = Vec::new();
         for (locked, unpacked) in packages.iter_mut().zip(&unpacked) {
+            // By the base alone; the rehearsal of each set looks again, with the packages that come before.
             let assessment = Assessment::of(&unpacked.archive, &self.root);
             let reasons = assessment.refusals();
             refused.extend(reasons.iter().map(|reason| format!("{}: {reason}", locked.name)));
