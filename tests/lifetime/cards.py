@@ -48,6 +48,7 @@ class Cards:
         self.imgforge("build", "--output", str(images))
         for image in images.glob("*.img"):
             self._extract(image, self.trees / image.stem)
+        self._give_an_rsa_key()
         shutil.rmtree(images)
         done.write_text("")
 
@@ -75,6 +76,17 @@ class Cards:
         subprocess.run(["debugfs", "-f", commands, f"{image}?offset={offset}"], check=True, capture_output=True)
         (tree / "etc/default/kubelet").write_text(KUBELET)
         (tree / "etc/ld.so.cache").unlink(missing_ok=True)
+
+    def _give_an_rsa_key(self):
+        """For service accounts. kubeadm 1.20 joins no further master where it is another: later ones do."""
+        key = self.folder / "sa.key"
+        if not key.exists():
+            subprocess.run(["openssl", "genrsa", "-traditional", "-out", key, "2048"], check=True, capture_output=True)
+        public = subprocess.check_output(["openssl", "rsa", "-in", key, "-pubout"], stderr=subprocess.DEVNULL)
+        for pki in self.trees.glob("*/etc/imgforge/kubeadm/kubernetes/pki"):
+            if (pki / "sa.key").exists():
+                (pki / "sa.key").write_bytes(key.read_bytes())
+                (pki / "sa.pub").write_bytes(public)
 
     @property
     def kubeconfig(self):

@@ -180,7 +180,7 @@ class Lab:
             time.sleep(0.5)
         raise Failed(f"not after {patience} s: {what}\n{self.story()}")
 
-    def formed(self, *nodes, patience=150):
+    def formed(self, *nodes, patience=600):
         """Waits until these nodes have finished and the cluster is as it should be; seconds."""
         names = {node.name for node in nodes}
         began = time.monotonic()
@@ -281,6 +281,7 @@ class Endpoint:
 
     def close(self):
         self.open = False
+        shut(self.door)
         self.door.close()
 
     def look(self):
