@@ -218,6 +218,7 @@ def first_birthday():
         witness.stop()
         said = []
         for months in (11, 13):
+            before = [kubelet_certificate(node) for node in (m1, w1)]
             jump(it, months)
             it.formed(m1, w1)
             done = renew(m1)
@@ -225,6 +226,8 @@ def first_birthday():
             said.append(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "nothing to do")
             it.formed(m1, w1)
             witness.judge()
+            if months == 11:
+                it.wait("the kubelets renew their own", lambda: all(old != kubelet_certificate(node) for old, node in zip(before, (m1, w1))), 900)
         return "; ".join(f"after {months} months: {line}" for months, line in zip((11, 13), said))
 
 
@@ -248,6 +251,10 @@ def thirteen_months_without_power():
         switch_on(it, "w1")
         worker = it.formed(m1, w1)
         return f"the master came back {master:.0f} s after its renewal, the worker with a new card in {worker:.0f} s; all of {witness.judge()} objects are there"
+
+
+def kubelet_certificate(node):
+    return os.readlink(node.card / "var/lib/kubelet/pki/kubelet-client-current.pem")
 
 
 def jump(lab, months):
