@@ -1,6 +1,7 @@
 """A lab: nodes as namespaces of this machine on a network of their own, and what their owner can do: switch on, cut the power, look."""
 
 import base64
+import fcntl
 import http.client
 import json
 import os
@@ -108,16 +109,23 @@ class Node:
 
 
 class Lab:
-    """A network, its nodes and the endpoint. `moved`: seconds by which everybody's clock is ahead of this machine's."""
+    """A network, its nodes and the endpoint; `equip` makes cards and tools. `moved`: seconds by which everybody's clock is ahead of this machine's."""
 
-    def __init__(self, folder, cards, tools, nodes):
-        self.folder, self.cards, self.tools, self.moved = Path(folder), cards, tools, 0
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def __init__(self, folder, equip, nodes):
+        self.folder, self.moved = Path(folder), 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = open(f"{self.folder}.lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"{self.folder} is in use: give another name in LIFETIME_LAB") from None
+        shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
+        self.cards, self.tools = equip()
         self.nodes = {name: Node(self, name, address, role) for name, address, role in nodes}
         sh(f"ip link set lo up; ip link del lan; ip link add lan type bridge && ip address add 192.168.76.1/24 dev lan && ip address add {ENDPOINT}/24 dev lan && ip link set lan up")
         self.endpoint = Endpoint(self)
-        self.api = Api(cards.kubeconfig)
+        self.api = Api(self.cards.kubeconfig)
 
     def __enter__(self):
         return self
@@ -126,6 +134,7 @@ class Lab:
         for node in self.nodes.values():
             node.cut()
         self.endpoint.close()
+        self.lock.close()
 
     def __getitem__(self, name):
         return self.nodes[name]

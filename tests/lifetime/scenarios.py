@@ -24,10 +24,12 @@ nodes:
 """
 NODES = [("m1", "192.168.76.11", "master"), ("m2", "192.168.76.12", "master"), ("m3", "192.168.76.13", "master"), ("w1", "192.168.76.21", "worker")]
 
+ETCDCTL = "etcdctl --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key"
+
 
 def lab(moved=False):
     folder = OUT / os.environ.get("LIFETIME_LAB", "lab")
-    return Lab(folder, Cards(OUT / "cards", CLUSTER), tools(f"{folder}.tools", moved), NODES)
+    return Lab(folder, lambda: (Cards(f"{folder}.cards", CLUSTER), tools(f"{folder}.tools", moved)), NODES)
 
 
 def switch_on(lab, *names):
@@ -129,9 +131,9 @@ def cuts_in_join(name, number):
 def remove(lab, of, node):
     """As an owner removes a node for good."""
     if node.role == "master":
-        pki = "/etc/kubernetes/pki/etcd"
-        etcdctl = f"etcdctl --cacert {pki}/ca.crt --cert {pki}/server.crt --key {pki}/server.key"
-        of.run("sh", "-c", f"{etcdctl} member remove $({etcdctl} member list | sed -n 's/, started, {node.name}, .*//p')", check=True)
+        etcdctl = ETCDCTL.replace("$pki", "/etc/kubernetes/pki/etcd")
+        # etcd removes nobody in the first seconds of a member: it takes it for not well.
+        lab.wait(f"{node.name} is no member any more", lambda: not of.run("sh", "-c", f"{etcdctl} member remove $({etcdctl} member list | sed -n 's/, started, {node.name}, .*//p')").returncode, 120)
     node.cut()
     lab.wait(f"{node.name} is no node any more", lambda: lab.api.ask("DELETE", f"/api/v1/nodes/{node.name}")[0] in (200, 404), 60)
     lab.wait(f"{node.name} is gone", lambda: lab.api.ask("GET", f"/api/v1/nodes/{node.name}")[0] == 404, 60)
@@ -177,7 +179,6 @@ def replace_masters_of_three():
         return f"three masters in {made:.0f} s; m2 replaced in {took[0]:.0f} s, m1 in {took[1]:.0f} s, all of {witness.judge()} objects are there"
 
 
-ETCDCTL = "etcdctl --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key"
 
 
 def restore_from_a_snapshot():
