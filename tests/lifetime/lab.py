@@ -1,6 +1,7 @@
 """A lab: nodes as namespaces of this machine on a network of their own, and what their owner can do: switch on, cut the power, look."""
 
 import base64
+import datetime
 import fcntl
 import http.client
 import json
@@ -33,6 +34,7 @@ class Node:
         self.card = lab.folder / name / "card"
         self.disk = None
         self.power = self.init = None
+        self.since = "9"  # never
 
     @property
     def is_on(self):
@@ -71,6 +73,7 @@ class Node:
             assert time.monotonic() < until, f"{n} does not start"
             time.sleep(0.01)
         self.init = int(words[0])
+        self.since = datetime.datetime.utcfromtimestamp(time.time() + self.lab.moved).isoformat()
 
     def cut(self):
         """The cable first: nobody hears of it. Then everything at once."""
@@ -162,11 +165,14 @@ class Lab:
         return answer if status == 200 else None
 
     def ready(self):
-        """The names of the nodes that are Ready."""
+        """The names of the nodes that are Ready and have said so since they were switched on."""
         nodes = self.get("/api/v1/nodes") or {"items": []}
+        leases = self.get("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases") or {"items": []}
+        signs = {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in leases["items"]}
         return {
-            node["metadata"]["name"] for node in nodes["items"]
+            name for node in nodes["items"]
             if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+            and signs.get(name := node["metadata"]["name"], "") > self[name].since
         }
 
     def identity(self):

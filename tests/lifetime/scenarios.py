@@ -27,9 +27,15 @@ NODES = [("m1", "192.168.76.11", "master"), ("m2", "192.168.76.12", "master"), (
 ETCDCTL = "etcdctl --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key"
 
 
+FOLDER = OUT / os.environ.get("LIFETIME_LAB", "lab")
+
+
+def cards():
+    return Cards(f"{FOLDER}.cards", CLUSTER)
+
+
 def lab(moved=False):
-    folder = OUT / os.environ.get("LIFETIME_LAB", "lab")
-    return Lab(folder, lambda: (Cards(f"{folder}.cards", CLUSTER), tools(f"{folder}.tools", moved)), NODES)
+    return Lab(FOLDER, lambda: (cards(), tools(f"{FOLDER}.tools", moved)), NODES)
 
 
 def switch_on(lab, *names):
