@@ -187,28 +187,60 @@ def replace_masters_of_three():
 
 
 
-def restore_from_a_snapshot():
-    """As docs/operations.md says: a snapshot, then the loss of everything but it and the secrets, then a new card and a blank disk."""
+def restore_from_a_snapshot(*names):
+    """As docs/operations.md says: a snapshot, then the loss of everything but it, its marker and the secrets, then new cards and a blank disk."""
+    with lab() as it:
+        m1, nodes = it["m1"], [it[name] for name in names]
+        m1.attach_blank_disk()
+        switch_on(it, *names)
+        it.formed(*nodes)
+        witness = write_some(it)
+        kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-m1 --"
+        saved = m1.run("sh", "-c", f"{kubectl} {ETCDCTL.replace('$pki', '/etc/kubernetes/pki/etcd')} snapshot save /var/lib/etcd/snapshot.db")
+        expect(saved.returncode == 0, saved.stderr)
+        kept = {name: (m1.disk / name).read_bytes() for name in ("snapshot.db", "imgforge-cluster")}
+        masters = [node for node in nodes if node.role == "master"]
+        for node in masters:
+            node.cut()
+        m1.attach_blank_disk()
+        for name, text in kept.items():
+            (m1.disk / name).write_bytes(text)
+        url = f"https://{m1.address}:2380"
+        sh(f"cd {m1.disk} && {it.tools}/bin/etcdutl snapshot restore snapshot.db --data-dir restored --name m1 --initial-cluster m1={url} --initial-advertise-peer-urls {url} && "
+           "mv restored/member . && rm -r restored snapshot.db")
+        switch_on(it, *(node.name for node in masters))
+        took = it.formed(*nodes)
+        return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
+
+
+def restore_from_a_cold_copy():
+    """The same with a copy of etcd's folder, taken while etcd was off."""
     with lab() as it:
         m1, w1 = it["m1"], it["w1"]
         m1.attach_blank_disk()
         switch_on(it, "m1", "w1")
         it.formed(m1, w1)
-        witness = Witness(it)
-        it.wait("objects are written", lambda: len(witness.kept) > 5, 60)
-        witness.stop()
-        saved = m1.run("sh", "-c", f"pki=/etc/kubernetes/pki/etcd; kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-m1 -- {ETCDCTL.replace('$pki', '/etc/kubernetes/pki/etcd')} snapshot save /var/lib/etcd/snapshot.db")
-        expect(saved.returncode == 0, saved.stderr)
-        snapshot, marker = m1.disk / "snapshot.db", (m1.disk / "imgforge-cluster").read_text()
-        text = snapshot.read_bytes()
+        witness = write_some(it)
+        copied = m1.run("sh", "-c", "systemctl stop kubelet && crictl stop $(crictl ps --quiet --name '^etcd$') && "
+                        "tar -C /var/lib/etcd -cf /var/etcd.tar member imgforge-cluster && systemctl start kubelet")
+        expect(copied.returncode == 0, copied.stderr)
+        it.formed(m1, w1)
+        text = (m1.card / "var/etcd.tar").read_bytes()
         m1.cut()
         m1.attach_blank_disk()
-        (m1.disk / "snapshot.db").write_bytes(text)
-        sh(f"cd {m1.disk} && {it.tools}/bin/etcdutl snapshot restore snapshot.db --data-dir restored --name m1 --initial-cluster m1=https://{m1.address}:2380 --initial-advertise-peer-urls https://{m1.address}:2380 && mv restored/member . && rm -r restored snapshot.db")
-        (m1.disk / "imgforge-cluster").write_text(marker)
+        (m1.disk.parent / "etcd.tar").write_bytes(text)
+        sh(f"tar -C {m1.disk} -xf {m1.disk.parent}/etcd.tar")
         switch_on(it, "m1")
         took = it.formed(m1, w1)
         return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
+
+
+def write_some(lab):
+    """A witness who has written, and has stopped."""
+    witness = Witness(lab)
+    lab.wait("objects are written", lambda: len(witness.kept) > 5, 120)
+    witness.stop()
+    return witness
 
 
 MONTH = 30.5 * 86400
@@ -220,9 +252,7 @@ def first_birthday():
         m1, w1 = it["m1"], it["w1"]
         switch_on(it, "m1", "w1")
         it.formed(m1, w1)
-        witness = Witness(it)
-        it.wait("objects are written", lambda: len(witness.kept) > 5, 60)
-        witness.stop()
+        witness = write_some(it)
         said = []
         for months in (11, 13):
             before = [kubelet_certificate(node) for node in (m1, w1)]
@@ -244,9 +274,7 @@ def thirteen_months_without_power():
         m1, w1 = it["m1"], it["w1"]
         switch_on(it, "m1", "w1")
         it.formed(m1, w1)
-        witness = Witness(it)
-        it.wait("objects are written", lambda: len(witness.kept) > 5, 60)
-        witness.stop()
+        witness = write_some(it)
         jump(it, 13)
         time.sleep(30)
         expect(not it.ready(), "the cluster still runs, with certificates that have ended")
@@ -300,7 +328,9 @@ ALL = {
     "cuts-in-master-join": lambda: cuts_in_join("m2", 40),
     "new-card-old-disk": new_card_old_disk,
     "replace-masters-of-three": replace_masters_of_three,
-    "restore-from-a-snapshot": restore_from_a_snapshot,
+    "restore-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "w1"),
+    "restore-two-masters-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "m2"),
+    "restore-from-a-cold-copy": restore_from_a_cold_copy,
     "first-birthday": first_birthday,
     "thirteen-months-without-power": thirteen_months_without_power,
 }
