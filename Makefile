@@ -1,6 +1,6 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all boot-kubernetes test lint docs bench fuzz base install release
+.PHONY: archive build image boot boot-all boot-kubernetes lifetime test lint docs bench fuzz base install release
 
 # The command, optimised.
 build:
@@ -48,6 +48,13 @@ boot-kubernetes: base
 	scripts/install-dependencies kubernetes
 	scripts/make-kubernetes
 	cargo test --locked --package imgforge-tests --test boot_kubernetes -- --nocapture --test-threads 1
+
+# The life of a cluster with Kubernetes' own programs on this machine: power cuts, new cards, certificates, a restore. Needs root.
+# The first run builds them: ten minutes. LIFETIME="cuts-in-init first-birthday" runs these only.
+lifetime: base build
+	scripts/install-dependencies kubernetes
+	scripts/make-kubernetes native
+	tests/lifetime/run $(LIFETIME)
 
 # What CI checks besides the tests.
 lint:

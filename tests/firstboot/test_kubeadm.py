@@ -92,6 +92,13 @@ class Kubeadm(unittest.TestCase):
         node.set("advice", "error: no route to host\nTo see the stack trace of this error execute with --v=5 or higher\n")
         self.assertIn("kubeadm join: error: no route to host; attempt 2 in 10 s", node.stage("kubeadm")[1])
 
+    def test_what_kubeadm_advises_every_further_master_is_not_what_is_wrong_with_this_one(self):
+        node = self.node("further-master", failures=1)
+        node.set("advice", "error execution phase preflight: \nOne or more conditions for hosting a new control plane instance is not satisfied.\n\n"
+                 "failure loading key for service account: no such file\n\nPlease ensure that:\n* The cluster has a stable controlPlaneEndpoint address.\n"
+                 "* The certificates that must be shared among control plane instances are provided.\n\n\nTo see the stack trace of this error\n")
+        self.assertIn("kubeadm join: failure loading key for service account: no such file; attempt 2", node.stage("kubeadm")[1])
+
     def test_no_document_or_no_kubeadm_is_not_configured(self):
         node = self.node()
         self.assertIn("not configured: no init.yaml or join.yaml", node.stage("kubeadm")[1])

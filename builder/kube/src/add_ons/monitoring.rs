@@ -169,6 +169,16 @@ mod tests {
         assert_eq!(pod["volumes"][1]["name"], mount["name"]);
     }
 
+    /// Older API servers find no default for it when they apply (seen with 1.20), and refuse the whole manifest.
+    #[test]
+    fn every_port_names_its_protocol() {
+        let text = text(&cluster("{ alerts-to: 'http://ntfy.home.example/k8s' }"));
+        let ports: Vec<_> =
+            text.lines().filter(|line| line.contains("containerPort: ") || line.contains(", port: 9")).collect();
+        assert_eq!(ports.len(), 4, "{text}");
+        assert!(ports.iter().all(|port| port.contains("protocol: TCP")), "{ports:?}");
+    }
+
     #[test]
     fn a_node_may_be_called_by_a_number() {
         let cluster = Cluster {

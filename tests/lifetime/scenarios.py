@@ -1,0 +1,336 @@
+"""What a cluster lives through. Each scenario returns a line of figures, or raises Failed."""
+
+import os
+import random
+import time
+
+from cards import TOP, Cards, tools
+from lab import Failed, Lab, Witness, sh
+
+OUT = TOP / "out/lifetime"
+
+CLUSTER = """name: lab
+kubernetes: 1.20.2
+carry-images: false
+images: { etcd: 3.5.16-0 } # Debian's
+lan: { gateway: 192.168.76.1, dns: [192.168.76.1] }
+endpoint: { host: 192.168.76.9 }
+add-ons: { network: none, monitoring: {} }
+nodes:
+  - { hostname: m1, board: virt-arm64, performance: fast, role: master, address: 192.168.76.11/24, taints: [] }
+  - { hostname: m2, board: virt-arm64, performance: fast, role: master, address: 192.168.76.12/24 }
+  - { hostname: m3, board: virt-arm64, performance: fast, role: master, address: 192.168.76.13/24 }
+  - { hostname: w1, board: virt-arm64, performance: fast, address: 192.168.76.21/24, labels: { lab.example/kind: tried } }
+"""
+NODES = [("m1", "192.168.76.11", "master"), ("m2", "192.168.76.12", "master"), ("m3", "192.168.76.13", "master"), ("w1", "192.168.76.21", "worker")]
+
+ETCDCTL = "etcdctl --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key"
+
+
+FOLDER = OUT / os.environ.get("LIFETIME_LAB", "lab")
+
+
+def cards():
+    return Cards(f"{FOLDER}.cards", CLUSTER)
+
+
+def lab(moved=False):
+    return Lab(FOLDER, lambda: (cards(), tools(f"{FOLDER}.tools", moved)), NODES)
+
+
+def switch_on(lab, *names):
+    for name in names:
+        lab[name].write_card()
+        lab[name].switch_on()
+
+
+def form():
+    """A master and a worker, switched on in that order."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        switch_on(it, "m1")
+        made = it.formed(m1)
+        switch_on(it, "w1")
+        joined = it.formed(m1, w1)
+        it.wait("add-ons", lambda: m1.state("addons")["state"] == "done", 120)
+        it.wait("m1: ready", lambda: "first boot finished: m1 (master)" in m1.console(), 30)
+        it.wait("w1: ready", lambda: "first boot finished: w1 (worker)" in w1.console(), 30)
+        label = it.get("/api/v1/nodes/w1")["metadata"]["labels"].get("lab.example/kind")
+        if label != "tried":
+            raise Failed(f"w1's label is {label}")
+        return f"init {made:.0f} s, a worker's join {joined:.0f} s"
+
+
+class Cuts:
+    """Power cuts at random moments of an act, each followed by a look whether the cluster is whole."""
+
+    def __init__(self, number, seed):
+        self.number, self.random, self.seed = number, random.Random(seed), seed
+        self.done, self.longest, self.objects, self.took = 0, 8.0, 0, []
+
+    def at_random(self, lab, nodes, on, off):
+        """Switches `nodes` on, cuts the power of `off` at some moment, perhaps again while they recover, and forms the cluster of all that are `on`."""
+        for again in [True] * (1 + (self.random.random() < 0.3)):
+            for node in nodes:
+                if not node.is_on:
+                    node.switch_on()
+            moment = self.random.uniform(0, self.longest)
+            time.sleep(moment)
+            for node in off:
+                node.cut()
+            self.done += 1
+        for node in on:
+            if not node.is_on:
+                node.switch_on()
+        return lab.formed(*on)
+
+    def figures(self):
+        self.took.sort()
+        return (f"{self.done} cuts (seed {self.seed}), {len(self.took)} clusters formed again in {self.took[len(self.took) // 2]:.0f} s (median), "
+                f"{self.took[-1]:.0f} s (longest), {self.objects} objects written before, none lost")
+
+
+def cuts_in_init():
+    """The first master, in the midst of making the cluster."""
+    cuts = Cuts(*plan(25))
+    cuts.longest = 40
+    with lab() as it:
+        m1 = it["m1"]
+        while cuts.done < cuts.number:
+            m1.cut()
+            m1.write_card()
+            witness = Witness(it)
+            try:
+                cuts.took.append(cuts.at_random(it, [m1], [m1], [m1]))
+                cuts.objects += witness.judge()
+            finally:
+                witness.stop()
+            tell(cuts)
+    return cuts.figures()
+
+
+def cuts_in_join(name, number):
+    """A node in the midst of joining a master that runs; every second time the master's power goes as well."""
+    cuts = Cuts(*plan(number))
+    with lab() as it:
+        m1, node = it["m1"], it[name]
+        switch_on(it, "m1")
+        it.formed(m1)
+        began = time.monotonic()
+        switch_on(it, name)
+        it.formed(m1, node)
+        cuts.longest = (time.monotonic() - began) * 1.1
+        witness = Witness(it)
+        try:
+            while cuts.done < cuts.number:
+                remove(it, m1, node)
+                node.write_card()
+                off = [m1, node] if cuts.random.random() < 0.5 else [node]
+                cuts.took.append(cuts.at_random(it, [m1, node], [m1, node], off))
+                cuts.objects = witness.judge()
+                tell(cuts)
+        finally:
+            witness.stop()
+    return cuts.figures()
+
+
+def remove(lab, of, node):
+    """As an owner removes a node for good."""
+    if node.role == "master":
+        etcdctl = ETCDCTL.replace("$pki", "/etc/kubernetes/pki/etcd")
+        # etcd removes nobody in the first seconds of a member: it takes it for not well.
+        lab.wait(f"{node.name} is no member any more", lambda: not of.run("sh", "-c", f"{etcdctl} member remove $({etcdctl} member list | sed -n 's/, started, {node.name}, .*//p')").returncode, 120)
+    node.cut()
+    lab.wait(f"{node.name} is no node any more", lambda: lab.api.ask("DELETE", f"/api/v1/nodes/{node.name}")[0] in (200, 404), 60)
+    lab.wait(f"{node.name} is gone", lambda: lab.api.ask("GET", f"/api/v1/nodes/{node.name}")[0] == 404, 60)
+
+
+def new_card_old_disk():
+    """The master's card dies, the disk with etcd's data is kept: a new card carries on, and the worker never notices."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        m1.attach_blank_disk()
+        switch_on(it, "m1", "w1")
+        it.formed(m1, w1)
+        witness = Witness(it)
+        it.wait("objects are written", lambda: len(witness.kept) > 5, 60)
+        worker = it.get("/api/v1/nodes/w1")["metadata"]["uid"]
+        m1.cut()
+        switch_on(it, "m1")
+        took = it.formed(m1, w1)
+        witness.stop()
+        kept = witness.judge()
+        expect("etcd's data is here: kubeadm init goes on with it" in m1.console(), m1.console())
+        expect(it.get("/api/v1/nodes/w1")["metadata"]["uid"] == worker, "the worker has registered anew")
+        expect("kubeadm join: takes" not in w1.console().split("kubeadm join succeeded")[-1], "the worker has joined anew")
+        return f"the new card carried on after {took:.0f} s, all of {kept} objects are there"
+
+
+def replace_masters_of_three():
+    """Three masters; the cards and data of a further one, then of the first one, are lost: new cards take their places."""
+    with lab() as it:
+        masters = [it[name] for name in ("m1", "m2", "m3")]
+        switch_on(it, "m1", "m2", "m3")
+        made = it.formed(*masters)
+        witness = Witness(it)
+        it.wait("objects are written", lambda: len(witness.kept) > 5, 60)
+        took = []
+        for name in ("m2", "m1"):
+            it[name].cut()
+            it.wait(f"{name} is NotReady", lambda: name not in it.ready(), 120)
+            switch_on(it, name)
+            took.append(it.formed(*masters))
+            expect("its old member is taken out, and a new one joins" in it[name].console(), it[name].console())
+        witness.stop()
+        return f"three masters in {made:.0f} s; m2 replaced in {took[0]:.0f} s, m1 in {took[1]:.0f} s, all of {witness.judge()} objects are there"
+
+
+
+
+def restore_from_a_snapshot(*names):
+    """As docs/operations.md says: a snapshot, then the loss of everything but it, its marker and the secrets, then new cards and a blank disk."""
+    with lab() as it:
+        m1, nodes = it["m1"], [it[name] for name in names]
+        m1.attach_blank_disk()
+        switch_on(it, *names)
+        it.formed(*nodes)
+        witness = write_some(it)
+        kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-m1 --"
+        saved = m1.run("sh", "-c", f"{kubectl} {ETCDCTL.replace('$pki', '/etc/kubernetes/pki/etcd')} snapshot save /var/lib/etcd/snapshot.db")
+        expect(saved.returncode == 0, saved.stderr)
+        kept = {name: (m1.disk / name).read_bytes() for name in ("snapshot.db", "imgforge-cluster")}
+        masters = [node for node in nodes if node.role == "master"]
+        for node in masters:
+            node.cut()
+        m1.attach_blank_disk()
+        for name, text in kept.items():
+            (m1.disk / name).write_bytes(text)
+        url = f"https://{m1.address}:2380"
+        sh(f"cd {m1.disk} && {it.tools}/bin/etcdutl snapshot restore snapshot.db --data-dir restored --name m1 --initial-cluster m1={url} --initial-advertise-peer-urls {url} && "
+           "mv restored/member . && rm -r restored snapshot.db")
+        switch_on(it, *(node.name for node in masters))
+        took = it.formed(*nodes)
+        return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
+
+
+def restore_from_a_cold_copy():
+    """The same with a copy of etcd's folder, taken while etcd was off."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        m1.attach_blank_disk()
+        switch_on(it, "m1", "w1")
+        it.formed(m1, w1)
+        witness = write_some(it)
+        copied = m1.run("sh", "-c", "systemctl stop kubelet && crictl stop $(crictl ps --quiet --name '^etcd$') && "
+                        "tar -C /var/lib/etcd -cf /var/etcd.tar member imgforge-cluster && systemctl start kubelet")
+        expect(copied.returncode == 0, copied.stderr)
+        it.formed(m1, w1)
+        text = (m1.card / "var/etcd.tar").read_bytes()
+        m1.cut()
+        m1.attach_blank_disk()
+        (m1.disk.parent / "etcd.tar").write_bytes(text)
+        sh(f"tar -C {m1.disk} -xf {m1.disk.parent}/etcd.tar")
+        switch_on(it, "m1")
+        took = it.formed(m1, w1)
+        return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
+
+
+def write_some(lab):
+    """A witness who has written, and has stopped."""
+    witness = Witness(lab)
+    lab.wait("objects are written", lambda: len(witness.kept) > 5, 120)
+    witness.stop()
+    return witness
+
+
+MONTH = 30.5 * 86400
+
+
+def first_birthday():
+    """The clock goes on by eleven months, then to thirteen: the master renews its certificates in between, the nodes run on."""
+    with lab(moved=True) as it:
+        m1, w1 = it["m1"], it["w1"]
+        switch_on(it, "m1", "w1")
+        it.formed(m1, w1)
+        witness = write_some(it)
+        said = []
+        for months in (11, 13):
+            before = [kubelet_certificate(node) for node in (m1, w1)]
+            jump(it, months)
+            it.formed(m1, w1)
+            done = renew(m1)
+            expect(done.returncode == 0, done.stdout + done.stderr)
+            said.append(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "nothing to do")
+            it.formed(m1, w1)
+            witness.judge()
+            if months == 11:
+                it.wait("the kubelets renew their own", lambda: all(old != kubelet_certificate(node) for old, node in zip(before, (m1, w1))), 900)
+        return "; ".join(f"after {months} months: {line}" for months, line in zip((11, 13), said))
+
+
+def thirteen_months_without_power():
+    """Nothing ran when the certificates could have been renewed: the master gets new ones, its kubelet too; a worker wants a new card."""
+    with lab(moved=True) as it:
+        m1, w1 = it["m1"], it["w1"]
+        switch_on(it, "m1", "w1")
+        it.formed(m1, w1)
+        witness = write_some(it)
+        jump(it, 13)
+        time.sleep(30)
+        expect(not it.ready(), "the cluster still runs, with certificates that have ended")
+        done = renew(m1)
+        expect(done.returncode == 0, done.stdout + done.stderr)
+        master = it.formed(m1)
+        witness.judge()
+        w1.cut()
+        switch_on(it, "w1")
+        worker = it.formed(m1, w1)
+        return f"the master came back {master:.0f} s after its renewal, the worker with a new card in {worker:.0f} s; all of {witness.judge()} objects are there"
+
+
+def kubelet_certificate(node):
+    return os.readlink(node.card / "var/lib/kubelet/pki/kubelet-client-current.pem")
+
+
+def jump(lab, months):
+    on = [node for node in lab.nodes.values() if node.is_on]
+    for node in on:
+        node.cut()
+    lab.moved = int(months * MONTH)
+    for node in on:
+        node.switch_on()
+
+
+def renew(master):
+    """What imgforge-certificates.timer does a quarter of an hour after power-on. A master's turn may be hours away: such sleeps are cut short."""
+    quick = "mkdir -p /run/quick && printf '#!/bin/sh\\n[ \"$1\" -lt 300 ] || set -- 1\\nexec /usr/bin/sleep \"$@\"\\n' >/run/quick/sleep && chmod +x /run/quick/sleep"
+    return master.run("sh", "-c", f"{quick} && PATH=/run/quick:$PATH /usr/lib/imgforge/renew-certificates", timeout=900)
+
+
+def expect(condition, otherwise):
+    if not condition:
+        raise Failed(otherwise)
+
+
+def plan(number):
+    """How many cuts, and the seed: LIFETIME_CUTS and LIFETIME_SEED, or as it comes."""
+    return int(os.environ.get("LIFETIME_CUTS", number)), int(os.environ.get("LIFETIME_SEED", int(time.time())))
+
+
+def tell(cuts):
+    print(f"  {cuts.done} cuts; formed again after {cuts.took[-1]:.0f} s", flush=True)
+
+
+ALL = {
+    "form": form,
+    "cuts-in-init": cuts_in_init,
+    "cuts-in-worker-join": lambda: cuts_in_join("w1", 35),
+    "cuts-in-master-join": lambda: cuts_in_join("m2", 40),
+    "new-card-old-disk": new_card_old_disk,
+    "replace-masters-of-three": replace_masters_of_three,
+    "restore-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "w1"),
+    "restore-two-masters-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "m2"),
+    "restore-from-a-cold-copy": restore_from_a_cold_copy,
+    "first-birthday": first_birthday,
+    "thirteen-months-without-power": thirteen_months_without_power,
+}
