@@ -17,6 +17,14 @@ lay() {
         tar -C "$2" --numeric-owner --no-overwrite-dir -xpf -
 }
 
+# lay_own DIR: what the base of the recipe, in $here, has of its own and without what others have.
+lay_own() {
+    # shellcheck disable=SC2154,SC2086 # the recipe's and its base.conf's, with wildcards
+    (cd "$1" && rm -f -- ${without:-})
+    # shellcheck disable=SC2154
+    [ ! -d "$here/root" ] || lay "$here/root" "$1"
+}
+
 # give DIR/PATH MODE: writes standard input there.
 give() {
     install -D -m "$2" /dev/stdin "$1"

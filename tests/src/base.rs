@@ -22,6 +22,12 @@ pub enum Base {
     Odroidc2Like,
     /// Raspberry Pi OS Lite's layout.
     RaspiosLike,
+    /// The same for ARMv6, of Debian's soft-float packages: for boots outside CI.
+    RaspiosArmv6Like,
+    /// Raspberry Pi OS with NetworkManager and cloud-init, outside CI, too.
+    RaspiosFullLike,
+    /// Armbian with netplan, outside CI, too.
+    RenegadeFullLike,
     /// Armbian's sunxi layout with the boot loader of a machine that QEMU has: for boots outside CI.
     OrangepipcLike,
     /// The same for another machine.
@@ -50,6 +56,9 @@ impl Base {
             Self::BananapiLike => "bananapi-like",
             Self::Odroidc2Like => "odroidc2-like",
             Self::RaspiosLike => "raspios-like",
+            Self::RaspiosArmv6Like => "raspios-armv6-like",
+            Self::RaspiosFullLike => "raspios-full-like",
+            Self::RenegadeFullLike => "renegade-full-like",
             Self::OrangepipcLike => "orangepipc-like",
             Self::CubieboardLike => "cubieboard-like",
             Self::RenegadeGptLike => "renegade-gpt-like",
@@ -77,7 +86,14 @@ impl Base {
 
     /// Whether it stands for an image of Armbian's, which is pinned by checksum file and signature.
     pub fn is_armbian(self) -> bool {
-        !matches!(self, Self::VirtArm64 | Self::VirtArmhf | Self::RaspiosLike)
+        !matches!(
+            self,
+            Self::VirtArm64
+                | Self::VirtArmhf
+                | Self::RaspiosLike
+                | Self::RaspiosArmv6Like
+                | Self::RaspiosFullLike
+        )
     }
 
     /// The compressed image, made first when it is missing or its recipe has changed.

@@ -13,6 +13,11 @@ use std::time::{Duration, Instant};
 
 use crate::repository;
 
+/// When to give up waiting for a shell's answer and for each step of a log-in: about ten times what an idle machine of two cores
+/// needs.
+const ANSWER: Duration = Duration::from_secs(240);
+const LOGIN: Duration = Duration::from_secs(600);
+
 /// One guest, or one [`Lan`] of them, at a time in a process: more would only slow each other down past their deadlines.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -159,6 +164,24 @@ impl Guest {
     pub fn send(&mut self, text: &str) {
         let keyboard = self.qemu.stdin.as_mut().expect("stdin is a pipe");
         keyboard.write_all(text.as_bytes()).and_then(|()| keyboard.flush()).expect("QEMU reads its terminal");
+    }
+
+    /// Sends a shell command and waits for its output to hold `answer`, which must not stand in the command: the terminal
+    /// repeats what is typed.
+    pub fn ask(&mut self, command: &str, answer: &str) {
+        assert!(!command.contains(answer), "{command}");
+        self.send(&format!("{command}\n"));
+        self.wait_for(answer, ANSWER);
+    }
+
+    /// Logs in at the console of the node `host`, to the prompt.
+    pub fn log_in(&mut self, host: &str, user: &str, password: &str) {
+        self.send("\n");
+        self.wait_for(&format!("{host} login:"), LOGIN);
+        self.send(&format!("{user}\n"));
+        self.wait_for("Password:", LOGIN);
+        self.send(&format!("{password}\n"));
+        self.wait_for(&format!("{user}@{host}"), LOGIN);
     }
 
     /// Everything the console has said so far.

@@ -7,7 +7,6 @@ use std::{fs, process::Command, time::Duration};
 use imgforge_tests::{Guest, Workbench, succeeds};
 
 /// When to give up: about ten times what an idle machine of two cores needs, since other tests run beside the boots.
-const LOGIN: Duration = Duration::from_secs(600);
 const FIRST_BOOT: Duration = Duration::from_secs(1200);
 const ANSWER: Duration = Duration::from_secs(240);
 
@@ -23,12 +22,6 @@ storage:
   - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
 packages: [openssh-server, nfs-kernel-server]
 ";
-
-/// Sends a shell command and waits for its output to hold `answer`.
-fn ask(guest: &mut Guest, command: &str, answer: &str) {
-    guest.send(&format!("{command}\n"));
-    guest.wait_for(answer, ANSWER);
-}
 
 #[test]
 fn a_master_boots_with_its_name_its_disks_and_its_stages_on_the_console() {
@@ -46,42 +39,28 @@ fn a_master_boots_with_its_name_its_disks_and_its_stages_on_the_console() {
     }
     let time = guest.wait_for("imgforge: first boot finished: k8s-master-1 (master)", FIRST_BOOT);
     println!("first boot finished after {:.0} s", time.as_secs_f64());
-    guest.send("\n");
-    guest.wait_for("k8s-master-1 login:", LOGIN);
-    guest.send("ops\n");
-    guest.wait_for("Password:", LOGIN);
-    guest.send("imgforge\n");
-    guest.wait_for("ops@k8s-master-1", LOGIN);
-    // The console repeats what is typed, so what is waited for must not stand in the command.
-    ask(&mut guest, "findmnt -no SOURCE /var/lib/etcd | tr a-z A-Z", "/DEV/VDB[/VAR/LIB/ETCD]");
-    ask(&mut guest, "echo state=$(systemctl is-system-running)", "state=running");
+    guest.log_in("k8s-master-1", "ops", "imgforge");
+    guest.ask("findmnt -no SOURCE /var/lib/etcd | tr a-z A-Z", "/DEV/VDB[/VAR/LIB/ETCD]");
+    guest.ask("echo state=$(systemctl is-system-running)", "state=running");
     // Packages that the image held unpacked are configured, their services run, and apt goes on from there.
-    ask(&mut guest, "sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
-    ask(
-        &mut guest,
+    guest.ask("sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
+    guest.ask(
         "echo unconfigured=$(dpkg-query -Wf '${db:Status-Status}\\n' | grep -cv '^installed')",
         "unconfigured=0",
     );
     for service in ["containerd", "ssh", "nfs-server"] {
-        ask(
-            &mut guest,
-            &format!("echo {service}=$(systemctl is-active {service})"),
-            &format!("{service}=active"),
-        );
-        ask(
-            &mut guest,
-            &format!("echo {service}:$(systemctl is-enabled {service})"),
-            &format!("{service}:enabled"),
-        );
+        guest.ask(&format!("echo {service}=$(systemctl is-active {service})"), &format!("{service}=active"));
+        guest
+            .ask(&format!("echo {service}:$(systemctl is-enabled {service})"), &format!("{service}:enabled"));
     }
-    ask(&mut guest, "sudo ctr version > /dev/null && echo ctr=$((40 + 2))", "ctr=42");
-    ask(&mut guest, "sudo apt-get check > /dev/null && echo check=$((40 + 2))", "check=42");
+    guest.ask("sudo ctr version > /dev/null && echo ctr=$((40 + 2))", "ctr=42");
+    guest.ask("sudo apt-get check > /dev/null && echo check=$((40 + 2))", "check=42");
     // There are no package lists on the node yet, so what is installed is a package made there.
     guest.send("mkdir -p x/DEBIAN; printf 'Package: x\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\n' > x/DEBIAN/control\n");
     guest.send("printf 'Depends: containerd, conntrack\\nDescription: x\\n' >> x/DEBIAN/control\n");
-    ask(&mut guest, "dpkg-deb --build x x.deb > /dev/null && echo built=$((40 + 2))", "built=42");
-    ask(&mut guest, "apt-get --simulate install ./x.deb | grep -c '^Inst x'; echo apt=$?", "apt=0");
-    ask(&mut guest, "imgforge-status; echo status=$?", "status=0");
+    guest.ask("dpkg-deb --build x x.deb > /dev/null && echo built=$((40 + 2))", "built=42");
+    guest.ask("apt-get --simulate install ./x.deb | grep -c '^Inst x'; echo apt=$?", "apt=0");
+    guest.ask("imgforge-status; echo status=$?", "status=0");
     guest.send("sudo poweroff\n");
     guest.wait_for_power_off(ANSWER);
 }

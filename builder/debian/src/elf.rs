@@ -22,7 +22,10 @@ const SHT_ARM_ATTRIBUTES: u32 = 0x7000_0003;
 const EF_ARM_EABI_MASK: u32 = 0xff00_0000;
 const EF_ARM_EABI_VER5: u32 = 0x0500_0000;
 const EF_ARM_ABI_FLOAT_HARD: u32 = 0x0000_0400;
-/// Attribute sections are a few dozen bytes; section tables of real files a few kilobytes.
+const EF_ARM_ABI_FLOAT_SOFT: u32 = 0x0000_0200;
+const PT_DYNAMIC: u32 = 2;
+const DT_NEEDED: u32 = 1;
+/// Attribute sections are a few dozen bytes, the dynamic section and section tables of real files a few kilobytes.
 const ATTRIBUTES_LIMIT: u32 = 1 << 16;
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,8 @@ enum Kind {
     Identification { class: u8, data: u8 },
     #[error("ELF: section header of {0} bytes")]
     SectionHeader(u16),
+    #[error("ELF: program header of {0} bytes")]
+    ProgramHeader(u16),
     #[error("ELF: broken .ARM.attributes")]
     Attributes,
 }
@@ -68,6 +73,24 @@ impl From<Architecture> for Target {
     }
 }
 
+/// How 32-bit Arm code passes floating-point numbers: programs and libraries of one kind cannot work with those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatAbi {
+    /// In the processor's general registers: Debian's armel.
+    Soft,
+    /// In floating-point registers: Debian's armhf and Raspbian.
+    Hard,
+}
+
+impl std::fmt::Display for FloatAbi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FloatAbi::Soft => "soft float",
+            FloatAbi::Hard => "hard float",
+        })
+    }
+}
+
 /// An ELF file, as far as it matters where it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elf {
@@ -81,6 +104,8 @@ pub struct Elf {
     pub flags: u32,
     /// The build attributes of a 32-bit Arm file, if it has any.
     pub attributes: Option<ArmAttributes>,
+    /// Whether a 32-bit Arm file uses shared libraries.
+    pub needs_libraries: bool,
 }
 
 impl Elf {
@@ -96,6 +121,7 @@ impl Elf {
         let mut elf = Elf::decode(&header)?;
         if elf.machine == EM_ARM && !elf.is_64_bit && elf.is_little_endian {
             elf.attributes = read_attributes(file, &header)?;
+            elf.needs_libraries = read_needs_libraries(file, &header)?;
         }
         Ok(Some(elf))
     }
@@ -120,7 +146,8 @@ impl Elf {
             })
         };
         let machine = number(18, 2)? as u16;
-        Ok(Elf { is_64_bit, is_little_endian, machine, flags: number(flags_at, 4)?, attributes: None })
+        let flags = number(flags_at, 4)?;
+        Ok(Elf { is_64_bit, is_little_endian, machine, flags, attributes: None, needs_libraries: false })
     }
 
     /// Why `target` cannot run the file; `None` if nothing speaks against it.
@@ -144,9 +171,21 @@ impl Elf {
         self.attributes.as_ref().and_then(|attributes| attributes.misfit(processor))
     }
 
-    /// Whether a 32-bit Arm file says that it passes arguments in floating-point registers.
-    pub fn is_hard_float(&self) -> bool {
-        self.machine == EM_ARM && self.flags & EF_ARM_ABI_FLOAT_HARD != 0
+    /// How a 32-bit Arm file passes floating-point numbers, where it says so: linkers write it into programs and libraries.
+    pub fn float_abi(&self) -> Option<FloatAbi> {
+        match self.flags & (EF_ARM_ABI_FLOAT_HARD | EF_ARM_ABI_FLOAT_SOFT) {
+            EF_ARM_ABI_FLOAT_HARD if self.machine == EM_ARM => Some(FloatAbi::Hard),
+            EF_ARM_ABI_FLOAT_SOFT if self.machine == EM_ARM => Some(FloatAbi::Soft),
+            _ => None,
+        }
+    }
+
+    /// Why the file cannot use the libraries of a system with programs like `other`; `None` if nothing speaks against it. A file
+    /// that uses none does not care.
+    pub fn misfit_beside(&self, other: &Elf) -> Option<String> {
+        let (mine, others) = (self.float_abi()?, other.float_abi()?);
+        (self.needs_libraries && mine != others)
+            .then(|| format!("is made for libraries of {mine}, those of the base are of {others}"))
     }
 
     fn machine_name(&self) -> String {
@@ -185,6 +224,28 @@ fn read_attributes(file: &mut (impl Read + Seek), header: &[u8]) -> Result<Optio
     }
     let bytes = read_at(file, offset.into(), size.into())?;
     Ok(Some(ArmAttributes::decode(&bytes).ok_or(Kind::Attributes)?))
+}
+
+/// Whether the dynamic section names a library. The program headers: `e_phoff` at 28, `e_phentsize` at 42, `e_phnum` at 44; of
+/// each, `p_type` at 0, `p_offset` at 4, `p_filesz` at 16. The section is pairs of tag and value.
+fn read_needs_libraries(file: &mut (impl Read + Seek), header: &[u8]) -> Result<bool> {
+    let table = word(header, 28).ok_or(Kind::Truncated)?;
+    let entry_size = half(header, 42).ok_or(Kind::Truncated)?;
+    let count = half(header, 44).ok_or(Kind::Truncated)?;
+    if table == 0 || count == 0 {
+        return Ok(false);
+    }
+    if entry_size < 32 {
+        return Err(Kind::ProgramHeader(entry_size).into());
+    }
+    let table = read_at(file, table.into(), u64::from(entry_size) * u64::from(count))?;
+    let segment = table.chunks_exact(entry_size.into()).find(|segment| word(segment, 0) == Some(PT_DYNAMIC));
+    let Some((offset, size)) = segment.and_then(|segment| Some((word(segment, 4)?, word(segment, 16)?)))
+    else {
+        return Ok(false);
+    };
+    let dynamic = read_at(file, offset.into(), size.min(ATTRIBUTES_LIMIT).into())?;
+    Ok(dynamic.chunks_exact(8).any(|pair| word(pair, 0) == Some(DT_NEEDED)))
 }
 
 /// Up to `length` bytes: fewer at the end of the file.

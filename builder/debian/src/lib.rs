@@ -56,7 +56,7 @@ pub use control::{Field, Paragraph, Paragraphs};
 pub use database::{Database, DatabaseFile, Diversion, Stanza, Stanzas, State};
 pub use dependency::{Dependency, Operator, Relation, parse_dependencies, parse_relations};
 pub use digest::{Checked, Sha256};
-pub use elf::{ArmAttributes, Elf, Target};
+pub use elf::{ArmAttributes, Elf, FloatAbi, Target};
 pub use error::{Detail, Error, Result};
 pub use identity::{Identity, MultiArch};
 pub use path::TreePath;

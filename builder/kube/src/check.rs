@@ -88,7 +88,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 10] = [
+pub const OF_PLANS: [&str; 11] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
@@ -98,6 +98,7 @@ pub const OF_PLANS: [&str; 10] = [
     "known-password",
     "kernel-modules",
     "no-systemd",
+    "foreign-base",
     "half-configured-packages",
 ];
 

@@ -80,7 +80,8 @@ fn attributes_decide_between_boards() {
             let expected = lacking.map(|lacking| format!("needs {lacking}, the board has {name}"));
             assert_eq!(misfit(&file, target), expected, "{tags:?}");
         }
-        assert!(Elf::read(&mut Cursor::new(file)).unwrap().unwrap().is_hard_float());
+        let elf = Elf::read(&mut Cursor::new(file)).unwrap().unwrap();
+        assert_eq!((elf.float_abi(), elf.needs_libraries), (Some(FloatAbi::Hard), false));
     }
 }
 

@@ -5,6 +5,7 @@ pub mod change;
 pub mod entry;
 pub mod open;
 pub mod partitions;
+pub(crate) mod programs;
 pub mod read;
 pub mod read_back;
 pub mod recognise;

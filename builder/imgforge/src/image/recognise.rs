@@ -1,9 +1,7 @@
 //! Looking at an unknown image to start a board's profile from it: what can be seen in it. What only a person knows of a
 //! board (its name, its cores, its memory) is not here.
 
-use std::io::Cursor;
-
-use imgforge_debian::{Elf, Target};
+use imgforge_debian::Target;
 use imgforge_disk::partition::Format;
 use imgforge_spec::{Architecture, ImagePath};
 
@@ -12,6 +10,7 @@ use crate::{
     image::{
         open::OpenImage,
         partitions::{self, Trees},
+        programs,
         read::{self, Kind, Tree},
         survey::Survey,
     },
@@ -33,9 +32,6 @@ pub struct Recognised {
     /// Number of the boot partition and where the image's own fstab mounts it.
     pub boot: Option<(u32, String)>,
 }
-
-/// Programs that every Debian has, to see what they are made for.
-const PROGRAMS: [&str; 3] = ["/usr/bin/dpkg", "/usr/bin/dash", "/bin/dash"];
 
 /// From the narrowest on: what an ARMv6 can run, an ARMv7 can, too.
 const ARCHITECTURES: [Architecture; 3] = [Architecture::Arm64, Architecture::Armv6, Architecture::Armv7];
@@ -96,15 +92,9 @@ fn has_any(root: &dyn Tree, paths: &[ImagePath]) -> Result<bool, read::Error> {
 }
 
 fn architecture(root: &dyn Tree) -> Result<Option<Architecture>, read::Error> {
-    for path in PROGRAMS {
-        let Some(program) = file(root, path)? else { continue };
-        let Ok(Some(elf)) = Elf::read(&mut Cursor::new(program)) else { continue };
-        let fits = |architecture: &Architecture| elf.misfit(Target::from(*architecture)).is_none();
-        if let Some(architecture) = ARCHITECTURES.into_iter().find(fits) {
-            return Ok(Some(architecture));
-        }
-    }
-    Ok(None)
+    let Some(program) = programs::typical(root)? else { return Ok(None) };
+    let fits = |architecture: &Architecture| program.misfit(Target::from(*architecture)).is_none();
+    Ok(ARCHITECTURES.into_iter().find(fits))
 }
 
 /// Where fstab mounts the FAT partition; `/boot` where it says nothing.

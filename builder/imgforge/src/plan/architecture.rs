@@ -1,5 +1,5 @@
-//! Every program that goes into an image must run on the board: a file that does not is an error now, not an "Illegal
-//! instruction" on the desk.
+//! Every program that goes into an image must run on the board, with the libraries of its base: a file that does not is an error
+//! now, not an "Illegal instruction" or a "not found" on the desk.
 
 use std::sync::Arc;
 
@@ -10,13 +10,19 @@ use crate::{
     catalogue::profile::Profile,
     image::{
         change::{Action, Change, Volume},
-        read::Slice,
+        programs,
+        read::{Slice, Tree},
     },
 };
 
-/// Checks each ELF file among `changes` against the board.
-pub fn check(profile: &Profile, changes: &[Change]) -> Result<(), Error> {
+/// Checks each ELF file among `changes` against the board and the base, whose root file system is `root`.
+pub fn check(profile: &Profile, root: &dyn Tree, changes: &[Change]) -> Result<(), Error> {
     let target = Target::from(profile.architecture);
+    let of_base = programs::typical(root)?;
+    let misfit = |elf: Elf| {
+        let beside = || of_base.as_ref().and_then(|of_base| elf.misfit_beside(of_base));
+        elf.misfit(target).or_else(beside)
+    };
     let mut misfits = Vec::new();
     for change in changes.iter().filter(|change| change.volume == Volume::Root) {
         let Action::File { bytes, .. } = &change.action else { continue };
@@ -31,7 +37,7 @@ pub fn check(profile: &Profile, changes: &[Change]) -> Result<(), Error> {
         }
         let mut file = Slice::new(Arc::clone(&bytes.content), 0..bytes.content.len()).map_err(failed)?;
         let reason = match Elf::read(&mut file) {
-            Ok(elf) => elf.and_then(|elf| elf.misfit(target)),
+            Ok(elf) => elf.and_then(misfit),
             Err(error) => Some(error.to_string()),
         };
         let origins: Vec<String> = change.origins.iter().map(ToString::to_string).collect();

@@ -332,7 +332,7 @@ pub fn plan(
         overlay.link_units(&mut draft)?;
     }
     let changes = draft.into_changes();
-    architecture::check(&request.board.profile, &changes)?;
+    architecture::check(&request.board.profile, &root, &changes)?;
     published::check(request, &changes)?;
     Ok(changes)
 }

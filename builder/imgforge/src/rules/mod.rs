@@ -5,6 +5,7 @@
 //! settings or a cluster file.
 
 mod allow;
+mod foreign;
 mod hidden;
 mod init;
 mod modules;
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         passwords::RULES,
         modules::RULES,
         init::RULES,
+        foreign::RULES,
         packages::RULES,
         allow::RULES,
     ]

@@ -28,6 +28,7 @@ pub struct Node {
     files: Vec<(String, String)>,
     links: Vec<(String, String)>,
     boot: Vec<(String, String)>,
+    programs: Vec<(String, Vec<u8>)>,
     changes: Vec<ChangeEntry>,
     added: Vec<&'static str>,
 }
@@ -35,10 +36,8 @@ pub struct Node {
 impl Node {
     /// With these settings, on an image of nothing.
     pub fn of(settings: &str) -> Self {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let catalogue = Catalogue::load(vec![repository.join("board-profiles")]).unwrap();
         let request = Request {
-            board: catalogue.board("rpi4").unwrap(),
+            board: catalogue().board("rpi4").unwrap(),
             role: Role::Base,
             node: yaml::parse(Path::new("node.yaml"), settings).unwrap(),
             source: None,
@@ -46,8 +45,20 @@ impl Node {
             kubernetes: None,
             overlays: PathBuf::new(),
         };
-        let (files, links, boot) = Default::default();
-        Self { request, files, links, boot, changes: Vec::new(), added: Vec::new() }
+        let (files, links, boot, programs) = Default::default();
+        Self { request, files, links, boot, programs, changes: Vec::new(), added: Vec::new() }
+    }
+
+    /// The same on another board.
+    pub(crate) fn on(mut self, board: &str) -> Self {
+        self.request.board = catalogue().board(board).unwrap();
+        self
+    }
+
+    /// The same with a program in its root file system.
+    pub(crate) fn with_program(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.programs.push((path.to_owned(), bytes.to_owned()));
+        self
     }
 
     /// The same in another role.
@@ -109,6 +120,9 @@ impl Node {
         for (path, text) in &self.files {
             root = root.with_file(path, text, shadow);
         }
+        for (path, bytes) in &self.programs {
+            root = root.with_bytes(path, bytes);
+        }
         for (path, target) in &self.links {
             root = root.with_link(path, target);
         }
@@ -117,6 +131,12 @@ impl Node {
         let Self { request, changes, added, .. } = self;
         judge(&Context { request, changes, added, survey: &survey }).iter().filter_map(keep).collect()
     }
+}
+
+/// The repository's boards.
+fn catalogue() -> Catalogue {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Catalogue::load(vec![repository.join("board-profiles")]).unwrap()
 }
 
 /// A planned link.

@@ -115,7 +115,9 @@ impl Diagnose for Error {
 pub(crate) struct Resolve<'a> {
     /// The base's root file system.
     pub root: PackageTree<'a>,
-    /// Debian architecture of the board.
+    /// The base's packages.
+    pub(crate) database: &'a Database,
+    /// The base's Debian architecture.
     pub architecture: &'a str,
     /// Repositories, in the order in which equal versions are preferred.
     pub(crate) repositories: &'a [Repository],
@@ -139,8 +141,7 @@ impl Resolve<'_> {
         let mut offers = offers.collect::<Result<Vec<Offer>, _>>()?;
         keep_pins(&mut offers, &pins(lock, update));
         let universe = Universe::new(&mut offers);
-        let database = Database::load(&self.root).map_err(Error::Base)?;
-        let resolver = Resolver::new(&database, &universe.candidates, false).map_err(Error::Base)?;
+        let resolver = Resolver::new(self.database, &universe.candidates, false).map_err(Error::Base)?;
         let mut packages: BTreeMap<String, LockedPackage> = BTreeMap::new();
         lock.sets.clear();
         // What others are laid over comes first.

@@ -7,6 +7,7 @@ mod fuzz;
 mod generated;
 mod limits;
 mod plan;
+mod programs;
 mod rooms;
 mod store;
 mod survey;

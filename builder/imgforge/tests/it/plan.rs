@@ -28,7 +28,7 @@ pub fn catalogue() -> Catalogue {
     Catalogue::load(vec![repository().join("board-profiles")]).unwrap()
 }
 
-fn request(board: &str, role: Role, node: &str) -> Request {
+pub fn request(board: &str, role: Role, node: &str) -> Request {
     let node: Node = yaml::parse(Path::new("node.yaml"), node).unwrap();
     node.check().unwrap();
     Request {

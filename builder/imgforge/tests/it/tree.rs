@@ -29,6 +29,12 @@ impl MemoryTree {
         self
     }
 
+    /// The same, with a file of bytes.
+    pub fn with_bytes(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.put(path, Kind::File, 0o755, bytes);
+        self
+    }
+
     /// The same, with a file of another mode and owner.
     pub fn with_file(mut self, path: &str, text: &str, access: Access) -> Self {
         self.put(path, Kind::File, 0, text.as_bytes());

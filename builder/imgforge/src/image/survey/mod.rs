@@ -21,8 +21,11 @@ pub use self::{
     system::{Init, Mounted},
     units::Units,
 };
+use imgforge_debian::Elf;
+
 use super::{
     partitions::Trees,
+    programs,
     read::{Error, Tree},
 };
 
@@ -33,6 +36,8 @@ pub struct Survey {
     pub os: Option<String>,
     /// The full name of the system, `PRETTY_NAME` of os-release(5).
     pub name: Option<String>,
+    /// What its programs are made for; `None` where none was found.
+    pub(crate) programs: Option<Elf>,
     /// What is started first; `None` where there is nothing to start.
     pub init: Option<Init>,
     /// What the init system starts.
@@ -67,6 +72,7 @@ impl Survey {
         Ok(Self {
             os: system::value_of(&release, "ID"),
             name: system::value_of(&release, "PRETTY_NAME"),
+            programs: programs::typical(root.0)?,
             init: Init::of(root)?,
             network: Network::of(root, &units)?,
             time_services: time_services(&units),

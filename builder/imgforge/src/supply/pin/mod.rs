@@ -6,6 +6,7 @@ mod images;
 
 use std::{collections::BTreeMap, path::Path};
 
+use imgforge_debian::Database;
 use imgforge_disk::{Content, FileContent};
 use imgforge_spec::{Architecture, Sha256};
 
@@ -110,11 +111,13 @@ pub(crate) fn renew(
     let downloader = any.supply.downloader()?;
     let metadata = any.metadata(downloader.as_ref())?;
     if all.values().any(|wanted| !wanted.packages.is_empty()) {
-        let repositories = repositories_of(pins, &metadata, ground)?;
-        let architecture = repositories::debian_architecture(any.architecture);
         let root = Remembered::new(ground.root);
         let root = PackageTree(&root);
-        let resolve = Resolve { root, architecture, repositories: &repositories, metadata };
+        let database = Database::load(&root).map_err(resolve::Error::Base)?;
+        let architecture = repositories::debian_architecture(&database, any.architecture);
+        let repositories = repositories_of(pins, &metadata, ground, architecture)?;
+        let resolve =
+            Resolve { root, database: &database, architecture, repositories: &repositories, metadata };
         resolve.packages(&mut lock, &all, update)?;
     } else {
         lock.packages.clear();
@@ -145,11 +148,11 @@ fn repositories_of(
     pins: &[Pin<'_>],
     metadata: &Metadata<'_>,
     ground: Ground<'_>,
+    architecture: &str,
 ) -> Result<Vec<Repository>, Error> {
     let pinned = ground.catalogue.archive_keys().map_err(repositories::Error::from)?;
     let mut all = Vec::new();
     if let Some(any) = pins.first() {
-        let architecture = repositories::debian_architecture(any.architecture);
         all = repositories::of_image(ground.root, architecture, &pinned, any.supply.console)?;
     }
     let mut declared: Vec<&Declaration> = Vec::new();

@@ -7,7 +7,7 @@
 mod image;
 mod metadata;
 
-use imgforge_debian::{Fingerprint, Keyring, Layout};
+use imgforge_debian::{Database, Fingerprint, Keyring, Layout};
 use imgforge_spec::{Architecture, Diagnose};
 
 use crate::{
@@ -140,13 +140,14 @@ impl Repository {
     }
 }
 
-/// The Debian architecture of a board's programs.
-pub(crate) fn debian_architecture(architecture: Architecture) -> &'static str {
-    match architecture {
+/// The Debian architecture of the packages that fit a base: that of its own. A base without any has its board's.
+pub(crate) fn debian_architecture(base: &Database, board: Architecture) -> &str {
+    let of_board = match board {
         Architecture::Arm64 => "arm64",
-        // Raspbian calls its ARMv6 packages armhf, too.
+        // Raspbian calls its ARMv6 packages armhf, too. Debian's own for that processor are armel's.
         Architecture::Armv7 | Architecture::Armv6 => "armhf",
-    }
+    };
+    base.native_architecture().unwrap_or(of_board)
 }
 
 fn with_slash(uri: &str) -> String {

@@ -1,0 +1,51 @@
+//! The board runs what the base is made of. What is added to it is judged with the plan.
+
+use imgforge_debian::Target;
+use imgforge_kube::check::Found;
+
+use super::{Context, Rule};
+
+pub(crate) const RULES: &[Rule] =
+    &[Rule::error("foreign-base", "the board runs the programs of the base", foreign_base)];
+
+fn foreign_base(context: &Context<'_>) -> Vec<Found> {
+    let profile = &context.request.board.profile;
+    let programs = context.survey.programs.as_ref();
+    let Some(reason) = programs.and_then(|programs| programs.misfit(Target::from(profile.architecture)))
+    else {
+        return Vec::new();
+    };
+    let message = format!("{} cannot run the programs of the base: {reason}", profile.name);
+    vec![Found::new("base", message).suggest("take a base that is made for this board")]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::stand_in::Node;
+
+    const ARMEL: &[u8] = include_bytes!("../../../debian/tests/elf/armel.elf");
+    const RASPBIAN: &[u8] = include_bytes!("../../../debian/tests/elf/raspbian.elf");
+    const ARMHF: &[u8] = include_bytes!("../../../debian/tests/elf/armhf.elf");
+
+    fn finding(board: &str, program: &[u8]) -> Option<String> {
+        Node::of("").on(board).with_program("/usr/bin/dpkg", program).findings("foreign-base").pop()
+    }
+
+    #[test]
+    fn debians_armhf_is_not_for_the_first_raspberry_pi() {
+        let found = finding("rpi1", ARMHF).unwrap();
+        let wanted = "base: Raspberry Pi 1 Model B cannot run the programs of the base: needs ARMv7, the board has ARMv6";
+        assert!(found.starts_with(wanted), "{found}");
+        assert!(finding("rpi4", ARMHF).unwrap().contains("32-bit Arm instead of 64-bit Arm"));
+    }
+
+    #[test]
+    fn what_is_made_for_it_or_for_less_is_good() {
+        for (board, program) in
+            [("rpi1", RASPBIAN), ("rpi1", ARMEL), ("bananapi-m1", ARMHF), ("bananapi-m1", RASPBIAN)]
+        {
+            assert_eq!(finding(board, program), None, "{board}");
+        }
+        assert!(Node::of("").findings("foreign-base").is_empty(), "nothing is known of it");
+    }
+}
