@@ -1,13 +1,22 @@
-//! Programs for the 32-bit Arms, as GNU's assembler and linker made them (`elf/make`), and what GNU's readelf says of them.
+//! Programs for the 32-bit Arms, as GNU's assembler and linker make them (`make-arm-programs`), and what GNU's readelf says of
+//! them.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
-use std::{fs::File, path::PathBuf, process::Command};
+use std::{fs::File, path::PathBuf, process::Command, sync::LazyLock};
 
 use imgforge_debian::{Elf, FloatAbi, Target};
+use tempfile::TempDir;
+
+static PROGRAMS: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/make-arm-programs");
+    assert!(Command::new(script).arg(folder.path()).status().unwrap().success());
+    folder
+});
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/elf/{name}.elf"))
+    PROGRAMS.path().join(name)
 }
 
 fn elf(name: &str) -> Elf {

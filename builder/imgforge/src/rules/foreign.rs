@@ -21,28 +21,37 @@ fn foreign_base(context: &Context<'_>) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, process::Command, sync::LazyLock};
+
+    use tempfile::TempDir;
+
     use crate::rules::stand_in::Node;
 
-    const ARMEL: &[u8] = include_bytes!("../../../debian/tests/elf/armel.elf");
-    const RASPBIAN: &[u8] = include_bytes!("../../../debian/tests/elf/raspbian.elf");
-    const ARMHF: &[u8] = include_bytes!("../../../debian/tests/elf/armhf.elf");
+    /// Made by GNU's assembler and linker.
+    static PROGRAMS: LazyLock<TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../debian/tests/make-arm-programs");
+        assert!(Command::new(script).arg(folder.path()).status().unwrap().success());
+        folder
+    });
 
-    fn finding(board: &str, program: &[u8]) -> Option<String> {
-        Node::of("").on(board).with_program("/usr/bin/dpkg", program).findings("foreign-base").pop()
+    fn finding(board: &str, program: &str) -> Option<String> {
+        let program = fs::read(PROGRAMS.path().join(program)).unwrap();
+        Node::of("").on(board).with_program("/usr/bin/dpkg", &program).findings("foreign-base").pop()
     }
 
     #[test]
     fn debians_armhf_is_not_for_the_first_raspberry_pi() {
-        let found = finding("rpi1", ARMHF).unwrap();
+        let found = finding("rpi1", "armhf").unwrap();
         let wanted = "base: Raspberry Pi 1 Model B cannot run the programs of the base: needs ARMv7, the board has ARMv6";
         assert!(found.starts_with(wanted), "{found}");
-        assert!(finding("rpi4", ARMHF).unwrap().contains("32-bit Arm instead of 64-bit Arm"));
+        assert!(finding("rpi4", "armhf").unwrap().contains("32-bit Arm instead of 64-bit Arm"));
     }
 
     #[test]
     fn what_is_made_for_it_or_for_less_is_good() {
         for (board, program) in
-            [("rpi1", RASPBIAN), ("rpi1", ARMEL), ("bananapi-m1", ARMHF), ("bananapi-m1", RASPBIAN)]
+            [("rpi1", "raspbian"), ("rpi1", "armel"), ("bananapi-m1", "armhf"), ("bananapi-m1", "raspbian")]
         {
             assert_eq!(finding(board, program), None, "{board}");
         }

@@ -1,15 +1,23 @@
-//! Programs for the 32-bit Arms in plans over bases of each kind. They are what GNU's assembler and linker made
-//! (`builder/debian/tests/elf`).
+//! Programs for the 32-bit Arms in plans over bases of each kind. GNU's assembler and linker make them
+//! (`builder/debian/tests/make-arm-programs`).
 
-use std::fs;
+use std::{fs, process::Command, sync::LazyLock};
 
 use imgforge::plan::plan;
 use imgforge_spec::Role;
+use tempfile::TempDir;
 
 use super::plan::{boot, pinned, repository, request, root};
 
+static PROGRAMS: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let script = repository().join("builder/debian/tests/make-arm-programs");
+    assert!(Command::new(script).arg(folder.path()).status().unwrap().success());
+    folder
+});
+
 fn program(name: &str) -> Vec<u8> {
-    fs::read(repository().join(format!("builder/debian/tests/elf/{name}.elf"))).unwrap()
+    fs::read(PROGRAMS.path().join(name)).unwrap()
 }
 
 /// What speaks against the program `added` in an image for `board` whose base has the program `base`.
