@@ -13,9 +13,10 @@ const VOLATILE: [&[u8]; 10] =
     [b"/run", b"/proc", b"/sys", b"/dev", b"/tmp", b"/var/tmp", b"/boot", b"/efi", b"/mnt", b"/media"];
 
 impl Evaluation<'_> {
-    /// Notes `mkdir -p DIRECTORY…` and `touch FILE…`, if they are certain to be run and to succeed, and the files are new.
+    /// Notes `mkdir -p DIRECTORY…` and `touch FILE…`, if they are certain to be run and to succeed, and the files
+    /// are new.
     pub(super) fn make(&mut self, name: &str, arguments: &Words) -> bool {
-        let Some(values) = arguments.values().filter(|_| self.state.certain) else { return false };
+        let Some(values) = arguments.values() else { return false };
         let is_directory = name == "mkdir";
         let files = match values.as_slice() {
             ["-p", files @ ..] if is_directory => files,
@@ -31,8 +32,12 @@ impl Evaluation<'_> {
                     self.new_file(&path).filter(|_| path.as_bytes() == word.as_bytes()).map(Effect::EmptyFile)
                 }
             });
-            let Some(effect) = effect else { return false };
-            self.reached.effects.push(effect);
+            match effect {
+                // Nothing comes of it, whether it is run or not.
+                Some(Effect::Directory(place)) if self.is_directory(&place) => {}
+                Some(effect) if self.state.certain => self.reached.effects.push(effect),
+                _ => return false,
+            }
         }
         !files.is_empty()
     }

@@ -320,6 +320,8 @@ fn new_directories_and_empty_files_are_imitated() {
         preinst("if [ ! -f /etc/x ]; then mkdir -p /var/x\ntouch /etc/x; fi"),
         Preinst::Imitated(vec![Effect::Directory(path("/var/x")), Effect::EmptyFile(path("/etc/x"))])
     );
+    // A directory that is there stays as it is, whether it is asked for or not.
+    assert_eq!(preinst("[ -d /etc ] || mkdir -p /etc\nmkdir -p /etc/link"), Preinst::Idle);
     for body in [
         "touch /etc/there",
         "mkdir /var/x",
