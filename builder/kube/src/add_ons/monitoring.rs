@@ -173,8 +173,10 @@ mod tests {
     #[test]
     fn every_port_names_its_protocol() {
         let text = text(&cluster("{ alerts-to: 'http://ntfy.home.example/k8s' }"));
-        let ports: Vec<_> =
-            text.lines().filter(|line| line.contains("containerPort: ") || line.contains(", port: 9")).collect();
+        let ports: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("containerPort: ") || line.contains(", port: 9"))
+            .collect();
         assert_eq!(ports.len(), 4, "{text}");
         assert!(ports.iter().all(|port| port.contains("protocol: TCP")), "{ports:?}");
     }
