@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 import time
 
 from cards import TOP, Cards, tools
@@ -109,28 +110,65 @@ def cuts_in_init():
     return cuts.figures()
 
 
-def cuts_in_join(name, number):
-    """A node in the midst of joining a master that runs; every second time the master's power goes as well."""
+def cuts_in_join(name, number, others=("m1",)):
+    """A node in the midst of joining masters that run; every second time the power of all goes, and sometimes of one of the others as well."""
     cuts = Cuts(*plan(number))
     with lab() as it:
-        m1, node = it["m1"], it[name]
-        switch_on(it, "m1")
-        it.formed(m1)
+        others, node = [it[other] for other in others], it[name]
+        switch_on(it, *(other.name for other in others))
+        it.formed(*others)
         began = time.monotonic()
         switch_on(it, name)
-        it.formed(m1, node)
+        it.formed(*others, node)
         cuts.longest = (time.monotonic() - began) * 1.1
         witness = Witness(it)
         try:
             while cuts.done < cuts.number:
-                remove(it, m1, node)
+                remove(it, others[0], node)
                 node.write_card()
-                off = [m1, node] if cuts.random.random() < 0.5 else [node]
-                cuts.took.append(cuts.at_random(it, [m1, node], [m1, node], off))
+                off = cuts.random.choice([[node], [*others, node], [*others, node], [cuts.random.choice(others), node]])
+                cuts.took.append(cuts.at_random(it, [*others, node], [*others, node], off))
                 cuts.objects = witness.judge()
                 tell(cuts)
         finally:
             witness.stop()
+    return cuts.figures()
+
+
+def cuts_in_renewal():
+    """A master in the midst of renewing its certificates, eleven months old. The next look ends what was begun."""
+    cuts = Cuts(*plan(10))
+    with lab(moved=True) as it:
+        m1 = it["m1"]
+        switch_on(it, "m1")
+        it.formed(m1)
+        witness = write_some(it)
+        m1.cut()
+        young = m1.card.with_name("young")
+        sh(f"rm -rf {young} && cp -a {m1.card} {young}")
+        while cuts.done < cuts.number:
+            m1.cut()
+            sh(f"rm -rf {m1.card} && cp -a {young} {m1.card}")
+            it.moved = int(11 * MONTH)
+            m1.switch_on()
+            it.formed(m1)
+            work = threading.Thread(target=renew, args=[m1])
+            work.start()
+            # What kubeadm writes is written in the first seconds; then the control plane restarts.
+            time.sleep(cuts.random.uniform(0, 5 if cuts.done % 2 else 60))
+            m1.cut()
+            cuts.done += 1
+            work.join()
+            m1.switch_on()
+            took = it.formed(m1)
+            done = renew(m1)
+            expect(done.returncode == 0, done.stdout + done.stderr)
+            ends = m1.run("sh", "-c", "sed 's/.* //' /var/lib/imgforge/metrics/certificates.prom").stdout.split()
+            expect(ends and min(map(int, ends)) > time.time() + it.moved + 300 * 86400, f"a certificate is still old: {ends}")
+            cuts.took.append(took)
+            it.formed(m1)
+            cuts.objects = witness.judge()
+            tell(cuts)
     return cuts.figures()
 
 
@@ -324,8 +362,10 @@ def tell(cuts):
 ALL = {
     "form": form,
     "cuts-in-init": cuts_in_init,
-    "cuts-in-worker-join": lambda: cuts_in_join("w1", 35),
-    "cuts-in-master-join": lambda: cuts_in_join("m2", 40),
+    "cuts-in-worker-join": lambda: cuts_in_join("w1", 25),
+    "cuts-in-master-join": lambda: cuts_in_join("m2", 30),
+    "cuts-in-third-masters-join": lambda: cuts_in_join("m3", 10, others=("m1", "m2")),
+    "cuts-in-renewal": cuts_in_renewal,
     "new-card-old-disk": new_card_old_disk,
     "replace-masters-of-three": replace_masters_of_three,
     "restore-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "w1"),
