@@ -182,7 +182,7 @@ const ADDRESS: &str = "address: { address: 10.0.2.77/24, gateway: 10.0.2.2, dns:
 /// The node has the address of its settings and no other.
 fn has_its_address(guest: &mut Guest) {
     let addresses = "ip -4 -brief address show scope global | awk '{ $1 = $2 = \"\"; print }'";
-    guest.ask(&format!("echo addresses=$({addresses})."), "addresses=10.0.2.77/24.");
+    guest.ask(&format!("echo addresses=$({addresses})."), "addresses= 10.0.2.77/24.");
     guest.ask("ip route show default | cut -d' ' -f1-3", "default via 10.0.2.2");
 }
 
