@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use imgforge_tests::{Base, Guest, Workbench, partitions, same_boot_loader, succeeds};
@@ -144,14 +145,24 @@ impl Person {
     /// says before the log-in is nothing.
     fn logs_in(&self, guest: &mut Guest) {
         guest.log_in("node-1", "ops", "imgforge");
-        let key = fs::read_to_string(self.folder.path().join("key")).unwrap();
-        guest.send("umask 077; cat > key\n");
-        guest.send(&format!("{key}\u{4}"));
+        let key = base64(&fs::read(self.folder.path().join("key")).unwrap());
+        guest.ask(
+            &format!("umask 077; echo {key} | base64 -d > key; wc -l < key | sed s/^/lines=/"),
+            "lines=7",
+        );
         let ssh = "ssh -i key -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=hosts 127.0.0.1";
         guest.ask(&format!("{ssh} true 2> said; echo key=$?"), "key=0");
         guest.ask("grep -cv '^Warning: Permanently added' said; echo said=$((40 + 2))", "0\r\nsaid=42");
         guest.ask("rm key said hosts; cut -d' ' -f1,3 .ssh/authorized_keys", "ssh-ed25519 ops");
     }
+}
+
+/// As base64(1) has it, on one line.
+fn base64(bytes: &[u8]) -> String {
+    let mut encoder =
+        Command::new("base64").arg("-w0").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    encoder.stdin.take().unwrap().write_all(bytes).unwrap();
+    String::from_utf8(encoder.wait_with_output().unwrap().stdout).unwrap()
 }
 
 const HASH: &str =
@@ -171,7 +182,7 @@ const ADDRESS: &str = "address: { address: 10.0.2.77/24, gateway: 10.0.2.2, dns:
 /// The node has the address of its settings and no other.
 fn has_its_address(guest: &mut Guest) {
     let addresses = "ip -4 -brief address show scope global | awk '{ $1 = $2 = \"\"; print }'";
-    guest.ask(&format!("echo addresses=$({addresses})."), "addresses=10.0.2.77/24.");
+    guest.ask(&format!("echo addresses=$({addresses})."), "addresses= 10.0.2.77/24.");
     guest.ask("ip route show default | cut -d' ' -f1-3", "default via 10.0.2.2");
 }
 
@@ -245,7 +256,7 @@ fn an_armv6_node_boots_on_a_raspberry_pi_zero_of_qemus_and_configures_its_packag
     let card = Card::for_node("rpi1", Base::RaspiosArmv6Like, &settings);
     let mut guest = Guest::boot_board(&card.image, "raspi0");
     card.finishes_first_boot(&mut guest, "fsck.repair=yes rootwait resize");
-    person.logs_in(&mut guest);
+    guest.log_in("node-1", "ops", "imgforge");
     guest.ask("echo $(uname -m)-$(dpkg --print-architecture)", "armv6l-armel");
     guest.ask("logrotate --version 2>&1 | head -n 1 | tr a-z A-Z", "LOGROTATE ");
     guest.ask("tree -d --noreport / -L 1 | grep -c etc; echo tree=$?", "1\r\ntree=0");
