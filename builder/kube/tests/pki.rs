@@ -12,7 +12,7 @@ use std::{
 use common::{HOME, cluster, random};
 use imgforge_kube::{
     kubeconfig::Kubeconfig,
-    pki::{CertifiedKey, Error, Lifetime, Secrets},
+    pki::{CertifiedKey, Error, Lifetime, Secrets, end_of},
     version::Version,
 };
 use tempfile::TempDir;
@@ -259,4 +259,31 @@ fn the_kubeconfig_holds_what_openssl_can_use() {
     let files = Files::new(&[("data", &read.clusters[0].cluster.certificate_authority_data)]);
     assert_eq!(says(&["base64", "-d", "-A", "-in", &files.path("data")]), secrets.ca.certificate);
     assert!(!format!("{config:?}").contains(read.users[0].user.client_key_data.reveal()));
+}
+
+#[test]
+fn etcd_lets_its_client_in_and_the_api_server_does_not() {
+    let secrets = secrets();
+    let client = secrets.etcd_client().unwrap();
+    assert_eq!(client, secrets.etcd_client().unwrap());
+    let mut of_etcd = secrets.clone();
+    of_etcd.ca = secrets.etcd_ca.clone();
+    let output = verify(&of_etcd, &client, NOW);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!verify(&secrets, &client, NOW).status.success());
+}
+
+#[test]
+fn openssl_agrees_when_certificates_end() {
+    let secrets = secrets();
+    for identity in [&secrets.ca, &secrets.admin, &secrets.etcd_client().unwrap()] {
+        let files = Files::new(&[("c.crt", &identity.certificate)]);
+        let (pem, der) = (files.path("c.crt"), files.path("c.der"));
+        says(&["x509", "-in", &pem, "-outform", "der", "-out", &der]);
+        let end = end_of(&fs::read(&der).unwrap()).unwrap();
+        let printed = says(&["x509", "-in", &pem, "-noout", "-enddate"]);
+        let printed = printed.trim().strip_prefix("notAfter=").unwrap();
+        let date = Command::new("date").args(["-u", "+%s", "-d", printed]).output().unwrap();
+        assert_eq!(String::from_utf8(date.stdout).unwrap().trim(), end.to_string());
+    }
 }

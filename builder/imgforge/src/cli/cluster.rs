@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use imgforge_kube::kubeadm::GoDuration;
 
 /// `imgforge cluster`.
 #[derive(Debug, Args)]
@@ -77,4 +78,32 @@ pub struct KubeconfigArgs {
     /// Replace what is there, whatever it is. An earlier kubeconfig of the same cluster is replaced anyway.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// A cluster that runs, or is about to.
+#[derive(Debug, Args)]
+pub struct RunningClusterArgs {
+    /// Which.
+    #[command(flatten)]
+    pub file: ClusterFileArgs,
+    /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
+    #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
+    pub identity: Option<PathBuf>,
+}
+
+/// `imgforge status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Whose status.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// Look again until all nodes are Ready, and say what changes.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// With --wait: give up after this time, such as 90s, 20m or 1h30m.
+    #[arg(long, value_name = "TIME", requires = "wait", default_value = "1h")]
+    pub(crate) timeout: GoDuration,
+    /// Print JSON (`imgforge schema status`).
+    #[arg(long)]
+    pub json: bool,
 }

@@ -6,7 +6,7 @@ use imgforge_kube::pki::age::Recipient;
 
 use crate::{
     build::error::Error,
-    cli::{ClusterArgs, ClusterCommand, ClusterFileArgs},
+    cli::{ClusterArgs, ClusterCommand, ClusterFileArgs, RunningClusterArgs},
     host::{console::Console, settings::Settings},
     target::{
         SecretsPaths,
@@ -37,6 +37,15 @@ pub(super) fn with_file(
     let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let secrets = SecretsPaths { file: args.secrets.clone(), identity };
     work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
+}
+
+/// The same for a cluster that runs.
+pub(super) fn with_running(
+    args: &RunningClusterArgs,
+    settings: &Settings,
+    work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    with_file(&args.file, args.identity.clone(), settings, work)
 }
 
 fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
