@@ -4,7 +4,7 @@
 
 use std::{
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -197,4 +197,221 @@ fn nobody_is_there_and_somebody_else_is() {
     cluster.start_api("k8s-master-1", &address, &elsewhere);
     let problem = status(&cluster, 5)["api"]["problem"].to_string();
     assert!(problem.contains("NotValidForName") || problem.contains("not valid for name"), "{problem}");
+}
+
+#[test]
+fn a_dead_master_is_taken_out_and_the_majority_is_kept() {
+    let (mut cluster, folders) = formed(5, &["k8s-master-1", "k8s-master-2", "k8s-master-3"]);
+    wait_for_leader(&cluster, &folders[0], 0);
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-3"]), 1);
+    assert!(said.contains("error: k8s-master-3 is Ready\n"), "{said}");
+    assert!(
+        fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-7"]), 1)
+            .contains("the cluster has k8s-master-1, k8s")
+    );
+    assert!(
+        fails(&mut cluster.imgforge(&["cluster", "remove", "../../secrets"]), 1)
+            .contains("is no node's name")
+    );
+
+    let facts = |gone: &[&str]| {
+        let names = ["k8s-master-1", "k8s-master-2", "k8s-master-3", "k8s-worker-1"];
+        json!({ "nodes": names.map(|name| json!({ "name": name, "ready": !gone.contains(&name),
+            "labels": if name.contains("master") { json!({ "node-role.kubernetes.io/control-plane": "" }) } else { json!({}) } })) })
+    };
+    cluster.facts(&facts(&["k8s-master-3"]));
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-3"]), 1);
+    assert!(said.contains("the etcd of k8s-master-3 answers: it is not dead"), "{said}");
+    cluster.cut("etcd k8s-master-3");
+    cluster.cut("api k8s-master-3");
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-2", "--force"]), 1);
+    assert!(
+        said.contains(
+            "without k8s-master-2 etcd would have 2 members, of which 1 answers (k8s-master-1), and 2 have to"
+        ),
+        "{said}"
+    );
+    assert_eq!(cluster.changes(), "", "nothing was done until now");
+
+    let output = cluster.imgforge(&["cluster", "remove", "k8s-master-3"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("k8s-master-3: taken out of etcd, which has 2 members left; 0 of them may be lost"),
+        "{said}"
+    );
+    assert_eq!(
+        cluster.changes(),
+        "PATCH /api/v1/nodes/k8s-master-3 application/strategic-merge-patch+json {\"spec\":{\"unschedulable\":true}}\n\
+         DELETE /api/v1/nodes/k8s-master-3\n"
+    );
+    let list = self::output(cluster.etcdctl(&cluster.address(0), &folders[0]).args(["member", "list"]));
+    assert!(list.lines().count() == 2 && !list.contains("k8s-master-3"), "{list}");
+    // Once more: nothing is left to do.
+    let again = cluster.imgforge(&["cluster", "remove", "k8s-master-3"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is no member of the cluster: nothing to do"));
+
+    // Two are left, and one of them dies: etcd says nothing any more, whatever is asked.
+    cluster.cut("etcd k8s-master-2");
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-2", "--force"]), 5);
+    assert!(
+        said.contains("etcd has no majority: of 2 members 1 answers (k8s-master-1), and 2 have to"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_worker_is_taken_out_and_the_last_master_is_not() {
+    let (cluster, folders) = formed(6, &["k8s-master-1"]);
+    wait_for_leader(&cluster, &folders[0], 0);
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-1", "--force"]), 1);
+    assert!(said.contains("k8s-master-1 is the last master"), "{said}");
+    let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-worker-1"]), 1);
+    assert!(said.contains("hint: `kubectl drain k8s-worker-1 "), "{said}");
+    assert_eq!(cluster.changes(), "");
+    succeeds(&mut cluster.imgforge(&["cluster", "remove", "k8s-worker-1", "--force"]));
+    assert!(cluster.changes().ends_with("DELETE /api/v1/nodes/k8s-worker-1\n"), "{}", cluster.changes());
+}
+
+#[test]
+fn a_backup_is_what_etcds_own_tools_restore() {
+    let (mut cluster, folders) = formed(7, &["k8s-master-1", "k8s-master-2"]);
+    wait_for_leader(&cluster, &folders[0], 0);
+    // More than a piece of 32 KiB.
+    for number in 0..40 {
+        let value = format!("{number}:").repeat(4000);
+        succeeds(cluster.etcdctl(&cluster.address(0), &folders[0]).args([
+            "put",
+            &format!("/registry/x/{number}"),
+            &value,
+        ]));
+    }
+    let file = cluster.path("home.snapshot");
+    succeeds(cluster.imgforge(&["cluster", "backup"]).arg("--output").arg(&file));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let said = fails(cluster.imgforge(&["cluster", "backup"]).arg("--output").arg(&file), 1);
+    assert!(said.contains("is there already"), "{said}");
+    let known = output(
+        Command::new("etcdctl").env("ETCDCTL_API", "3").args(["snapshot", "status", "-w", "json"]).arg(&file),
+    );
+    let known: Value = serde_json::from_str(&known).unwrap();
+    assert!(known["totalKey"].as_u64().unwrap() >= 40, "{known}");
+
+    // A new member begins with it, and has all of it. etcdctl compares the hash at the end of the file.
+    let (address, data) = (cluster.address(9), cluster.path("restored"));
+    let mut restore = Command::new("etcdctl");
+    restore
+        .env("ETCDCTL_API", "3")
+        .args(["snapshot", "restore", "--name=r"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(&data);
+    restore.arg(format!("--initial-cluster=r=http://{address}:2380"));
+    succeeds(restore.arg(format!("--initial-advertise-peer-urls=http://{address}:2380")));
+    let mut etcd = Command::new("etcd");
+    etcd.arg("--name=r").arg("--data-dir").arg(&data).stdout(Stdio::null()).stderr(Stdio::null());
+    etcd.args(
+        ["listen-client-urls", "advertise-client-urls"]
+            .map(|option| format!("--{option}=http://{address}:2379")),
+    );
+    etcd.arg(format!("--listen-peer-urls=http://{address}:2380"));
+    cluster.start("restored".into(), etcd, &format!("{address}:2379"));
+    let mut get = Command::new("etcdctl");
+    get.env("ETCDCTL_API", "3").arg(format!("--endpoints=http://{address}:2379")).args([
+        "get",
+        "--print-value-only",
+        "/registry/x/39",
+    ]);
+    assert_eq!(output(&mut get).trim(), "39:".repeat(4000));
+
+    // One byte of it is another: nobody restores that, which is what the hash is for.
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[9000] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    restore.arg("--data-dir").arg(cluster.path("damaged"));
+    assert!(!restore.output().unwrap().status.success());
+
+    // Without a majority nobody leads, and there is nothing to rely upon.
+    cluster.cut("etcd k8s-master-2");
+    let until = Instant::now() + Duration::from_secs(30);
+    let said = loop {
+        let output = cluster.imgforge(&["cluster", "backup"]).output().unwrap();
+        if output.status.code() == Some(5) {
+            break String::from_utf8_lossy(&output.stderr).into_owned();
+        }
+        assert!(Instant::now() < until, "a backup of a member that nobody leads");
+    };
+    assert!(said.contains("k8s-master-1:2379 has no leader"), "{said}");
+}
+
+#[test]
+fn an_upgrade_is_planned_from_what_runs() {
+    let (cluster, folders) = formed(8, &["k8s-master-1"]);
+    wait_for_leader(&cluster, &folders[0], 0);
+    assert_eq!(
+        output(&mut cluster.imgforge(&["cluster", "upgrade", "--plan"])),
+        "all nodes run what the file wants\n"
+    );
+    let runs = |master: &str, worker: &str| {
+        cluster.facts(&json!({ "nodes": [
+            { "name": "k8s-master-1", "kubelet": master }, { "name": "k8s-worker-1", "kubelet": worker } ] }));
+    };
+    runs("v1.35.2", "v1.35.2");
+    let said = fails(&mut cluster.imgforge(&["cluster", "upgrade", "--plan"]), 1);
+    assert!(said.contains("k8s-master-1 is the only master, and etcd's data is on its card"), "{said}");
+    let text = std::fs::read_to_string(cluster.file()).unwrap().replace(
+        "role: master,",
+        "role: master, mounts: [{ source: UUID=0d1c2b3a-9a5d-45f3-ae14-73b4c5ed50c3, target: /mnt/root }], \
+         storage: [{ path: /var/lib/etcd, on: /mnt/root/etcd }],",
+    );
+    std::fs::write(cluster.file(), text).unwrap();
+    let page = output(&mut cluster.imgforge(&["cluster", "upgrade", "--plan"]));
+    let lines: Vec<&str> = page.lines().collect();
+    assert!(lines[0].starts_with("1. imgforge cluster backup --cluster "), "{page}");
+    assert!(lines[1].starts_with("2. k8s-master-1, 1.35.2 to 1.36.4: imgforge build "), "{page}");
+    assert!(
+        lines[2].starts_with("3. k8s-worker-1, 1.35.2 to 1.36.4: kubectl drain k8s-worker-1 ")
+            && lines.len() == 3,
+        "{page}"
+    );
+    runs("v1.34.9", "v1.35.2");
+    let said = fails(&mut cluster.imgforge(&["cluster", "upgrade", "--plan"]), 1);
+    assert!(said.contains("one minor release at a time. Put 1.35 into the file first"), "{said}");
+}
+
+#[test]
+fn a_kubeconfig_goes_among_others() {
+    let cluster = RunningCluster::new(9, &[("k8s-master-1", "master")]);
+    let folder = cluster.home.path().join(".kube");
+    succeeds(&mut cluster.imgforge(&["kubeconfig", "--merge"]));
+    let ours = std::fs::read_to_string(folder.join("config")).unwrap();
+    let mode = |path: PathBuf| {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    assert_eq!((mode(folder.clone()), mode(folder.join("config"))), (0o700, 0o600));
+    // A link to elsewhere stays one, and what kubectl is changing is left alone.
+    let elsewhere = cluster.path("elsewhere");
+    std::fs::write(&elsewhere, "kind: Config\napiVersion: v1\ncontexts: [{ name: work, context: { cluster: work } }]\ncurrent-context: work\n").unwrap();
+    std::fs::remove_file(folder.join("config")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.join("config")).unwrap();
+    std::fs::write(cluster.path("elsewhere.lock"), "").unwrap();
+    assert!(
+        fails(&mut cluster.imgforge(&["kubeconfig", "--merge"]), 1)
+            .contains("is being changed by somebody else")
+    );
+    std::fs::remove_file(cluster.path("elsewhere.lock")).unwrap();
+    succeeds(&mut cluster.imgforge(&["kubeconfig", "--merge"]));
+    assert!(folder.join("config").is_symlink() && !cluster.path("elsewhere.lock").exists());
+    let merged = std::fs::read_to_string(&elsewhere).unwrap();
+    assert!(merged.contains("current-context: work") && merged.contains("name: work"), "{merged}");
+    let data =
+        |text: &str| text.lines().find(|line| line.contains("client-key-data")).unwrap().trim().to_owned();
+    assert_eq!(data(&merged), data(&ours));
+    std::fs::write(&elsewhere, "nonsense: [\n").unwrap();
+    let said = fails(&mut cluster.imgforge(&["kubeconfig", "--merge"]), 1);
+    assert!(
+        said.contains("it is no YAML") && std::fs::read_to_string(&elsewhere).unwrap() == "nonsense: [\n",
+        "{said}"
+    );
 }

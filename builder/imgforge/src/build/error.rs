@@ -148,6 +148,17 @@ pub enum Error {
     /// There is nowhere to keep the store.
     #[error("there is no folder for the store: neither --store, IMGFORGE_STORE nor a home folder")]
     NoStore,
+    /// An upgrade that would end badly.
+    #[error("the cluster {cluster} cannot come to the release in its file:{}", list(obstacles))]
+    Upgrade {
+        /// The cluster.
+        cluster: String,
+        /// What stands against it.
+        obstacles: Vec<String>,
+    },
+    /// There is nowhere to look for the user's kubeconfig.
+    #[error("there is no home folder, so no ~/.kube/config; name the file with --output")]
+    NoHome,
     /// Standard output, or a file read as a whole.
     #[error("cannot {what}")]
     Io {
@@ -217,6 +228,8 @@ impl Diagnose for Error {
             | Error::NoProfileFolder
             | Error::NoRoot { .. }
             | Error::NoStore
+            | Error::NoHome
+            | Error::Upgrade { .. }
             | Error::NotReady { .. }
             | Error::Io { .. } => return None,
         })

@@ -10,7 +10,7 @@ use std::{
 
 use imgforge_kube::pki::{self, CertifiedKey};
 use reqwest::{
-    Certificate, Identity, Method,
+    Certificate, Identity, Method, Url,
     blocking::{Client, Response},
     header::CONTENT_TYPE,
     redirect::Policy,
@@ -40,6 +40,18 @@ impl Server {
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
+
+    /// The server at an address such as `https://192.168.1.10:2379`.
+    pub fn of_url(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok().filter(|url| url.scheme() == "https")?;
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        Some(Self { host, port: url.port_or_known_default()? })
+    }
+
+    /// Its name or address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
 }
 
 impl fmt::Display for Server {
@@ -60,12 +72,14 @@ pub struct Request<'a> {
     pub body: Option<(&'static str, String)>,
     /// A longer answer is none.
     pub most: u64,
+    /// After so many seconds the server gives up, if it knows how: etcd's gateway does.
+    pub seconds: Option<u8>,
 }
 
 impl<'a> Request<'a> {
     /// Asks for what is at `path`, of at most `most` bytes.
     pub fn get(path: &'a str, most: u64) -> Self {
-        Self { method: Method::GET, path, body: None, most }
+        Self { method: Method::GET, path, body: None, most, seconds: None }
     }
 }
 
@@ -135,6 +149,9 @@ impl Connection {
         let mut builder = self.client.request(request.method.clone(), url);
         if let Some((kind, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *kind).body(body.clone());
+        }
+        if let Some(seconds) = request.seconds {
+            builder = builder.header("Grpc-Timeout", format!("{seconds}S"));
         }
         let unreachable = |source: reqwest::Error| Error::Unreachable {
             server: server.to_string(),

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use imgforge_kube::pki;
 use imgforge_spec::{Class, Diagnose};
 
+use super::removal::Refusal;
+
 /// Why a cluster that runs cannot be talked with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,6 +22,9 @@ pub enum Error {
     /// The cluster has nobody who could answer.
     #[error("the cluster has no node with `role: master`")]
     NoMaster,
+    /// What a node may not be taken out for.
+    #[error(transparent)]
+    Removal(#[from] Refusal),
     /// No answer came.
     #[error("{server} does not answer: {}", innermost(source))]
     Unreachable {
@@ -63,6 +68,16 @@ impl Error {
     pub(crate) fn is_silence(&self) -> bool {
         matches!(self, Error::Unreachable { .. } | Error::NobodyAnswers { .. })
     }
+
+    /// Whether the same may go well in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.is_silence() || matches!(self, Error::Refused { status: 408 | 500.., .. })
+    }
+
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Error::Refused { status: 404, .. })
+    }
 }
 
 /// As much of a server's words as fits into a message.
@@ -81,10 +96,18 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Diagnose for Error {
+    fn below(&self) -> Option<&dyn Diagnose> {
+        match self {
+            Error::Removal(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
     fn class(&self) -> Class {
         match self {
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } | Error::Answer { .. } => Class::Machine,
             Error::Refused { status, .. } if *status >= 500 => Class::Machine,
+            Error::Removal(refusal) => refusal.class(),
             _ => Class::Input,
         }
     }
@@ -113,7 +136,7 @@ impl Diagnose for Error {
             Error::Refused { status: 401 | 403, .. } => {
                 "the cluster does not know this administrator: were its cards written with these secrets?"
             }
-            _ => return None,
+            _ => return self.below()?.hint(),
         };
         Some(hint.into())
     }

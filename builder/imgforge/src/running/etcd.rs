@@ -2,8 +2,10 @@
 //! <https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/>. Numbers of 64 bits are texts there, and what is zero or empty is
 //! left out.
 
+use std::{thread, time::Duration};
+
 use imgforge_kube::pki::Secrets;
-use reqwest::Method;
+use reqwest::{Method, blocking::Response};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::{
@@ -15,6 +17,12 @@ use super::{
 /// etcd's port for clients, on each master's own address as kubeadm sets it up.
 const PORT: u16 = 2379;
 const MOST: u64 = 1 << 20;
+/// Seconds after which a member gives up. It waits for ever by itself if what it asked of the others was lost with their leader.
+const ANSWER: u8 = 15;
+/// Times a change is asked for.
+const ATTEMPTS: usize = 4;
+/// An election takes a second, on slow boards a few.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The members of a cluster's etcd.
 #[derive(Debug)]
@@ -35,6 +43,9 @@ pub(crate) struct Member {
     /// Where the others reach it: `https://192.168.1.10:2380`.
     #[serde(rename = "peerURLs")]
     pub peer_urls: Vec<String>,
+    /// Where its clients reach it: `https://192.168.1.10:2379`.
+    #[serde(rename = "clientURLs")]
+    pub client_urls: Vec<String>,
     /// Whether it has no vote yet.
     pub is_learner: bool,
 }
@@ -117,8 +128,13 @@ impl Etcd {
         path: &str,
         body: String,
     ) -> Result<(T, Answer), Error> {
-        let request =
-            Request { method: Method::POST, path, body: Some(("application/json", body)), most: MOST };
+        let request = Request {
+            method: Method::POST,
+            path,
+            body: Some(("application/json", body)),
+            most: MOST,
+            seconds: Some(ANSWER),
+        };
         let answer = self.connection.ask(server, &request)?;
         match serde_json::from_slice(&answer.bytes) {
             Ok(value) => Ok((value, answer)),
@@ -145,6 +161,33 @@ impl Etcd {
     pub fn alarms(&self, server: &Server) -> Result<Vec<Alarm>, Error> {
         let body = r#"{"action":"GET"}"#.to_owned();
         self.post(server, "/v3/maintenance/alarm", body).map(|(list, _): (Alarms, _)| list.alarms)
+    }
+
+    /// Has one of `servers` take a member out of etcd; returns who is left. Without a majority of the members it is not done.
+    pub fn remove(&self, servers: &[&Server], id: u64) -> Result<Vec<Member>, Error> {
+        let body = format!(r#"{{"ID":"{id}"}}"#);
+        let mut last = Error::NobodyAnswers { problems: Vec::new() };
+        for server in servers.iter().cycle().take(ATTEMPTS.max(servers.len())) {
+            match self.post::<Members>(server, "/v3/cluster/member/remove", body.clone()) {
+                Ok((list, _)) => return Ok(list.members),
+                Err(error) => last = error,
+            }
+            // The answer may be lost, and the work done: etcd has a leader less just now, or a new one.
+            match self.members(server) {
+                Ok(members) if members.iter().all(|member| member.id != id) => return Ok(members),
+                Ok(_) if last.is_passing() => thread::sleep(PAUSE),
+                Ok(_) => return Err(last),
+                Err(_) => {}
+            }
+        }
+        Err(last)
+    }
+
+    /// Begins to read all that `server` has.
+    pub fn snapshot(&self, server: &Server) -> Result<Response, Error> {
+        let path = "/v3/maintenance/snapshot";
+        let body = Some(("application/json", "{}".to_owned()));
+        self.connection.open(server, &Request { method: Method::POST, path, body, most: 0, seconds: None })
     }
 }
 

@@ -1,11 +1,15 @@
 //! The API of Kubernetes, as far as it is asked here: <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use imgforge_kube::{
     cluster::{Cluster, Endpoint},
     pki::Secrets,
 };
+use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -49,6 +53,8 @@ pub(crate) struct NodeObject {
 pub(crate) struct Metadata {
     /// The name.
     pub name: String,
+    /// What it is grouped by.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What a node is to be.
@@ -101,6 +107,12 @@ impl NodeObject {
     /// Whether the cluster takes it for well.
     pub fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Whether kubeadm made it a master: the label before 1.20, and since.
+    pub fn is_master(&self) -> bool {
+        let has = |role: &str| self.metadata.labels.contains_key(&format!("node-role.kubernetes.io/{role}"));
+        has("control-plane") || has("master")
     }
 }
 
@@ -244,6 +256,14 @@ impl Api {
         self.read("/api/v1/nodes", MOST_NODES).map(|list: List<NodeObject>| list.items)
     }
 
+    /// The node of this name, if there is one.
+    pub fn node(&self, name: &str) -> Result<Option<NodeObject>, Error> {
+        match self.read(&node_path(name), MOST_SMALL) {
+            Err(error) if error.is_absence() => Ok(None),
+            node => node.map(Some),
+        }
+    }
+
     /// When each kubelet was heard last.
     pub fn leases(&self) -> Result<Vec<Lease>, Error> {
         self.read(LEASES, MOST_SMALL).map(|list: List<Lease>| list.items)
@@ -253,6 +273,35 @@ impl Api {
     pub fn file_system(&self, name: &str) -> Result<FileSystem, Error> {
         self.read(&format!("{}/proxy/stats/summary", node_path(name)), MOST_SMALL)
             .map(|summary: Summary| summary.node.fs)
+    }
+
+    /// Keeps new pods off a node.
+    pub fn cordon(&self, name: &str) -> Result<(), Error> {
+        let patch = r#"{"spec":{"unschedulable":true}}"#.to_owned();
+        let body = Some(("application/strategic-merge-patch+json", patch));
+        self.ask(&Request {
+            method: Method::PATCH,
+            path: &node_path(name),
+            body,
+            most: MOST_SMALL,
+            seconds: None,
+        })
+        .map(drop)
+    }
+
+    /// Takes a node out of the cluster; one that is gone already is well.
+    pub fn delete_node(&self, name: &str) -> Result<(), Error> {
+        let request = Request {
+            method: Method::DELETE,
+            path: &node_path(name),
+            body: None,
+            most: MOST_SMALL,
+            seconds: None,
+        };
+        match self.ask(&request) {
+            Err(error) if error.is_absence() => Ok(()),
+            outcome => outcome.map(drop),
+        }
     }
 }
 

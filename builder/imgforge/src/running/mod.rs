@@ -9,6 +9,9 @@ mod first_boot;
 pub(crate) mod kubernetes;
 pub mod look;
 pub(crate) mod places;
+pub mod removal;
+pub mod snapshot;
+pub mod upgrade;
 
 pub use error::Error;
 pub use first_boot::PORT as STATUS_PORT;

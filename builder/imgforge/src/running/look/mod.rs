@@ -10,6 +10,7 @@ use imgforge_kube::{cluster::Cluster, pki::Secrets, version::Version};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use self::etcd::majority;
 pub use self::{
     etcd::{EtcdLook, MemberLook},
     node::{Certificate, Disk, EtcdMember, Membership, NodeLook, StageLook, State},

@@ -1,4 +1,7 @@
-//! `imgforge cluster`: what is wrong with a cluster file, and the cluster's secrets.
+//! `imgforge cluster`: what is wrong with a cluster file, the cluster's secrets, and a cluster that runs.
+
+mod backup;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,7 @@ use crate::{
     build::error::Error,
     cli::{ClusterArgs, ClusterCommand, ClusterFileArgs, RunningClusterArgs},
     host::{console::Console, settings::Settings},
+    running::removal,
     target::{
         SecretsPaths,
         cluster::{self, ClusterFile},
@@ -24,23 +28,37 @@ pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result
             let recipients = cluster::recipients(&args.recipient, args.recipients_file.as_deref())?;
             with_file(&args.file, None, settings, |file| init(file, &recipients, console))
         }
+        ClusterCommand::Remove(args) => with_running(&args.running, settings, |file| {
+            let tell = |text: &str| console.note(text);
+            removal::remove(file.cluster(), &file.secrets()?, &args.node, args.force, &tell)?;
+            if file.cluster().node(&args.node).is_some() {
+                console.note("a card with this name joins again; to have it gone for good, take it out of the cluster file");
+            }
+            Ok(())
+        }),
+        ClusterCommand::Upgrade(args) => with_running(&args.running, settings, |file| {
+            upgrade::run(file, &args.running.file.cluster, console)
+        }),
+        ClusterCommand::Backup(args) => {
+            with_running(&args.running, settings, |file| backup::run(file, args, console))
+        }
     }
 }
 
 /// Reads the cluster file and does something with it.
-pub(super) fn with_file(
+pub(in crate::commands) fn with_file(
     args: &ClusterFileArgs,
     identity: Option<PathBuf>,
     settings: &Settings,
     work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let catalogue = crate::commands::catalogue(settings, args.profiles.as_deref())?;
     let secrets = SecretsPaths { file: args.secrets.clone(), identity };
     work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
 }
 
 /// The same for a cluster that runs.
-pub(super) fn with_running(
+pub(in crate::commands) fn with_running(
     args: &RunningClusterArgs,
     settings: &Settings,
     work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
@@ -51,7 +69,7 @@ pub(super) fn with_running(
 fn check(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
     let findings = file.findings();
     let text: String = findings.iter().map(|finding| finding.labelled() + "\n").collect();
-    super::print(console, &text)?;
+    crate::commands::print(console, &text)?;
     match findings.iter().filter(|finding| finding.is_error()).count() {
         0 => Ok(()),
         count => Err(cluster::Error::Found { path: path.to_owned(), count }.into()),
@@ -66,5 +84,5 @@ fn init(file: &ClusterFile<'_>, recipients: &[Recipient], console: &Console) -> 
     } else {
         "keep a copy, and keep the recipients' keys: without this file and one of them no node can be added"
     });
-    super::print(console, &format!("{}\n", path.display()))
+    crate::commands::print(console, &format!("{}\n", path.display()))
 }
