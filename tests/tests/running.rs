@@ -415,3 +415,32 @@ fn a_kubeconfig_goes_among_others() {
         "{said}"
     );
 }
+
+#[test]
+fn answers_that_are_none_are_said_and_end() {
+    let mut cluster = RunningCluster::new(10, &[("k8s-master-1", "master")]);
+    let address = cluster.address(0);
+    let folder = cluster.certificates("k8s-master-1", &address, 300);
+    cluster.start_api("k8s-master-1", &address, &folder);
+    for (way, expected) in [
+        ("endless", "bytes"),
+        ("short", "GET /api/v1/nodes"),
+        ("redirect", "refuses"),
+        ("{}", "missing field `items`"),
+        ("{\"items\":[{\"metadata\":7}]}", "invalid type"),
+        ("\u{1b}[2J", "expected value"),
+        ("", "EOF"),
+    ] {
+        cluster.facts(&json!({ "nodes": [], "hostile": way }));
+        let problem = status(&cluster, 5)["api"]["problem"].to_string();
+        assert!(problem.contains(expected), "{way}: {problem}");
+        let said = fails(&mut cluster.imgforge(&["cluster", "remove", "k8s-master-1"]), 4);
+        assert!(!said.contains('\u{1b}'), "{way}: {said}");
+    }
+    // What a node says of itself moves no cursor.
+    cluster.facts(
+        &json!({ "nodes": [{ "name": "k8s-master-1", "message": "\u{1b}[2J\u{202e}", "ready": false }] }),
+    );
+    let page = fails(&mut cluster.imgforge(&["status"]), 5);
+    assert!(!page.contains('\u{1b}') && !page.contains('\u{202e}'), "{page}");
+}

@@ -106,7 +106,7 @@ impl Diagnose for Error {
     fn class(&self) -> Class {
         match self {
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } | Error::Answer { .. } => Class::Machine,
-            Error::Refused { status, .. } if *status >= 500 => Class::Machine,
+            Error::Refused { status, .. } if !matches!(status, 400..=499) => Class::Machine,
             Error::Removal(refusal) => refusal.class(),
             _ => Class::Input,
         }

@@ -140,6 +140,18 @@ mod tests {
         assert_eq!((current.stage.as_str(), current.retry_at), ("kubeadm", Some(1_790_001_040)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn fuzz_answers(edits in proptest::collection::vec((0..600usize, proptest::prelude::any::<u8>()), 0..8), cut in 0..700usize) {
+            let mut answer = format!("HTTP/1.0 200 OK\r\n\r\n{ANSWER}").into_bytes();
+            edits.iter().for_each(|(at, byte)| if let Some(place) = answer.get_mut(*at) { *place = *byte });
+            answer.truncate(cut);
+            if let Ok(boot) = parse(&answer) {
+                let _ = boot.current();
+            }
+        }
+    }
+
     #[test]
     fn other_answers_are_none() {
         for (bad, reason) in [

@@ -258,8 +258,14 @@ impl Api {
 
     /// The node of this name, if there is one.
     pub fn node(&self, name: &str) -> Result<Option<NodeObject>, Error> {
-        match self.read(&node_path(name), MOST_SMALL) {
+        let path = node_path(name);
+        match self.read::<NodeObject>(&path, MOST_SMALL) {
             Err(error) if error.is_absence() => Ok(None),
+            Ok(node) if node.metadata.name != name => Err(Error::Answer {
+                server: self.server().map(ToString::to_string).unwrap_or_default(),
+                request: format!("GET {path}"),
+                problem: format!("it is about `{}`", node.metadata.name),
+            }),
             node => node.map(Some),
         }
     }

@@ -16,8 +16,8 @@ use crate::{
 
 /// Runs the command.
 pub(super) fn run(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
-    // What the file itself cannot have, such as 32-bit boards beyond 1.26, is an error here.
-    file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
+    // What the file itself cannot have, such as 32-bit boards beyond 1.26, is an error here; the rest `cluster check` says.
+    file.notices()?;
     let cluster = file.cluster();
     let seen = look(cluster, &file.secrets()?)?;
     if let Some(problem) = seen.api.problem {
