@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 OVERLAYS = HERE.parent.parent / "overlays"
 
 # Packages behind them: coreutils, grep, sed. All essential.
-READERS = "cat cksum df env grep readlink sed sha256sum sort tail tr wc".split()
+READERS = "cat cksum dd df env grep readlink sed sha256sum sort tail tr wc".split()
 CHANGERS = "chmod cp mkdir mv rm touch".split()
 TOOLS = READERS + CHANGERS
 
@@ -129,8 +129,8 @@ class Node:
         shutil.rmtree(self.root / "run", ignore_errors=True)
         (self.fake / "calls").unlink(missing_ok=True)
 
-    def run(self, *command, cut_before=None):
-        """Runs a script of the overlays; exit code and standard output. Raises Cut if the power went away."""
+    def run(self, *command, cut_before=None, stdin=None):
+        """Runs a script of the overlays, with `stdin` as its standard input; exit code and standard output. Raises Cut if the power went away."""
         self.install("date", "sleep", "sync")
         self.set("count", "")
         environment = {
@@ -147,7 +147,7 @@ class Node:
         script = self.root / command[0]
         done = subprocess.run(
             [*self.shell, str(script), *command[1:]],
-            env=environment, start_new_session=True, capture_output=True, text=True, timeout=60,
+            env=environment, start_new_session=True, capture_output=True, text=True, timeout=60, input=stdin,
         )
         if done.returncode == -signal.SIGKILL:
             raise Cut

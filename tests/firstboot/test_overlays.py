@@ -74,10 +74,10 @@ class Declarations(unittest.TestCase):
             self.assertEqual(templates, found, overlay)
 
     def test_enabled_units_of_ours_exist_and_can_be_enabled(self):
-        units = {path.name: path for path in OVERLAYS.rglob(f"{UNITS}/imgforge-*.*") if path.is_file()}
+        units = {path.name: path for path in OVERLAYS.rglob(f"{UNITS}/imgforge*.*") if path.is_file()}
         for overlay in overlays():
             for unit in declared(overlay, "enable"):
-                if unit.startswith("imgforge-"):
+                if unit.startswith("imgforge"):
                     self.assertIn("WantedBy=", units[unit].read_text(), unit)
 
     def test_links_lead_to_files_of_ours(self):
@@ -105,7 +105,8 @@ class Units(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.root)
         shutil.copytree(f"/{UNITS}", self.root / UNITS, symlinks=True)
         (self.root / "lib").symlink_to("usr/lib")
-        for program in ("usr/bin/ssh-keygen", "usr/bin/vendor"):
+        (self.root / "bin").symlink_to("usr/bin")
+        for program in ("usr/bin/ssh-keygen", "usr/bin/systemctl", "usr/bin/vendor"):
             path = self.root / program
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o755)
@@ -114,7 +115,7 @@ class Units(unittest.TestCase):
         self.unit("ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
         for layer in ("common", "roles/master"):
             shutil.copytree(OVERLAYS / layer / "root", self.root, dirs_exist_ok=True)
-        for program in ("stage", "renew-certificates"):
+        for program in ("answer", "stage", "renew-certificates"):
             (self.root / "usr/lib/imgforge" / program).chmod(0o755)
         enabled = {unit.rstrip("?") for overlay in overlays() for unit in declared(overlay, "enable")}
         for unit in enabled:
@@ -138,8 +139,12 @@ class Units(unittest.TestCase):
         (wants / unit).symlink_to(f"/{UNITS}/{unit}")
 
     def verify(self):
-        ours = [*(self.root / UNITS).glob("imgforge-*.*"), *(self.root / UNITS).glob("cri-docker.service")]
-        names = [p.name for p in ours if p.is_file()]
+        # A template is judged by one of its instances.
+        instance = self.root / UNITS / "imgforge@1.service"
+        if not instance.exists():
+            instance.symlink_to("imgforge@.service")
+        ours = [*(self.root / UNITS).glob("imgforge*.*"), *(self.root / UNITS).glob("cri-docker.service")]
+        names = [p.name for p in ours if p.is_file() and p.name != "imgforge@.service"]
         names += ["containerd.service", "docker.service", "etcd.service", "kubelet.service", "multi-user.target"]
         done = output_of(
             "systemd-analyze", "verify", "--man=no", f"--root={self.root}", *names, env={**os.environ, "LC_ALL": "C"}
@@ -173,6 +178,19 @@ class Units(unittest.TestCase):
             drop_ins = sorted((path for folder in folders for path in folder.glob("*.conf")), key=lambda path: path.name)
             settings = re.findall("^RemainAfterExit=(.*)$", "".join(path.read_text() for path in drop_ins), re.M)
             self.assertEqual(settings[-1], "no", timer.name)
+
+    def test_an_answer_is_no_stage(self):
+        """systemd gives `imgforge-x.service` what lies in imgforge-.service.d: an answer must not be one."""
+        socket = (self.root / UNITS / "imgforge.socket").read_text()
+        self.assertIn("Accept=yes", socket)
+        self.assertNotIn("-", "imgforge@.service".split("@")[0])
+
+    def test_nobody_is_told_when_it_is_over_or_not_to_be_told(self):
+        socket = (self.root / UNITS / "imgforge.socket").read_text()
+        conditions = re.findall("^ConditionPathExists=!(.*)$", socket, re.M)
+        self.assertEqual(conditions, ["/var/lib/imgforge/stages/ready", "/etc/imgforge/quiet"])
+        ready = (self.root / UNITS / "imgforge-ready.service").read_text()
+        self.assertIn("ExecStartPost=-/bin/systemctl --no-block stop imgforge.socket\n", ready)
 
     def test_the_check_above_sees_unknown_settings(self):
         self.unit("imgforge-clock.service", "[Unit]\nNonsense=yes\n[Service]\nExecStart=/usr/bin/vendor\n")

@@ -12,6 +12,7 @@ mod kubernetes;
 mod oracle;
 mod program;
 mod registry;
+mod running;
 mod signed_repository;
 mod stand_in;
 mod vendor_server;
@@ -25,6 +26,7 @@ pub use kubernetes::{KUBERNETES_REGISTRY, kubernetes_images, kubernetes_packages
 pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
 pub use registry::{ContainerImage, Containerd, Dialect, Registry, digest, index};
+pub use running::RunningCluster;
 pub use signed_repository::SignedRepository;
 pub use stand_in::{release, stand_ins};
 pub use vendor_server::{Fault, VendorServer};

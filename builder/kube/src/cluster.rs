@@ -68,6 +68,9 @@ pub struct Cluster {
     pub registries: BTreeMap<String, Registry>,
     /// The proxy through which the nodes pull images.
     pub proxy: Option<Proxy>,
+    /// Whether the nodes tell everybody on their network how far their first boot is, until it is over: `imgforge status` asks
+    /// them.
+    pub status: bool,
     /// Rules of `imgforge cluster check` that are overruled for the whole file, by their names. It is still said.
     pub allow: Vec<String>,
     /// The nodes. The first master makes the cluster, all others join it.
@@ -98,6 +101,7 @@ impl Default for Cluster {
             kubeadm: Fields::default(),
             registries: BTreeMap::new(),
             proxy: None,
+            status: true,
             allow: Vec::new(),
             nodes: Vec::new(),
         }

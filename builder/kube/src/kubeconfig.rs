@@ -2,6 +2,8 @@
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>
 
+mod merge;
+
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,8 @@ use crate::{
     pki::{self, CertifiedKey, Secret, Secrets},
     yaml,
 };
+
+pub use merge::{Error as MergeError, merge};
 
 /// A kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -137,6 +141,20 @@ impl Kubeconfig {
             "kubernetes-admin",
             &secrets.admin_of(cluster.kubernetes)?,
         )))
+    }
+
+    /// The same with names that say which cluster they are of, to stand among others: the context is called as the cluster,
+    /// and so is the user, who in other files may be called as in this.
+    pub fn named_by_cluster(mut self) -> Self {
+        let Some(cluster) = self.clusters.first().map(|cluster| cluster.name.clone()) else { return self };
+        let named = |user: &str| format!("{user}-{cluster}");
+        self.users.iter_mut().for_each(|user| user.name = named(&user.name));
+        for context in &mut self.contexts {
+            context.context.user = named(&context.context.user);
+            context.name.clone_from(&cluster);
+        }
+        self.current_context = cluster;
+        self
     }
 
     /// The file's text: a secret, because of the user's key.

@@ -7,11 +7,13 @@
 
 pub mod age;
 mod certificate;
+mod end;
 mod key;
 mod secret;
 mod secrets;
 
 pub use certificate::{CertifiedKey, Lifetime};
+pub use end::end_of;
 pub use secret::Secret;
 pub use secrets::{Secrets, ServiceAccount};
 

@@ -3,6 +3,7 @@
 
 mod common;
 
+use base64ct::{Base64, Encoding};
 use common::{HOME, boards, cluster, manifests, random};
 use imgforge_kube::{
     check::{Severity, check},
@@ -11,7 +12,7 @@ use imgforge_kube::{
     kubeadm,
     member::Member,
     node_files::{Sources, node_files},
-    pki::{Lifetime, Secrets},
+    pki::{self, Lifetime, Secrets},
     version::Version,
 };
 use proptest::prelude::*;
@@ -106,4 +107,25 @@ thread_local! {
         let secrets = Secrets::generate(&cluster(&HOME), Lifetime::generous(0), &mut random(3)).unwrap();
         secrets.to_yaml().unwrap().reveal().to_owned()
     };
+}
+
+proptest! {
+    /// Certificates of servers, before anybody has said that they are good.
+    #[test]
+    fn fuzz_certificate_ends(mut der in Just(certificate()), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), cut in any::<prop::sample::Index>()) {
+        edits.iter().for_each(|(at, byte)| { let at = at.index(der.len()); der[at] = *byte; });
+        let _ = pki::end_of(&der);
+        let _ = pki::end_of(&der[..cut.index(der.len())]);
+        if edits.is_empty() {
+            prop_assert_eq!(pki::end_of(&der), Some(253_402_300_799));
+        }
+    }
+}
+
+/// The certificate with which commands come to etcd, without its armour.
+fn certificate() -> Vec<u8> {
+    let secrets = Secrets::generate(&cluster(&HOME), Lifetime::generous(0), &mut random(1)).unwrap();
+    let pem = secrets.etcd_client().unwrap().certificate;
+    let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    Base64::decode_vec(&text).unwrap()
 }

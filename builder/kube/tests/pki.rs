@@ -11,8 +11,8 @@ use std::{
 
 use common::{HOME, cluster, random};
 use imgforge_kube::{
-    kubeconfig::Kubeconfig,
-    pki::{CertifiedKey, Error, Lifetime, Secrets},
+    kubeconfig::{Kubeconfig, MergeError, merge},
+    pki::{CertifiedKey, Error, Lifetime, Secrets, end_of},
     version::Version,
 };
 use tempfile::TempDir;
@@ -259,4 +259,85 @@ fn the_kubeconfig_holds_what_openssl_can_use() {
     let files = Files::new(&[("data", &read.clusters[0].cluster.certificate_authority_data)]);
     assert_eq!(says(&["base64", "-d", "-A", "-in", &files.path("data")]), secrets.ca.certificate);
     assert!(!format!("{config:?}").contains(read.users[0].user.client_key_data.reveal()));
+}
+
+#[test]
+fn etcd_lets_its_client_in_and_the_api_server_does_not() {
+    let secrets = secrets();
+    let client = secrets.etcd_client().unwrap();
+    assert_eq!(client, secrets.etcd_client().unwrap());
+    let mut of_etcd = secrets.clone();
+    of_etcd.ca = secrets.etcd_ca.clone();
+    let output = verify(&of_etcd, &client, NOW);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!verify(&secrets, &client, NOW).status.success());
+}
+
+#[test]
+fn openssl_agrees_when_certificates_end() {
+    let secrets = secrets();
+    for identity in [&secrets.ca, &secrets.admin, &secrets.etcd_client().unwrap()] {
+        let files = Files::new(&[("c.crt", &identity.certificate)]);
+        let (pem, der) = (files.path("c.crt"), files.path("c.der"));
+        says(&["x509", "-in", &pem, "-outform", "der", "-out", &der]);
+        let end = end_of(&fs::read(&der).unwrap()).unwrap();
+        let printed = says(&["x509", "-in", &pem, "-noout", "-enddate"]);
+        let printed = printed.trim().strip_prefix("notAfter=").unwrap();
+        let date = Command::new("date").args(["-u", "+%s", "-d", printed]).output().unwrap();
+        assert_eq!(String::from_utf8(date.stdout).unwrap().trim(), end.to_string());
+    }
+}
+
+/// What another tool wrote, with keys that are not known here.
+const OTHERS: &str = "\
+apiVersion: v1
+kind: Config
+preferences: { colors: true }
+clusters:
+- name: work
+  cluster: { server: 'https://work:6443', insecure-skip-tls-verify: true, extensions: [{ name: x, extension: { last: 'on' } }] }
+contexts:
+- { name: work, context: { cluster: work, user: kubernetes-admin, namespace: team } }
+users:
+- { name: kubernetes-admin, user: { exec: { apiVersion: client.authentication.k8s.io/v1, command: aws } } }
+current-context: work
+";
+
+#[test]
+fn a_kubeconfig_among_others_leaves_them_as_they_are() {
+    let ours = Kubeconfig::admin(&cluster(&HOME), &secrets()).unwrap().unwrap().named_by_cluster();
+    let merged = merge(OTHERS, &ours, false).unwrap();
+    let (before, after): (serde_yaml::Value, serde_yaml::Value) =
+        (serde_yaml::from_str(OTHERS).unwrap(), serde_yaml::from_str(merged.reveal()).unwrap());
+    for list in ["clusters", "contexts", "users"] {
+        assert_eq!(after[list][0], before[list][0], "{list}");
+        assert_eq!(after[list].as_sequence().unwrap().len(), 2);
+    }
+    assert_eq!(
+        (&after["preferences"], &after["current-context"]),
+        (&before["preferences"], &before["current-context"])
+    );
+    assert_eq!(after["contexts"][1]["name"], "home");
+    assert_eq!(after["contexts"][1]["context"]["user"], "kubernetes-admin-home");
+    // Once more: nothing changes; after new secrets: only by force.
+    assert_eq!(merge(merged.reveal(), &ours, false).unwrap(), merged);
+    let new = Secrets::generate(&cluster(&HOME), Lifetime::generous(NOW), &mut random(9)).unwrap();
+    let new = Kubeconfig::admin(&cluster(&HOME), &new).unwrap().unwrap().named_by_cluster();
+    assert!(matches!(merge(merged.reveal(), &new, false), Err(MergeError::OtherCluster { .. })));
+    let forced: serde_yaml::Value =
+        serde_yaml::from_str(merge(merged.reveal(), &new, true).unwrap().reveal()).unwrap();
+    assert_eq!(forced["clusters"].as_sequence().unwrap().len(), 2);
+}
+
+#[test]
+fn an_empty_kubeconfig_becomes_ours_and_what_is_none_is_refused() {
+    let ours = Kubeconfig::admin(&cluster(&HOME), &secrets()).unwrap().unwrap().named_by_cluster();
+    for empty in ["", "# nothing\n", "apiVersion: v1\nkind: Config\nclusters: null\ncurrent-context: ''\n"] {
+        let merged: Kubeconfig = serde_yaml::from_str(merge(empty, &ours, false).unwrap().reveal()).unwrap();
+        assert_eq!(merged, ours);
+    }
+    for foreign in ["a", "[]", "kind: Pod", "clusters: {}", "users: [{ user: {} }]", "a: [", "a: 1\na: 2"] {
+        let error = merge(foreign, &ours, true).unwrap_err().to_string();
+        assert!(error.starts_with("it is no "), "{foreign}: {error}");
+    }
 }

@@ -10,6 +10,8 @@ pub enum Class {
     Image,
     /// The build machine or the network could not do it; the same may succeed later or elsewhere.
     Machine,
+    /// A cluster is not what it should be, or not yet.
+    Cluster,
 }
 
 impl Class {
@@ -19,6 +21,7 @@ impl Class {
             Class::Input => 1,
             Class::Image => 3,
             Class::Machine => 4,
+            Class::Cluster => 5,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_kube::kubeconfig::MergeError;
 use imgforge_spec::{Class, Diagnose, Hostname};
 use serde::Deserialize;
 
@@ -86,6 +87,28 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A kubeconfig cannot be put among others.
+    #[error("{} cannot take the kubeconfig", path.display())]
+    Merge {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: MergeError,
+    },
+    /// Somebody else is changing a file of kubeconfigs.
+    #[error("{} is being changed by somebody else: there is {}", path.display(), lock.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// The file that says so.
+        lock: PathBuf,
+    },
+    /// There is a file where a snapshot is to be.
+    #[error("{} is there already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is a file where a kubeconfig is to be, and it is another's.
     #[error("{} is there already, and is no kubeconfig of this cluster alone", path.display())]
     OtherKubeconfig {
@@ -117,6 +140,14 @@ impl Diagnose for Error {
             Error::Occupied { .. } | Error::OtherKubeconfig { .. } => {
                 "choose another --output, or replace it with --force"
             }
+            Error::Merge { source: MergeError::OtherCluster { .. }, .. } => {
+                "`kubectl config delete-cluster` takes the old one out; --force replaces it"
+            }
+            Error::Merge { .. } => "mend it, or choose another file with --output",
+            Error::Locked { .. } => {
+                "try again; if nobody changes it, remove that file, as kubectl would have"
+            }
+            Error::Exists { .. } => "choose another --output",
             Error::Make { .. } => return None,
         };
         Some(hint.into())

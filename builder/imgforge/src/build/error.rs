@@ -10,7 +10,7 @@ use crate::{
     catalogue::{self, limits},
     host::clock,
     image::{apply, open, partitions, read},
-    plan,
+    plan, running,
     supply::{base, pin, signature, store},
     target::{self, cluster, node},
     yaml,
@@ -73,6 +73,17 @@ pub enum Error {
     /// What is wanted.
     #[error(transparent)]
     Target(#[from] target::Error),
+    /// A cluster that runs.
+    #[error(transparent)]
+    Running(#[from] running::Error),
+    /// A cluster whose nodes are not all as they should be; each has been printed.
+    #[error("the cluster {cluster} is not Ready: {}", missing.join(", "))]
+    NotReady {
+        /// The cluster.
+        cluster: String,
+        /// What is missing.
+        missing: Vec<String>,
+    },
     /// A file of the store that cannot be opened.
     #[error("cannot open {}", path.display())]
     Open {
@@ -137,6 +148,17 @@ pub enum Error {
     /// There is nowhere to keep the store.
     #[error("there is no folder for the store: neither --store, IMGFORGE_STORE nor a home folder")]
     NoStore,
+    /// An upgrade that would end badly.
+    #[error("the cluster {cluster} cannot come to the release in its file:{}", list(obstacles))]
+    Upgrade {
+        /// The cluster.
+        cluster: String,
+        /// What stands against it.
+        obstacles: Vec<String>,
+    },
+    /// There is nowhere to look for the user's kubeconfig.
+    #[error("there is no home folder, so no ~/.kube/config; name the file with --output")]
+    NoHome,
     /// Standard output, or a file read as a whole.
     #[error("cannot {what}")]
     Io {
@@ -182,6 +204,7 @@ impl Diagnose for Error {
             Error::Node(error) => error,
             Error::Cluster(error) => error,
             Error::Target(error) => error,
+            Error::Running(error) => error,
             Error::Base(error) => error,
             Error::Signature(error) => error,
             Error::Store(error) => error,
@@ -205,6 +228,9 @@ impl Diagnose for Error {
             | Error::NoProfileFolder
             | Error::NoRoot { .. }
             | Error::NoStore
+            | Error::NoHome
+            | Error::Upgrade { .. }
+            | Error::NotReady { .. }
             | Error::Io { .. } => return None,
         })
     }
@@ -227,6 +253,7 @@ impl Diagnose for Error {
         match self {
             Error::Deviates { .. } | Error::Differ => Class::Image,
             Error::Io { .. } | Error::NoStore => Class::Machine,
+            Error::NotReady { .. } => Class::Cluster,
             _ => self.below().map_or(Class::Input, Diagnose::class),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use imgforge_kube::kubeadm::GoDuration;
 
 /// `imgforge cluster`.
 #[derive(Debug, Args)]
@@ -19,6 +20,12 @@ pub enum ClusterCommand {
     Check(ClusterCheckArgs),
     /// Makes the cluster's secrets: authorities, keys and tokens. Once; they are never overwritten.
     Init(ClusterInitArgs),
+    /// Takes a node out of a cluster that runs: a worker, or a master that is dead, out of etcd as well.
+    Remove(ClusterRemoveArgs),
+    /// Says in which order cards are written so that the cluster comes to the release in its file, and what stands against it.
+    Upgrade(ClusterUpgradeArgs),
+    /// Fetches a snapshot of etcd, which has all objects of the cluster.
+    Backup(ClusterBackupArgs),
 }
 
 /// `imgforge cluster check`.
@@ -82,10 +89,81 @@ pub struct KubeconfigArgs {
     /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
     #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
     pub identity: Option<PathBuf>,
-    /// The file to write [default: beside the cluster file, home.kubeconfig for home.yaml].
+    /// The file to write [default: beside the cluster file, home.kubeconfig for home.yaml; with --merge ~/.kube/config].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace what is there, whatever it is. An earlier kubeconfig of the same cluster is replaced anyway.
+    /// Put it among the kubeconfigs that the file has already, as the context that is called like the cluster.
+    #[arg(long)]
+    pub(crate) merge: bool,
+    /// Replace what is there, whatever it is; with --merge only another cluster of the same name. An earlier kubeconfig of the same
+    /// cluster is replaced anyway.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// A cluster that runs, or is about to.
+#[derive(Debug, Args)]
+pub struct RunningClusterArgs {
+    /// Which.
+    #[command(flatten)]
+    pub file: ClusterFileArgs,
+    /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
+    #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
+    pub identity: Option<PathBuf>,
+}
+
+/// `imgforge status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Whose status.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// Look again until all nodes are Ready, and say what changes.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// With --wait: give up after this time, such as 90s, 20m or 1h30m.
+    #[arg(long, value_name = "TIME", requires = "wait", default_value = "1h")]
+    pub(crate) timeout: GoDuration,
+    /// Print JSON (`imgforge schema status`).
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imgforge cluster remove`.
+#[derive(Debug, Args)]
+pub struct ClusterRemoveArgs {
+    /// The node, by its host name. It need not be in the cluster file any more.
+    #[arg(value_name = "NODE")]
+    pub node: String,
+    /// The cluster.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// Take it out though it is well. The last master stays in any case, and etcd keeps its majority.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `imgforge cluster upgrade`.
+#[derive(Debug, Args)]
+pub struct ClusterUpgradeArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// Only say what is to be done. It is done by writing cards, so there is nothing else yet.
+    #[arg(long, required = true)]
+    pub(crate) plan: bool,
+}
+
+/// `imgforge cluster backup`.
+#[derive(Debug, Args)]
+pub struct ClusterBackupArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// The file to write [default: beside the cluster file, home.20260921T143000Z.snapshot for home.yaml].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace what is there.
     #[arg(long)]
     pub(crate) force: bool,
 }

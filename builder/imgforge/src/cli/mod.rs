@@ -12,7 +12,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgforge_spec::{BoardName, Role};
 
 pub(crate) use self::{
-    cluster::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs, SecretsArgs},
+    cluster::{
+        ClusterArgs, ClusterBackupArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs,
+        RunningClusterArgs, SecretsArgs, StatusArgs,
+    },
     personalize::PersonalizeArgs,
     verify::{RebuildArgs, VerifyArgs},
 };
@@ -38,7 +41,7 @@ const LAST: usize = 100;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 an input or setting must be changed; 2 wrong usage; 3 an image is not what it should be; 4 the \
-machine or the network failed.
+machine or the network failed; 5 a cluster is not, or not yet, Ready.
 
 SOURCE_DATE_EPOCH sets the time that is written into the image; the default is the time of the base.";
 
@@ -63,6 +66,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Looks after a cluster file and its secrets.
     Cluster(ClusterArgs),
+    /// Looks at all nodes of a cluster from here: how far they are, how they are, and what to do next.
+    Status(StatusArgs),
     /// Writes the administrator's kubeconfig of a cluster.
     Kubeconfig(KubeconfigArgs),
     /// Lists the boards and what they can run, shows one, or starts a profile for a new one.
@@ -362,6 +367,8 @@ pub enum SchemaKind {
     Overlay,
     /// The user's configuration.
     Config,
+    /// What `status --json` prints.
+    Status,
 }
 
 /// `imgforge completions`.

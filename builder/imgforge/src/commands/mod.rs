@@ -16,6 +16,7 @@ mod plan;
 mod rebuild;
 mod rules;
 mod schema;
+mod status;
 mod store;
 mod verify;
 
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Diff(args) => diff::run(args, &console),
         Command::Verify(args) => verify::run(args, &settings()?, &console),
         Command::Cluster(args) => cluster::run(args, &settings()?, &console),
+        Command::Status(args) => status::run(args, &settings()?, &console),
         Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::verify::read_manifest;
 use crate::{
-    build::{error::Error, manifest::Manifest, output::beside, sbom},
+    build::{error::Error, manifest::Manifest, output::beside},
     catalogue::{self, Catalogue},
     cli::OsListArgs,
-    host::{console::Console, settings::Settings},
+    host::{clock, console::Console, settings::Settings},
     supply::checksum_file,
 };
 
@@ -110,7 +110,7 @@ fn entry(path: &Path, args: &OsListArgs, catalogue: &Catalogue) -> Result<Entry,
         extract_sha256: manifest.image.sha256,
         image_download_size: size,
         image_download_sha256: sha256,
-        release_date: sbom::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),
+        release_date: clock::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),
         init_format: "none",
         devices,
     })

@@ -8,6 +8,7 @@ use crate::{
     cli::SchemaKind,
     host::settings::Settings,
     plan::Declarations,
+    running::look::Look,
     target::node::Node,
 };
 
@@ -23,6 +24,7 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Keys => schema_for!(Vec<ArchiveKey>),
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),
+        SchemaKind::Status => schema_for!(Look),
     };
     format!("{:#}\n", schema.as_value())
 }

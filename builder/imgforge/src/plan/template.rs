@@ -27,6 +27,7 @@ struct NodeVariables {
     time_servers: Vec<String>,
     address: Option<Address>,
     swap: bool,
+    quiet: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +79,7 @@ impl Context {
                 time_servers: node.time_servers.clone(),
                 address: node.address.clone(),
                 swap: node.swap,
+                quiet: node.status == Some(false),
             },
             board: BoardVariables {
                 name: board.profile.board.clone(),

@@ -46,6 +46,9 @@ pub struct Node {
     /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
     #[serde(default)]
     pub swap: bool,
+    /// Whether it tells everybody on its network how far its first boot is, until that is over; unset: it does.
+    #[serde(default)]
+    pub status: Option<bool>,
     /// Rules that are overruled, by name: `known-password` (`imgforge rules` lists them).
     #[serde(default)]
     pub allow: Vec<String>,

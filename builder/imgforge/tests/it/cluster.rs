@@ -504,3 +504,22 @@ fn recipients_come_from_the_command_line_and_from_a_file() {
     fs::write(&file, "# nobody\n").unwrap();
     assert!(matches!(recipients(&[], Some(&file)), Err(Error::Recipients { .. })));
 }
+
+#[test]
+fn a_node_that_is_to_be_quiet_is_told_so() {
+    let lab = Lab::new(&TWO_NODES.replace("packages: [nfs-common]", "status: false"));
+    lab.file().make_secrets(&[]).unwrap();
+    let is_quiet = |lab: &Lab, hostname: &str| {
+        lab.plan(hostname).0.iter().any(|change| change.path.to_string() == "/etc/imgforge/quiet")
+    };
+    assert!(!is_quiet(&lab, "k8s-master-1"));
+    assert!(is_quiet(&lab, "k8s-worker-1"));
+    let lab = Lab::new(
+        &TWO_NODES
+            .replace("name: home", "name: home\nstatus: false")
+            .replace("board: virt,", "board: virt, status: true,"),
+    );
+    lab.file().make_secrets(&[]).unwrap();
+    assert!(!is_quiet(&lab, "k8s-master-1"));
+    assert!(is_quiet(&lab, "k8s-worker-1"));
+}

@@ -6,8 +6,20 @@ use std::{
 };
 
 /// The rooms from the ground up: each may use those before it, and none behind it.
-const ROOMS: [&str; 11] =
-    ["yaml", "host", "catalogue", "image", "supply", "target", "plan", "rules", "build", "cli", "commands"];
+const ROOMS: [&str; 12] = [
+    "yaml",
+    "host",
+    "running",
+    "catalogue",
+    "image",
+    "supply",
+    "target",
+    "plan",
+    "rules",
+    "build",
+    "cli",
+    "commands",
+];
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -63,6 +63,9 @@ pub struct Node {
     /// Whether swap stays as the vendor made it. Pods do not use it; where there are any, needs Kubernetes 1.30.
     #[serde(default)]
     pub swap: bool,
+    /// Whether it tells everybody on its network how far its first boot is, where that is not what the cluster's other nodes do.
+    #[serde(default)]
+    pub status: Option<bool>,
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub kernel_arguments: Vec<String>,

@@ -108,6 +108,14 @@ impl Secrets {
         CertifiedKey::client((ADMIN, group), issuer, Lifetime::UNLIMITED, key)
     }
 
+    /// A client of etcd's members, who let in whom their authority vouches for, and with kubeadm's settings let do everything.
+    /// The key is the administrator's, so it is the same each time.
+    pub fn etcd_client(&self) -> Result<CertifiedKey, Error> {
+        let issuer = (ETCD_CA, PrivateKey::from_pem("etcd-ca", &self.etcd_ca.key)?);
+        let key = PrivateKey::from_pem("admin", &self.admin.key)?;
+        CertifiedKey::client((ADMIN, MASTERS), issuer, Lifetime::UNLIMITED, key)
+    }
+
     /// What `kubeadm join` knows the cluster's authority by: `sha256:` and the hash of its public key.
     pub fn ca_pin(&self) -> Result<String, Error> {
         PrivateKey::from_pem("ca", &self.ca.key).map(|key| key.pin())

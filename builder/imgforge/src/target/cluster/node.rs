@@ -115,6 +115,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             interface: node.interface.clone(),
         }),
         swap: node.swap,
+        status: Some(node.status.unwrap_or(cluster.status)),
         allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),
     })
 }

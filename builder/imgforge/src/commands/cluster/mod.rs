@@ -1,14 +1,18 @@
-//! `imgforge cluster`: what is wrong with a cluster file, and the cluster's secrets.
+//! `imgforge cluster`: what is wrong with a cluster file, the cluster's secrets, and a cluster that runs.
+
+mod backup;
+mod upgrade;
 
 use std::path::PathBuf;
 
 use imgforge_kube::pki::age::Recipient;
 
-use super::finding::FindingEntry;
 use crate::{
     build::error::Error,
-    cli::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs},
+    cli::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, RunningClusterArgs},
+    commands::finding::FindingEntry,
     host::{console::Console, settings::Settings},
+    running::removal,
     target::{
         SecretsPaths,
         cluster::{self, ClusterFile},
@@ -25,28 +29,51 @@ pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result
             let recipients = cluster::recipients(&args.recipient, args.recipients_file.as_deref())?;
             with_file(&args.file, None, settings, |file| init(file, &recipients, console))
         }
+        ClusterCommand::Remove(args) => with_running(&args.running, settings, |file| {
+            let tell = |text: &str| console.note(text);
+            removal::remove(file.cluster(), &file.secrets()?, &args.node, args.force, &tell)?;
+            if file.cluster().node(&args.node).is_some() {
+                console.note("a card with this name joins again; to have it gone for good, take it out of the cluster file");
+            }
+            Ok(())
+        }),
+        ClusterCommand::Upgrade(args) => with_running(&args.running, settings, |file| {
+            upgrade::run(file, &args.running.file.cluster, console)
+        }),
+        ClusterCommand::Backup(args) => {
+            with_running(&args.running, settings, |file| backup::run(file, args, console))
+        }
     }
 }
 
 /// Reads the cluster file and does something with it.
-pub(super) fn with_file(
+pub(in crate::commands) fn with_file(
     args: &ClusterFileArgs,
     identity: Option<PathBuf>,
     settings: &Settings,
     work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
+    let catalogue = crate::commands::catalogue(settings, args.profiles.as_deref())?;
     let secrets = SecretsPaths { file: args.secrets.clone(), identity };
     work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
+}
+
+/// The same for a cluster that runs.
+pub(in crate::commands) fn with_running(
+    args: &RunningClusterArgs,
+    settings: &Settings,
+    work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    with_file(&args.file, args.identity.clone(), settings, work)
 }
 
 fn check(file: &ClusterFile<'_>, args: &ClusterCheckArgs, console: &Console) -> Result<(), Error> {
     let findings = file.findings();
     if args.json {
-        super::print_json(console, &findings.iter().map(FindingEntry::from).collect::<Vec<_>>())?;
+        crate::commands::print_json(console, &findings.iter().map(FindingEntry::from).collect::<Vec<_>>())?;
     } else {
         let text: String = findings.iter().map(|finding| finding.labelled() + "\n").collect();
-        super::print(console, &text)?;
+        crate::commands::print(console, &text)?;
     }
     match findings.iter().filter(|finding| finding.is_error()).count() {
         0 => Ok(()),
@@ -62,5 +89,5 @@ fn init(file: &ClusterFile<'_>, recipients: &[Recipient], console: &Console) -> 
     } else {
         "keep a copy, and keep the recipients' keys: without this file and one of them no node can be added"
     });
-    super::print(console, &format!("{}\n", path.display()))
+    crate::commands::print(console, &format!("{}\n", path.display()))
 }
