@@ -73,9 +73,12 @@ bench: install base build
 	scripts/bench-packages
 	scripts/bench-cluster
 
-# Long fuzzing of every parser of foreign bytes, and of what is said of scripts.
-fuzz:
-	FUZZ_SECONDS=600 PROPTEST_CASES=20000 cargo test --release --workspace --locked -- fuzz against_dash
+# Coverage-guided fuzzing of every parser of foreign bytes, so many seconds each; then the tests' own fuzzing, and dash's
+# judgement of what is said of scripts, longer than usual.
+FUZZ_SECONDS ?= 600
+fuzz: install
+	scripts/fuzz $(FUZZ_SECONDS)
+	FUZZ_SECONDS=60 PROPTEST_CASES=20000 cargo test --release --workspace --locked -- fuzz against_dash
 
 # Base images in the vendors' layouts, in out/bases.
 base:

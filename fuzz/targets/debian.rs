@@ -5,9 +5,9 @@
 use std::io::Read;
 
 use imgforge_debian::{
-    Assessment, Database, Keyring, Layout, Limits, Member, MemberKind, Node, Package, Paragraph, Release,
-    Resolver, Result, Tree, TreePath, Trust, parse_deb822_sources, parse_dependencies, parse_relations,
-    parse_source_list, plan_unpack, read_packages, read_tarball,
+    Assessment, ControlFile, Database, Identity, Keyring, Layout, Limits, Member, MemberKind, Node, Package,
+    Paragraph, Release, Resolver, Result, Tree, TreePath, Trust, parse_deb822_sources, parse_dependencies,
+    parse_relations, parse_source_list, plan_unpack, read_packages, read_tarball,
 };
 
 const LIMITS: Limits = Limits { control: 1 << 20, data: 4 << 20, members: 1000 };
@@ -42,6 +42,20 @@ pub fn deb(bytes: &[u8]) -> bool {
     let _ = Assessment::of(&package, &base);
     let _ = plan_unpack(&base, &[package]);
     true
+}
+
+/// A `preinst`, assessed over a base that has nothing.
+pub fn shell(script: &[u8]) -> bool {
+    let control = b"Package: x\nVersion: 1\nArchitecture: arm64\n";
+    let control = Paragraph::parse(control).expect("a paragraph");
+    let preinst = ControlFile { name: "preinst".into(), mode: 0o755, mtime: 0, content: script.to_vec() };
+    let package = Package {
+        identity: Identity::from_paragraph(&control).expect("an identity"),
+        control,
+        control_files: vec![preinst],
+        members: Vec::new(),
+    };
+    Assessment::of(&package, &Base(STATUS)).refusals().is_empty()
 }
 
 /// A release tarball, compressed or not.

@@ -195,6 +195,23 @@ fn fuzzed_packages() {
 }
 
 #[test]
+fn fuzzed_scripts() {
+    let script = "#!/bin/sh -e\ncase \"$1\" in\ninstall) x=${1:-\"*\"}; for y in a b; do [ -z \"$y\" ] || continue; done;;\nesac\n\
+        f() { local n=\"$1\"; shift; test $# -gt 0 && f \"$@\"; return $((n + 1)); }\nf 1 2 || :\n\
+        if ! getent passwd _x >/dev/null; then : \"${y%%.*}\"; fi\ncat <<E >/dev/null\n$x\nE\n";
+    let input = move |random: &mut Random| {
+        let mut bytes = script.as_bytes().to_vec();
+        let tokens = [
+            "$(", "`", "\"", "'", "\\\n", ";;", "esac", " || ", "! ", "${x#", "<<E\n", "{ ", "rm -rf /",
+            "\n#",
+        ];
+        mutate(&mut bytes, &tokens, random);
+        bytes
+    };
+    assert_both(fuzz(input, targets::shell));
+}
+
+#[test]
 fn fuzzed_tarballs() {
     let (_, data) = package();
     let input = move |random: &mut Random| {

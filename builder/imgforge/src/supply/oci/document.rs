@@ -121,7 +121,7 @@ pub enum Malformed {
 /// Something in a registry by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
+pub struct Descriptor {
     /// What it is.
     pub(crate) media_type: String,
     /// Digest of its bytes.
@@ -142,7 +142,7 @@ impl Descriptor {
 
 /// An image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     /// Its own kind.
     pub(crate) media_type: String,
     /// Its configuration.
@@ -153,7 +153,7 @@ pub(crate) struct Manifest {
 
 /// What a reference may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Document {
+pub enum Document {
     /// Images, one a platform.
     Index(Vec<Descriptor>),
     /// One image.
