@@ -43,9 +43,13 @@ fn boards_are_listed_with_what_they_can_run_and_why_not_more() {
 fn every_board_builds_on_its_familys_base_and_keeps_its_boot_loader() {
     let bench = Workbench::new();
     let boards = json(&bench, &["boards", "--json"]);
+    let node = bench.home.path().join("node.yaml");
+    fs::write(&node, "allow: [foreign-base]\n").unwrap();
     for board in boards.as_array().unwrap().iter().map(|board| board["board"].as_str().unwrap()) {
         let base = Base::of(board).unwrap_or_else(|| panic!("{board}: Base::of has no base for it"));
-        let image = bench.built(board, "base", "node.img", &[]);
+        // Of ARMv6 there is a base only for `make boot-all`: the layout is proven on one of another architecture.
+        let options = if board == "rpi1" { &["--node", node.to_str().unwrap()][..] } else { &[] };
+        let image = bench.built(board, "base", "node.img", options);
         let dir = tempdir().unwrap();
         approved(&image, dir.path());
         same_boot_loader(&base.image(), &image);
