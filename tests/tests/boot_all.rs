@@ -258,7 +258,7 @@ fn an_armv6_node_boots_on_a_raspberry_pi_zero_of_qemus_and_configures_its_packag
     card.finishes_first_boot(&mut guest, "fsck.repair=yes rootwait resize");
     guest.log_in("node-1", "ops", "imgforge");
     guest.ask("echo $(uname -m)-$(dpkg --print-architecture)", "armv6l-armel");
-    guest.ask("logrotate --version 2>&1 | head -n 1 | tr a-z A-Z", "LOGROTATE ");
+    guest.ask("/usr/sbin/logrotate --version 2>&1 | head -n 1 | tr a-z A-Z", "LOGROTATE ");
     guest.ask("tree -d --noreport / -L 1 | grep -c etc; echo tree=$?", "1\r\ntree=0");
     guest.ask("echo timer=$(systemctl is-enabled logrotate.timer)", "timer=enabled");
     is_well(&mut guest);
