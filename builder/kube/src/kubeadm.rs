@@ -38,7 +38,8 @@ pub fn render(documents: &[Document], cluster: &Cluster) -> Result<String, serde
     let text = |document: &Document| {
         let mut value = serde_yaml::to_value(document)?;
         match document {
-            Document::ClusterConfiguration(_) => cluster.kubeadm.merge_into(&mut value),
+            // The names in the API server's certificate are ours and theirs.
+            Document::ClusterConfiguration(_) => cluster.kubeadm.extend(&mut value),
             Document::KubeletConfiguration(_) => cluster.kubelet.merge_into(&mut value),
             _ => {}
         }

@@ -43,11 +43,18 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
     let store = super::store(settings, args.target.places.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
+    let mut count = 0;
     let mut judged = Vec::new();
     for image in images(&targets, &bench)? {
         let layered = image.layered()?;
         let findings = image.findings(&layered)?;
-        judged.push((image, findings, layered.changes));
+        count += findings.iter().filter(|finding| finding.is_error()).count();
+        let image = (image, findings, layered.changes);
+        if args.json {
+            judged.push(image);
+        } else {
+            super::print(console, &as_text(&image))?;
+        }
     }
     if args.json {
         let plans: Vec<Plan<'_>> = judged.iter().map(as_json).collect();
@@ -56,11 +63,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, console: &Console) -> Result<()
             // Of a cluster it is a list, however many nodes are asked for.
             _ => super::print_json(console, &plans)?,
         }
-    } else {
-        judged.iter().try_for_each(|judged| super::print(console, &as_text(judged)))?;
     }
-    let findings = judged.iter().flat_map(|(_, findings, _)| findings);
-    let count = findings.filter(|finding| finding.is_error()).count();
     if count > 0 { Err(Error::Found { count }) } else { Ok(()) }
 }
 

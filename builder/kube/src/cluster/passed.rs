@@ -13,11 +13,19 @@ use serde_yaml::{Mapping, Value};
 pub struct Fields(pub Mapping);
 
 impl Fields {
-    /// Puts the fields into `document`, the fields of fields too. A value that stands there already gives way, and a list
-    /// goes on with what it does not have yet.
+    /// Puts the fields into `document`, the fields of fields too; what stands there already gives way.
     pub fn merge_into(&self, document: &mut Value) {
+        self.merge(document, Lists::Replaced);
+    }
+
+    /// The same, but a list that stands there already goes on with what it does not have yet.
+    pub fn extend(&self, document: &mut Value) {
+        self.merge(document, Lists::Joined);
+    }
+
+    fn merge(&self, document: &mut Value, lists: Lists) {
         if !self.0.is_empty() {
-            merge(document, &Value::Mapping(self.0.clone()));
+            merge(document, &Value::Mapping(self.0.clone()), lists);
         }
     }
 
@@ -32,17 +40,24 @@ impl Fields {
     }
 }
 
-fn merge(document: &mut Value, fields: &Value) {
+/// What becomes of a list that stands in a document already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    Replaced,
+    Joined,
+}
+
+fn merge(document: &mut Value, fields: &Value, lists: Lists) {
     match (document, fields) {
         (Value::Mapping(document), Value::Mapping(fields)) => {
             for (key, value) in fields {
                 match document.get_mut(key) {
-                    Some(old) => merge(old, value),
+                    Some(old) => merge(old, value, lists),
                     None => drop(document.insert(key.clone(), value.clone())),
                 }
             }
         }
-        (Value::Sequence(document), Value::Sequence(values)) => {
+        (Value::Sequence(document), Value::Sequence(values)) if lists == Lists::Joined => {
             for value in values {
                 if !document.contains(value) {
                     document.push(value.clone());
@@ -115,10 +130,14 @@ mod tests {
     #[test]
     fn fields_go_in_beside_others_and_in_their_place() {
         let fields: Fields = serde_yaml::from_str("{ a: { b: 5 }, c: [1, 3], d: {} }").unwrap();
-        let mut document = serde_yaml::from_str("{ a: { x: 1, b: 2 }, c: [2, 3], e: 1 }").unwrap();
-        fields.merge_into(&mut document);
-        let expected: Value =
-            serde_yaml::from_str("{ a: { x: 1, b: 5 }, c: [2, 3, 1], e: 1, d: {} }").unwrap();
-        assert_eq!(document, expected);
+        let document: Value = serde_yaml::from_str("{ a: { x: 1, b: 2 }, c: [2, 3], e: 1 }").unwrap();
+        for (put, list) in
+            [(Fields::merge_into as fn(&Fields, &mut Value), "[1, 3]"), (Fields::extend, "[2, 3, 1]")]
+        {
+            let mut merged = document.clone();
+            put(&fields, &mut merged);
+            let expected = format!("{{ a: {{ x: 1, b: 5 }}, c: {list}, e: 1, d: {{}} }}");
+            assert_eq!(merged, serde_yaml::from_str::<Value>(&expected).unwrap());
+        }
     }
 }
