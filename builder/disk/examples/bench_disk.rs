@@ -7,7 +7,7 @@ use std::{env, error::Error, num::NonZeroUsize, path::PathBuf, sync::Arc, time::
 use imgforge_disk::{
     Access, AtomicFile, Content, Device, Disk, FileContent,
     decode::{Options, decode},
-    emit::{RawOptions, XzOptions, raw, xz},
+    emit::{Origin, RawOptions, XzOptions, raw, xz},
     xz::XzFile,
 };
 
@@ -40,8 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         disk.write_at(4096, b"patched")?;
         let destination = AtomicFile::create(&directory.join("out.img"), Access::Public)?;
-        let written =
-            raw(&disk, &destination, &RawOptions { threads, base: Some(&content), digest }, &|_| {})?;
+        let written = raw(
+            &disk,
+            &destination,
+            &RawOptions { threads, origin: Some(Origin::Base(&content)), digest },
+            &|_| {},
+        )?;
         println!("raw, digest {digest}: {:.2} s, {} bytes", start.elapsed().as_secs_f64(), written.size);
     }
     if let Ok(published) = FileContent::open(source.as_ref()).and_then(XzFile::open) {

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use rustix::fs::OFlags;
@@ -13,6 +14,7 @@ use rustix::fs::OFlags;
 use crate::{
     error::{Error, Result},
     in_the_making,
+    write_back::WriteBack,
 };
 
 /// The permissions of an output file.
@@ -44,6 +46,8 @@ pub struct AtomicFile {
     partial: PathBuf,
     destination: PathBuf,
     committed: bool,
+    /// None where the host gives no thread for it: it saves time only.
+    write_back: OnceLock<Option<WriteBack>>,
 }
 
 impl AtomicFile {
@@ -74,8 +78,13 @@ impl AtomicFile {
                     // Between creation and lock another process may have taken the file for a leftover.
                     if is_at(&file, &partial).map_err(failed)? {
                         in_the_making::begin(&partial);
-                        let new =
-                            Self { file, partial, destination: destination.to_owned(), committed: false };
+                        let new = Self {
+                            file,
+                            partial,
+                            destination: destination.to_owned(),
+                            committed: false,
+                            write_back: OnceLock::new(),
+                        };
                         new.file.set_permissions(Permissions::from_mode(access.mode())).map_err(failed)?;
                         return Ok(new);
                     }
@@ -98,6 +107,18 @@ impl AtomicFile {
         &self.partial
     }
 
+    /// The name that it will have.
+    pub fn destination(&self) -> &Path {
+        &self.destination
+    }
+
+    /// Lets what was written so far go to the disk while there is other work: [`commit`](Self::commit) has less to wait for.
+    pub fn write_back(&self) {
+        if let Some(write_back) = self.write_back.get_or_init(|| WriteBack::begin(&self.file).ok()) {
+            write_back.wake();
+        }
+    }
+
     /// Makes the file durable and gives it its name, replacing what had it.
     pub fn commit(mut self) -> Result<()> {
         self.sync()?;
@@ -105,8 +126,10 @@ impl AtomicFile {
         sync_directory(&self.destination)
     }
 
-    fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(|error| Error::io("cannot finish", &self.destination, error))
+    fn sync(&mut self) -> Result<()> {
+        let write_back = self.write_back.take().flatten().map_or(Ok(()), WriteBack::finish);
+        let synced = write_back.and_then(|()| self.file.sync_all());
+        synced.map_err(|error| Error::io("cannot finish", &self.destination, error))
     }
 
     fn rename(&mut self) -> Result<()> {
@@ -126,13 +149,14 @@ impl Drop for AtomicFile {
     }
 }
 
-/// Makes files of one directory that belong together durable and gives them their names: `main` and those `beside` it.
+/// Makes files of one directory that belong together durable and gives them their names: `main` and those `beside` it. The files
+/// `gone` belonged to an earlier `main`, and go with it.
 ///
 /// Whenever the process is killed, the files under these names are of one run: those `beside` the old `main` go before
 /// the new `main` takes its name, and the new ones come after it. So some may be missing, but none is another run's.
-pub fn commit_together(mut main: AtomicFile, mut beside: Vec<AtomicFile>) -> Result<()> {
-    let all = || std::iter::once(&main).chain(&beside);
-    all().try_for_each(AtomicFile::sync)?;
+pub fn commit_together(mut main: AtomicFile, mut beside: Vec<AtomicFile>, gone: &[PathBuf]) -> Result<()> {
+    std::iter::once(&mut main).chain(&mut beside).try_for_each(AtomicFile::sync)?;
+    gone.iter().try_for_each(|path| remove_old(path))?;
     steps(beside.len()).try_for_each(|step| perform(step, &mut main, &mut beside))
 }
 
@@ -381,8 +405,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         fs::write(path("out.img.bmap"), "old").unwrap();
+        fs::write(path("out.img.asc"), "old").unwrap();
         let beside = vec![making(&path("out.img.bmap"), "map"), making(&path("out.img.sha256"), "sum")];
-        commit_together(making(&path("out.img"), "image"), beside).unwrap();
+        let main = making(&path("out.img"), "image");
+        main.write_back();
+        commit_together(main, beside, &[path("out.img.asc")]).unwrap();
         assert_eq!(names(directory.path()), ["out.img", "out.img.bmap", "out.img.sha256"]);
         assert_eq!(fs::read(path("out.img.bmap")).unwrap(), b"map");
     }

@@ -3,12 +3,11 @@
 //! The format is version 2.0 of bmaptool (<https://github.com/yoctoproject/bmaptool>): XML, blocks counted from 0, ranges
 //! inclusive, and a digest of the file itself in which that digest stands as zeros.
 
-use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, num::NonZeroUsize, ops::Range};
+use std::{collections::BTreeMap, fmt::Write as _, num::NonZeroUsize, ops::Range};
 
 use imgforge_ext4::Content;
 
 use crate::{
-    atomic_file::AtomicFile,
     digest::{Hasher, Sha256},
     error::{Error, Result},
     parallel,
@@ -19,7 +18,7 @@ pub const BLOCK: u64 = 4096;
 /// Ranges end where a multiple of this many blocks does: they are hashed in parallel, a bad one is read again in little
 /// time, and two images that differ in places have most of them in common.
 const RANGE_BLOCKS: u64 = (4 << 20) / BLOCK;
-const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = 128 << 10;
 const CHECKSUM_PLACE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The digests of ranges of blocks. Those of one image go for another where the two are the same.
@@ -42,7 +41,8 @@ impl Digests {
             let (digest, rest) = line.split_once("chksum=\"")?.1.split_once("\">")?;
             let blocks = rest.split_once('<')?.0.trim();
             let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
-            Some(((first.parse().ok()?, last.parse::<u64>().ok()?.checked_add(1)?), digest.parse().ok()?))
+            let (first, end) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?.checked_add(1)?);
+            (first < end).then_some(((first, end), digest.parse().ok()?))
         });
         ranges.collect::<Option<_>>().map(|ranges| Self { ranges })
     }
@@ -62,39 +62,70 @@ impl Digests {
         self.ranges.extend(others.ranges);
     }
 
+    /// All of them, as [`of_map`](Self::of_map) reads them.
+    pub fn to_map(&self) -> String {
+        let ranges: Vec<_> = self.ranges.keys().map(|&(first, end)| first..end).collect();
+        let digests: Vec<_> = self.ranges.values().copied().collect();
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+        render(end.saturating_mul(BLOCK), &ranges, &digests)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     fn of(&self, blocks: &Range<u64>) -> Option<Sha256> {
         self.ranges.get(&(blocks.start, blocks.end)).copied()
     }
 }
 
-/// Writes the map of `image`, raw or still a disk, to `destination`; returns the digests in it. Those in `known`, which are
-/// of bytes that the image has, are not computed again.
-///
-/// `needed` are the bytes of the image (any order, overlapping or not) that a card must have afterwards, **zeros
-/// included**: a block that is not needed keeps what a reused card had there. Only blocks no file system uses may be left
-/// out.
-pub fn write(
-    image: &dyn Content,
-    needed: &[Range<u64>],
-    known: &Digests,
-    threads: NonZeroUsize,
-    destination: &AtomicFile,
-) -> Result<Digests> {
-    let ranges = block_ranges(needed, image.len());
-    let data = image.data();
-    let digest = |index: usize| {
-        let blocks = ranges.get(index).cloned().unwrap_or_default();
-        known.of(&blocks).map_or_else(|| hash(image, &data, blocks), Ok)
-    };
-    let mut digests = Vec::with_capacity(ranges.len());
-    parallel::in_order(threads, ranges.len(), digest, |_, digest| {
-        digests.push(digest);
-        Ok(())
-    })?;
-    let map = render(image.len(), &ranges, &digests);
-    let mut file = destination.file();
-    file.write_all(map.as_bytes()).map_err(|error| Error::io("cannot write", destination.path(), error))?;
-    Ok(Digests { ranges: ranges.iter().map(|blocks| (blocks.start, blocks.end)).zip(digests).collect() })
+/// The map of an image.
+#[derive(Debug, Clone)]
+pub struct Map {
+    /// As its file has it.
+    pub text: String,
+    /// The digests in it.
+    pub digests: Digests,
+}
+
+impl Map {
+    /// The map of `image`, raw or still a disk. Digests in `known`, which are of bytes that the image has, are not computed again.
+    ///
+    /// `needed` are the bytes of the image (any order, overlapping or not) that a card must have afterwards, **zeros
+    /// included**: a block that is not needed keeps what a reused card had there. Only blocks no file system uses may be left
+    /// out.
+    pub fn of(
+        image: &dyn Content,
+        needed: &[Range<u64>],
+        known: &Digests,
+        threads: NonZeroUsize,
+    ) -> Result<Self> {
+        let ranges = block_ranges(needed, image.len());
+        let data = image.data();
+        let digest = |index: usize| {
+            let blocks = ranges.get(index).cloned().unwrap_or_default();
+            known.of(&blocks).map_or_else(|| hash(image, &data, blocks), Ok)
+        };
+        let mut digests = Vec::with_capacity(ranges.len());
+        parallel::in_order(threads, ranges.len(), digest, |_, digest| {
+            digests.push(digest);
+            Ok(())
+        })?;
+        let text = render(image.len(), &ranges, &digests);
+        let ranges = ranges.iter().map(|blocks| (blocks.start, blocks.end));
+        Ok(Self { text, digests: Digests { ranges: ranges.zip(digests).collect() } })
+    }
+
+    /// The digest of its file. It stands for the image: every byte that a file system uses is in one of the ranges.
+    pub fn sha256(&self) -> Sha256 {
+        Sha256::of(self.text.as_bytes())
+    }
 }
 
 /// The blocks that `needed` bytes touch: in order, apart from each other or cut at multiples of [`RANGE_BLOCKS`].
@@ -145,7 +176,7 @@ fn hash(image: &dyn Content, data: &[Range<u64>], blocks: Range<u64>) -> Result<
 }
 
 fn render(size: u64, ranges: &[Range<u64>], digests: &[Sha256]) -> String {
-    let mapped: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let mapped: u64 = ranges.iter().map(|range| range.end - range.start).fold(0, u64::saturating_add);
     let mut map = format!(
         "<?xml version=\"1.0\" ?>\n\
          <bmap version=\"2.0\">\n\

@@ -170,6 +170,15 @@ impl Disk {
         Ok(extents.0)
     }
 
+    /// The bytes at which the disk may differ from its base, in order and apart from each other; beyond the base's end, those
+    /// that are not zero.
+    pub fn changed(&self) -> io::Result<Vec<Range<u64>>> {
+        let extents = self.extents()?.into_iter().filter(|extent| extent.source.is_change());
+        let mut changed = RangeSet::default();
+        extents.for_each(|extent| changed.insert(extent.offset..extent.offset + extent.length));
+        Ok(changed.iter().collect())
+    }
+
     fn base_equals(&self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         let mut original = vec![0; bytes.len()];
         self.read_base(offset, &mut original)?;

@@ -26,7 +26,7 @@
 //! fat.finish()?;
 //!
 //! let output = AtomicFile::create(Path::new("node.img"), Access::Public)?;
-//! let raw = emit::RawOptions { threads, base: Some(&base), digest: true };
+//! let raw = emit::RawOptions { threads, origin: Some(emit::Origin::Base(&base)), digest: true };
 //! emit::raw(&disk, &output, &raw, &|_| {})?;
 //! output.commit()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -51,6 +51,7 @@ mod ranges;
 mod scratch_folder;
 mod sparse;
 mod window;
+mod write_back;
 pub mod xz;
 
 pub use atomic_file::{Access, AtomicFile, commit_together};

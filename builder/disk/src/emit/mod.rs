@@ -8,7 +8,7 @@ mod xz;
 
 pub use self::{
     chunks::{ChunkOptions, gzip, zstd},
-    raw::{RawOptions, raw},
+    raw::{Origin, RawOptions, raw},
     xz::{XzOptions, xz},
 };
 use crate::digest::Sha256;

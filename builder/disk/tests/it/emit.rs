@@ -3,9 +3,10 @@
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 use imgforge_disk::{
-    Access, AtomicFile, Device, Disk, FileContent, bmap,
+    Access, AtomicFile, Device, Disk, FileContent,
+    bmap::{Digests, Map},
     decode::{Options, decode},
-    emit::{self, ChunkOptions, RawOptions, Written, XzOptions},
+    emit::{self, ChunkOptions, Origin, RawOptions, Written, XzOptions},
     xz::XzFile,
 };
 
@@ -61,7 +62,7 @@ impl Job {
 
     fn raw(&self, name: &str, count: usize) -> PathBuf {
         let base = FileContent::open(&self.scratch.path("decoded.img")).unwrap();
-        let options = RawOptions { threads: threads(count), base: Some(&base), digest: true };
+        let options = RawOptions { threads: threads(count), origin: Some(Origin::Base(&base)), digest: true };
         self.emit(name, |disk, to| emit::raw(disk, to, &options, &|_| {})).1
     }
 
@@ -82,13 +83,34 @@ fn a_raw_image_is_the_disk_with_holes() {
     let zeros = 3 << 20;
     assert!(metadata.blocks() * 512 <= metadata.len() - zeros, "{} blocks", metadata.blocks());
 
-    let options = RawOptions { threads: threads(1), base: None, digest: true };
+    let options = RawOptions { threads: threads(1), origin: None, digest: true };
     let (_, path) = job.emit("other.img", |disk, to| emit::raw(disk, to, &options, &|_| {}));
     assert!(fs::read(path).unwrap() == expected);
     let destination = AtomicFile::create(&job.scratch.path("quick.img"), Access::Public).unwrap();
     let options = RawOptions { digest: false, ..options };
     assert_eq!(emit::raw(&job.disk, &destination, &options, &|_| {}).unwrap().sha256, None);
     assert!(fs::read(destination.path()).unwrap() == expected);
+}
+
+#[test]
+fn an_image_is_made_from_another_of_the_same_base() {
+    let job = Job::new(&[]);
+    let sibling = FileContent::open(&job.raw("sibling.img", 2)).unwrap();
+    let mut disk = job.disk.fork();
+    // Over data, over a hole, zeros over data, over what only the sibling has; and it grows.
+    disk.write_at(70_000, &[5; 100]).unwrap();
+    disk.write_at(3 << 20, &[6; 9000]).unwrap();
+    disk.zero((1 << 20) + 10, 300_000).unwrap();
+    disk.zero((7 << 20) + 4096, 8192).unwrap();
+    disk.resize(10 << 20);
+    let differs: Vec<_> = disk.touched().collect();
+    let other = Job { disk, ..job };
+    let origin = Origin::Image { file: &sibling, differs: &differs };
+    for origin in [Some(origin), None] {
+        let options = RawOptions { threads: threads(2), origin, digest: true };
+        let (_, path) = other.emit("other.img", |disk, to| emit::raw(disk, to, &options, &|_| {}));
+        assert!(fs::read(path).unwrap() == bytes_of(&other.disk));
+    }
 }
 
 #[test]
@@ -99,9 +121,12 @@ fn an_odd_size_is_padded_to_a_block() {
         let to = AtomicFile::create(&scratch.path(name), Access::Public).unwrap();
         let chunks = ChunkOptions { threads: threads(2), level: 3 };
         let written = match format {
-            0 => {
-                emit::raw(&disk, &to, &RawOptions { threads: threads(2), base: None, digest: true }, &|_| {})
-            }
+            0 => emit::raw(
+                &disk,
+                &to,
+                &RawOptions { threads: threads(2), origin: None, digest: true },
+                &|_| {},
+            ),
             1 => emit::zstd(&disk, &to, &chunks, &|_| {}),
             2 => emit::gzip(&disk, &to, &chunks, &|_| {}),
             _ => emit::xz(
@@ -230,11 +255,10 @@ fn an_image_decodes_to_what_was_emitted() {
 fn bmaptool_copies_by_our_map() {
     let job = Job::new(&[]);
     let image = job.raw("out.img", 2);
-    let map = AtomicFile::create(&job.scratch.path("out.img.bmap"), Access::Public).unwrap();
     let needed = [0..3 << 20, (3 << 20) + 5..(7 << 20) + 4097, (8 << 20)..(8 << 20) + 1];
-    bmap::write(&FileContent::open(&image).unwrap(), &needed, &bmap::Digests::default(), threads(2), &map)
-        .unwrap();
-    map.commit().unwrap();
+    let content = FileContent::open(&image).unwrap();
+    let map = Map::of(&content, &needed, &Digests::default(), threads(2)).unwrap();
+    job.scratch.write("out.img.bmap", map.text.as_bytes());
 
     let arguments = [
         "copy",
@@ -289,7 +313,7 @@ fn every_emitter_tells_how_far_it_has_come() {
         ChunkOptions { threads: threads(2), level: 1 },
         XzOptions { threads: threads(2), preset: 0, block_size: 8 << 20, reuse: None },
     );
-    let raw = RawOptions { threads: threads(2), base: None, digest: true };
+    let raw = RawOptions { threads: threads(2), origin: None, digest: true };
     type Emit<'a> = &'a dyn Fn(&AtomicFile, &dyn Fn(u64)) -> imgforge_disk::Result<emit::Written>;
     let emitters: [Emit<'_>; 4] = [
         &|to, progress| emit::raw(&disk, to, &raw, progress),

@@ -36,6 +36,8 @@ pub struct Layered {
     pub(crate) free: Vec<Range<u64>>,
     /// Every path that was changed, as it is now.
     pub changes: Vec<ChangeEntry>,
+    /// Those of them that the last layer changed.
+    pub(crate) latest: Vec<ChangeEntry>,
     /// Whether it holds what must not be published.
     pub secrets: bool,
 }
@@ -46,18 +48,20 @@ impl Layered {
         let table = partitions::table_of(&image)?;
         let partitions = Partitions::find(&table, layout)?;
         let disk = Arc::new(Disk::new(image));
-        Ok(Self { disk, table, partitions, grown: 0, free: Vec::new(), changes: Vec::new(), secrets: false })
+        let (free, changes, latest) = Default::default();
+        Ok(Self { disk, table, partitions, grown: 0, free, changes, latest, secrets: false })
     }
 
     /// The same again, with nothing written to it.
     pub(crate) fn fork(&self) -> Self {
-        let Self { table, partitions, free, changes, .. } = self;
+        let Self { table, partitions, free, changes, latest, .. } = self;
         Self {
             disk: Arc::new(self.disk.fork()),
             table: table.clone(),
             partitions: partitions.clone(),
             free: free.clone(),
             changes: changes.clone(),
+            latest: latest.clone(),
             ..*self
         }
     }
@@ -84,7 +88,8 @@ impl Layered {
             table: applied.table,
             grown: self.grown + applied.grown,
             free: applied.free,
-            changes: on_top(&self.changes, entries),
+            changes: on_top(&self.changes, entries.clone()),
+            latest: entries,
             secrets: self.secrets || pinned.request.holds_secrets(&changes),
         })
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Version of this format. A reader refuses a newer one.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Everything about an image that can be checked later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,8 +87,12 @@ impl BaseEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageEntry {
-    /// SHA-256 of the whole disk image.
-    pub sha256: Sha256,
+    /// SHA-256 of its block map, which has a digest of every range that a card must have; not told before format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_sha256: Option<Sha256>,
+    /// SHA-256 of the whole disk image, where it was taken: of compressed images, and of others on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
     /// Its size in bytes.
     pub size: u64,
     /// Number of the partition with the root file system.
@@ -96,6 +100,22 @@ pub struct ImageEntry {
     /// Number of the boot partition, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) boot_partition: Option<u32>,
+}
+
+impl ImageEntry {
+    /// What the image is known by: of equal inputs, the same.
+    pub(crate) fn identity(&self) -> Option<Sha256> {
+        self.sha256.or(self.map_sha256)
+    }
+
+    /// The same in words.
+    pub(crate) fn named(&self) -> String {
+        match (self.sha256, self.map_sha256) {
+            (Some(sha256), _) => format!("SHA-256 {sha256}"),
+            (None, Some(sha256)) => format!("block map SHA-256 {sha256}"),
+            (None, None) => "no digest".into(),
+        }
+    }
 }
 
 impl Manifest {

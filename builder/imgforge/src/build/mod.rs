@@ -4,6 +4,7 @@
 //! [layered](layer::Layered) when its plan is applied to a disk, [written](output::Written) when its files are whole; each
 //! of these is complete when it exists.
 
+pub(crate) mod common;
 pub mod destination;
 pub mod error;
 pub mod layer;

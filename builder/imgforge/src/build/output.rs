@@ -12,9 +12,9 @@ use std::{
 
 use imgforge_disk::{
     Access, AtomicFile, Content, Disk, FileContent, Sha256,
-    bmap::{self, Digests},
+    bmap::{Digests, Map},
     commit_together,
-    emit::{self, ChunkOptions, RawOptions, XzOptions},
+    emit::{self, ChunkOptions, Origin, RawOptions, XzOptions},
     xz::XzFile,
 };
 use imgforge_spec::{Class, Diagnose};
@@ -106,9 +106,11 @@ pub(crate) struct Output<'a> {
     pub format: Format,
     /// Threads that may be used. They never change a byte.
     pub(crate) threads: NonZeroUsize,
-    /// The raw image that the disk was made over: the host copies from it what did not change.
-    pub(crate) raw: &'a Path,
-    /// The same as it was published: compressed blocks that did not change are used again.
+    /// The file that has most of the image already.
+    pub(crate) origin: Origin<'a>,
+    /// Whether to take the SHA-256 of the whole image, too, where nothing else needs it.
+    pub(crate) checksum: bool,
+    /// The base as it was published: compressed blocks that did not change are used again.
     pub published: &'a Path,
     /// Digests of ranges of the image that are known already.
     pub known: &'a Digests,
@@ -182,6 +184,17 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// What an image that was written is known by.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// SHA-256 of its block map.
+    pub map_sha256: Sha256,
+    /// SHA-256 of all of it, where it was taken.
+    pub sha256: Option<Sha256>,
+    /// Size in bytes.
+    pub size: u64,
+}
+
 /// The outputs, whole and on disk but not under their names yet.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -189,7 +202,7 @@ pub(crate) struct Written {
     manifest: Manifest,
     digests: Digests,
     /// The image as it was written, decompressed.
-    image: Arc<dyn Content>,
+    content: FileContent,
     file: AtomicFile,
     /// The files beside it.
     beside: Vec<AtomicFile>,
@@ -198,7 +211,12 @@ pub(crate) struct Written {
 impl Written {
     /// The image, read from the file that was written.
     pub fn image(&self) -> Arc<dyn Content> {
-        Arc::clone(&self.image)
+        Arc::new(self.content.clone())
+    }
+
+    /// The file that holds the same.
+    pub(crate) fn content(&self) -> &FileContent {
+        &self.content
     }
 
     /// The digests in its block map.
@@ -209,7 +227,11 @@ impl Written {
     /// Gives the files their names, which never are those of two builds. Dropped without that, they are removed.
     pub(crate) fn commit(self) -> Result<Manifest, Error> {
         let Self { path, manifest, file, beside, .. } = self;
-        commit_together(file, beside).map_err(|source| Error::Write { path, source })?;
+        // What is not made this time goes with the image that it was of.
+        let made: Vec<&Path> = beside.iter().map(AtomicFile::destination).collect();
+        let mut gone: Vec<PathBuf> = SIDES.iter().map(|suffix| self::beside(&path, suffix)).collect();
+        gone.retain(|side| !made.contains(&side.as_path()));
+        commit_together(file, beside, &gone).map_err(|source| Error::Write { path, source })?;
         Ok(manifest)
     }
 }
@@ -218,12 +240,12 @@ impl Output<'_> {
     /// Writes the image and the files beside it, none under its name yet.
     ///
     /// A compressed image is decoded again: it must give the image that was meant.
-    /// `manifest` describes the image that has been written, by its digest and size in bytes.
+    /// `manifest` describes the image that has been written.
     pub fn write(
         &self,
         disk: &Disk,
         access: Access,
-        manifest: impl FnOnce((Sha256, u64)) -> Manifest,
+        manifest: impl FnOnce(Identity) -> Manifest,
         console: &Console,
     ) -> Result<Written, Error> {
         let failed = |path: &Path| {
@@ -234,44 +256,39 @@ impl Output<'_> {
         let bar = console.progress(&format!("writing {}", self.path.display()), Some(disk.size()));
         let emitted = self.emit(disk, &image, &|at| bar.set(at, None)).map_err(failed(self.path))?;
         drop(bar);
-        let undigested = || failed(self.path)(host_error(self.path, io::Error::other("it was not digested")));
-        let image_sha256 = emitted.image_sha256.ok_or_else(undigested)?;
-        let manifest = manifest((image_sha256, emitted.image_size));
-        let decoded = self.decoded(&image, &manifest, console)?;
+        let decoded = self.decoded(&image, &emitted, console)?;
         let content = match decoded {
             Some(decoded) => decoded,
             None => FileContent::open(image.path()).map_err(failed(self.path))?,
         };
-
-        let map_path = beside(self.path, MAP);
-        let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
-        let digests = bmap::write(&content, &self.needed(content.len()), self.known, self.threads, &map)
-            .map_err(failed(&map_path))?;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let sums =
-            self.text(CHECKSUM, access, &format!("{}  {name}\n", emitted.sha256.unwrap_or(image_sha256)))?;
-        let json =
-            manifest.to_json().map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
-        let json = self.text(MANIFEST, access, &json)?;
-        let materials = sbom::Document::new(&manifest, self.installed).to_json();
-        let materials = materials.map_err(|error| failed(self.path)(host_error(self.path, error.into())))?;
-        let materials = self.text(MATERIALS, access, &materials)?;
-        let beside = vec![map, sums, json, materials];
+        let map = Map::of(&content, &needed(self.free, content.len()), self.known, self.threads);
+        let map = map.map_err(failed(self.path))?;
+        let (sha256, size) = (emitted.image_sha256, emitted.image_size);
+        let manifest = manifest(Identity { map_sha256: map.sha256(), sha256, size });
+        let mut beside = vec![self.text(MAP, access, &map.text)?];
+        if let Some(sha256) = emitted.sha256 {
+            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+            beside.push(self.text(CHECKSUM, access, &format!("{sha256}  {name}\n"))?);
+        }
+        let unrendered = |error: serde_json::Error| failed(self.path)(host_error(self.path, error.into()));
+        beside.push(self.text(MANIFEST, access, &manifest.to_json().map_err(unrendered)?)?);
+        let materials = sbom::Document::new(&manifest, self.installed).to_json().map_err(unrendered)?;
+        beside.push(self.text(MATERIALS, access, &materials)?);
         Ok(Written {
             path: self.path.to_owned(),
             manifest,
-            digests,
-            image: Arc::new(content),
+            digests: map.digests,
+            content,
             file: image,
             beside,
         })
     }
 
-    /// A compressed image decoded into a file beside it that has no name; it has to have the manifest's digest.
+    /// A compressed image decoded into a file beside it that has no name; it has to be what was `emitted`.
     fn decoded(
         &self,
         image: &AtomicFile,
-        manifest: &Manifest,
+        emitted: &emit::Written,
         console: &Console,
     ) -> Result<Option<FileContent>, Error> {
         if self.format == Format::Img {
@@ -279,14 +296,16 @@ impl Output<'_> {
         }
         let failed = |source| Error::Write { path: self.path.to_owned(), source };
         let folder = folder_of(self.path);
-        let bar = console.progress(&format!("decoding {}", self.path.display()), Some(manifest.image.size));
+        let bar = console.progress(&format!("decoding {}", self.path.display()), Some(emitted.image_size));
         let progress = |at| bar.set(at, None);
         let (decoded, content) = decode_nameless(image.path(), folder, &progress).map_err(failed)?;
-        if decoded.image_sha256 != manifest.image.sha256 {
-            let (found, expected) = (decoded.image_sha256, manifest.image.sha256);
-            return Err(Error::NotTheImage { path: self.path.to_owned(), found, expected });
+        match emitted.image_sha256 {
+            Some(expected) if expected != decoded.image_sha256 => {
+                let found = decoded.image_sha256;
+                Err(Error::NotTheImage { path: self.path.to_owned(), found, expected })
+            }
+            _ => Ok(Some(content)),
         }
-        Ok(Some(content))
     }
 
     fn emit(
@@ -298,8 +317,7 @@ impl Output<'_> {
         let threads = self.threads;
         match self.format {
             Format::Img => {
-                let base = FileContent::open(self.raw)?;
-                let options = RawOptions { threads, base: Some(&base), digest: true };
+                let options = RawOptions { threads, origin: Some(self.origin), digest: self.checksum };
                 emit::raw(disk, image, &options, progress)
             }
             Format::Xz => {
@@ -317,13 +335,6 @@ impl Output<'_> {
         }
     }
 
-    /// Everything but what is free in the root file system: a card must have all of it, zeros included.
-    fn needed(&self, size: u64) -> Vec<Range<u64>> {
-        let starts = iter::once(0).chain(self.free.iter().map(|range| range.end));
-        let ends = self.free.iter().map(|range| range.start).chain([size]);
-        starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end).collect()
-    }
-
     fn text(&self, suffix: &str, access: Access, text: &str) -> Result<AtomicFile, Error> {
         let path = beside(self.path, suffix);
         let failed = |source| Error::Write { path: path.clone(), source };
@@ -332,6 +343,24 @@ impl Output<'_> {
         written.map_err(|error| failed(host_error(&path, error)))?;
         Ok(file)
     }
+}
+
+/// SHA-256 of the block map of an image whose root file system has these bytes `free`.
+pub(crate) fn map_sha256(
+    image: &dyn Content,
+    free: &[Range<u64>],
+    threads: NonZeroUsize,
+) -> io::Result<Sha256> {
+    let map = Map::of(image, &needed(free, image.len()), &Digests::default(), threads);
+    map.map(|map| map.sha256()).map_err(io::Error::other)
+}
+
+/// Everything but what is `free` in the root file system, of an image of `size` bytes: a card must have all of it, zeros
+/// included.
+pub(crate) fn needed(free: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
+    let starts = iter::once(0).chain(free.iter().map(|range| range.end));
+    let ends = free.iter().map(|range| range.start).chain([size]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end).collect()
 }
 
 fn host_error(path: &Path, source: io::Error) -> imgforge_disk::Error {

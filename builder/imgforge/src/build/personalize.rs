@@ -136,7 +136,7 @@ impl ReleaseImage {
         let files = (self.raw.clone(), self.path.clone());
         let release =
             Release::new(of, (manifest.base.clone(), files), installed, layered, self.store.clone());
-        release.keep(digests);
+        release.is_made(digests);
         Ok(release)
     }
 

@@ -2,18 +2,20 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use imgforge_disk::bmap::Digests;
-use imgforge_spec::Sha256;
 
 use super::{
     Workbench,
+    common::{Common, Sibling},
     error::Error,
     layer::Layered,
     manifest::{BaseEntry, FORMAT, ImageEntry, Manifest},
+    output::{Identity, Written},
     prepare::{self, Inputs, Layers, OpenBase, Prepared},
     sbom::Installed,
 };
@@ -49,10 +51,10 @@ pub struct Release {
     pub(crate) installed: Vec<Installed>,
     /// The base with the layer.
     pub(crate) layered: Layered,
-    /// Digests of what images of it have in common, as far as they are known.
-    digests: Mutex<Digests>,
+    /// What images of it have in common.
+    common: Mutex<Common>,
     /// Nothing is taken out of it while images are made.
-    _store: Store,
+    store: Store,
 }
 
 /// An image that is to be made.
@@ -211,8 +213,8 @@ impl Release {
         layered: Layered,
         store: Store,
     ) -> Self {
-        let digests = Mutex::default();
-        Self { pinned, notes, base, raw, published, installed, layered, digests, _store: store }
+        let common = Mutex::default();
+        Self { pinned, notes, base, raw, published, installed, layered, common, store }
     }
 
     /// The release that starts from `inputs`.
@@ -223,19 +225,43 @@ impl Release {
             .and_then(|layered| layered.with(&pinned, additions))
             .map_err(|error| error.of_content(&base.origin))?;
         let entry = BaseEntry::new(&base.origin, &base.decoded.record);
+        let changed = layered.disk.changed().map_err(reading_base)?;
+        let known = store.digests(entry.image_sha256).untouched(&changed);
         let files = (base.decoded.path, base.published);
-        Ok(Self::new((pinned, notes), (entry, files), installed, layered, store))
+        let release = Self::new((pinned, notes), (entry, files), installed, layered, store);
+        release.common().digests = known;
+        Ok(release)
     }
 
-    /// Digests of what an image has in common with others of the release.
-    pub(crate) fn digests(&self) -> Digests {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn common(&self) -> MutexGuard<'_, Common> {
+        self.common.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps digests of what images of the release have in common.
-    pub(crate) fn keep(&self, digests: Digests) {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
+    /// The release lies in an image that was read back when it was made; `digests` are of its ranges.
+    pub(super) fn is_made(&self, digests: Digests) {
+        *self.common() = Common { digests, is_read_back: true, sibling: None };
     }
+
+    /// What is known of an image of it, whose disk differs from the release's in what it touched.
+    pub(crate) fn known(&self, layered: &Layered) -> Common {
+        self.common().of_image(&layered.disk)
+    }
+
+    /// Learns from an image that was `written`, `layered` being its disk, and read back.
+    pub(crate) fn learn(&self, written: &Written, layered: &Layered) -> Result<(), Error> {
+        let sibling = Sibling::of(written, &layered.disk);
+        let is_first = self.common().learn(written.digests(), sibling);
+        if is_first {
+            let changed = layered.disk.changed().map_err(reading_base)?;
+            // A store that takes them not has them taken again: no reason to give the image up.
+            let _ = self.store.keep_digests(self.base.image_sha256, written.digests().untouched(&changed));
+        }
+        Ok(())
+    }
+}
+
+fn reading_base(source: io::Error) -> Error {
+    Error::Io { what: "read the base".into(), source }
 }
 
 impl Image {
@@ -276,12 +302,12 @@ impl Image {
         Err(Error::Unfit { hostname: self.pinned.request.hostname(), errors })
     }
 
-    /// What `layered`, the image's disk, is made of; `written` are the image's digest and its size in bytes.
-    pub fn manifest(&self, layered: &Layered, written: (Sha256, u64)) -> Manifest {
+    /// What `layered`, the image's disk, is made of; `identity` is what was written.
+    pub fn manifest(&self, layered: &Layered, identity: Identity) -> Manifest {
         let Pinned { request, epoch, .. } = &self.pinned;
         let Partitions { root, boot } = &layered.partitions;
         let Added { repositories, packages, artifacts, images } = self.added.clone();
-        let (sha256, size) = written;
+        let Identity { map_sha256, sha256, size } = identity;
         Manifest {
             format: FORMAT,
             imgforge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -292,6 +318,7 @@ impl Image {
             secrets: layered.secrets,
             base: self.release.base.clone(),
             image: ImageEntry {
+                map_sha256: Some(map_sha256),
                 sha256,
                 size,
                 root_partition: root.number,

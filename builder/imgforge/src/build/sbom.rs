@@ -97,9 +97,9 @@ impl Document {
     pub fn new(manifest: &Manifest, installed: &[Installed]) -> Self {
         let image = Package {
             // Of the same day and inputs there is one image only.
-            version_info: Some(format!("sha256:{}", manifest.image.sha256)),
+            version_info: manifest.image.identity().map(|sha256| format!("sha256:{sha256}")),
             supplier: "Organization: imgforge".into(),
-            checksums: sha256(&manifest.image.sha256),
+            checksums: manifest.image.sha256.as_ref().map(sha256).unwrap_or_default(),
             ..Package::named(IMAGE.into(), manifest.hostname.as_str())
         };
         let base = Package {
@@ -115,7 +115,10 @@ impl Document {
             id: "SPDXRef-DOCUMENT",
             name: manifest.hostname.to_string(),
             // Unique for a document, and equal for equal images.
-            document_namespace: format!("https://spdx.org/spdxdocs/imgforge-{}", manifest.image.sha256),
+            document_namespace: format!(
+                "https://spdx.org/spdxdocs/imgforge-{}",
+                manifest.image.identity().unwrap_or_else(|| Sha256::of(manifest.hostname.as_str()))
+            ),
             creation_info: CreationInfo {
                 created: clock::utc(manifest.epoch),
                 creators: vec![format!("Tool: imgforge-{}", manifest.imgforge)],

@@ -6,7 +6,7 @@ mod translate;
 mod values;
 mod verify;
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgforge_spec::{BoardName, Role};
@@ -163,9 +163,20 @@ pub struct BuildArgs {
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
     pub(crate) force: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub(crate) making: Making,
+}
+
+/// How images are made; they are the same whatever is chosen.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Making {
+    /// Take the SHA-256 of a raw image, too, which costs as much as copying it. Compressed ones always have theirs.
+    #[arg(long)]
+    pub checksum: bool,
     /// Threads to use [default: one per CPU]. The image is the same with any number.
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// `imgforge lock`.

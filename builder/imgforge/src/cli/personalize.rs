@@ -1,10 +1,10 @@
 //! The command line of `imgforge personalize`.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{PlaceArgs, SecretsArgs, values};
+use super::{Making, PlaceArgs, SecretsArgs, values};
 use crate::build::output::Format;
 
 /// `imgforge personalize`.
@@ -36,9 +36,9 @@ pub struct PersonalizeArgs {
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Threads to use [default: one per CPU]. The image is the same with any number.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    /// How it is made.
+    #[command(flatten)]
+    pub(crate) making: Making,
     /// Never use the network: take what the store has.
     #[arg(long)]
     pub(crate) offline: bool,

@@ -1,25 +1,28 @@
 //! `imgforge build`: the stages one after the other, for several images at a time.
 
 use std::{
+    collections::BTreeMap,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
-use imgforge_disk::{Access, in_order};
+use imgforge_disk::{Access, FileContent, emit::Origin, in_order};
 
 use crate::{
     build::{
         Workbench,
+        common::Sibling,
         destination::{self, Destination},
         error::Error,
         layer::Layered,
         output::{Output, Written},
         release::{Image, images},
     },
-    cli::BuildArgs,
+    cli::{BuildArgs, Making},
     host::{clock, console::Console, settings::Settings},
-    image::{partitions::Trees, read_back},
+    image::{entry::ChangeEntry, read_back},
     target::{Located, Target, targets},
 };
 
@@ -34,7 +37,7 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let base = options.base.as_deref();
     destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
-    write(&images, &destinations, args.threads, console)
+    write(&images, &destinations, args.making, console)
 }
 
 /// Where the images of `targets` go. Those of a cluster go into a folder, which is made if it is not there, each named for its
@@ -58,17 +61,33 @@ fn destinations(args: &BuildArgs, targets: &[Target]) -> Result<Vec<Destination>
 pub(super) fn write(
     images: &[Image],
     destinations: &[Destination],
-    threads: Option<NonZeroUsize>,
+    making: Making,
     console: &Console,
 ) -> Result<(), Error> {
     let all = || images.iter().zip(destinations);
     all().try_for_each(|(image, to)| to.check_base(&image.release.published))?;
     judge(images)?;
-    let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let share = NonZeroUsize::new(threads.get() / images.len().max(1)).unwrap_or(NonZeroUsize::MIN);
+    let threads = making.threads.or_else(|| thread::available_parallelism().ok());
+    let threads = threads.unwrap_or(NonZeroUsize::MIN);
     // Of several images at a time no bars are drawn, and what there is to say of each is said in their order.
     let own = if images.len() > 1 { Console::new(true) } else { *console };
-    let make = |index| all().nth(index).map(|(image, to)| Built::new(image, to, share, &own)).transpose();
+    let make = |index: usize, threads| {
+        let making = Making { threads: Some(threads), ..making };
+        all().nth(index).map(|(image, to)| Built::new(image, to, making, &own)).transpose()
+    };
+    // The first image of each release is made alone, so that the others can be made from it.
+    let mut firsts = BTreeMap::new();
+    for (index, image) in images.iter().enumerate() {
+        let is_first = |earlier: &Image| !Arc::ptr_eq(&earlier.release, &image.release);
+        if images.iter().take(index).all(is_first) {
+            firsts.insert(index, make(index, threads)?);
+        }
+    }
+    let further = NonZeroUsize::new(images.len() - firsts.len()).unwrap_or(NonZeroUsize::MIN);
+    let share = NonZeroUsize::new(threads.get() / further).unwrap_or(NonZeroUsize::MIN);
+    let firsts = Mutex::new(firsts);
+    let take_first = |index| firsts.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+    let make = |index| take_first(index).map_or_else(|| make(index, share), Ok);
     in_order(threads, images.len(), make, |_, built| built.map_or(Ok(()), |built| built.finish(console)))
 }
 
@@ -90,50 +109,59 @@ struct Built {
 }
 
 impl Built {
-    fn new(image: &Image, to: &Destination, threads: NonZeroUsize, console: &Console) -> Result<Self, Error> {
+    fn new(image: &Image, to: &Destination, making: Making, console: &Console) -> Result<Self, Error> {
         let Image { release, .. } = image;
+        let threads = making.threads.unwrap_or(NonZeroUsize::MIN);
         let layered = image.layered()?;
         let notices = image.notices(&layered)?;
         let mut notes = notes(image, &layered);
         notes.extend(notices.iter().map(Located::labelled));
-        let touched: Vec<_> = layered.disk.touched().collect();
+        let known = release.known(&layered);
+        let base = FileContent::open(&release.raw)
+            .map_err(|source| Error::Open { path: release.raw.clone(), source })?;
         let output = Output {
             path: &to.path,
             format: to.format,
             threads,
-            raw: &release.raw,
+            origin: known.sibling.as_ref().map_or(Origin::Base(&base), Sibling::origin),
+            checksum: making.checksum,
             published: &release.published,
-            known: &release.digests().untouched(&touched),
+            known: &known.digests,
             free: &layered.free,
             installed: &release.installed,
         };
         let written = output.write(
             &layered.disk,
             if layered.secrets { Access::Private } else { Access::Public },
-            |written| image.manifest(&layered, written),
+            |identity| image.manifest(&layered, identity),
             console,
         )?;
-        read_back(&written, &layered)?;
-        release.keep(written.digests().untouched(&touched));
+        let changes = if known.is_read_back { &layered.latest } else { &layered.changes };
+        read_back(&written, &layered, changes, threads)?;
+        release.learn(&written, &layered)?;
         Ok(Self { path: to.path.clone(), notes, written })
     }
 
     fn finish(self, console: &Console) -> Result<(), Error> {
         let Self { path, mut notes, written } = self;
         let manifest = written.commit()?;
-        notes.push(format!("the image has {} bytes, SHA-256 {}", manifest.image.size, manifest.image.sha256));
+        notes.push(format!("the image has {} bytes, {}", manifest.image.size, manifest.image.named()));
         // Of a cluster's images there are many, so each line says which it is of.
         notes.iter().for_each(|note| console.note(&format!("{}: {note}", manifest.hostname)));
         super::print(console, &format!("{}\n", path.display()))
     }
 }
 
-/// Reads the written file with code that did not write it: its partition table, and every path that was changed.
-fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
+/// Reads the written file with code that did not write it: its partition table, and every path of `changes`.
+fn read_back(
+    written: &Written,
+    layered: &Layered,
+    changes: &[ChangeEntry],
+    threads: NonZeroUsize,
+) -> Result<(), Error> {
     let image = written.image();
     let mut deviations = read_back::compare_table(&image, &layered.table)?;
-    let trees = Trees::open(&image, &layered.partitions)?;
-    let paths = read_back::compare(&trees, &layered.changes)?;
+    let paths = read_back::compare(&image, &layered.partitions, changes, threads)?;
     deviations.extend(paths.iter().map(ToString::to_string));
     if deviations.is_empty() {
         return Ok(());

@@ -98,6 +98,9 @@ fn entry(path: &Path, args: &OsListArgs, catalogue: &Catalogue) -> Result<Entry,
         Err(catalogue::Error::UnknownBoard { .. }) => (manifest.board.to_string(), Vec::new()),
         Err(error) => return Err(error.into()),
     };
+    let extract_sha256 = manifest.image.sha256.ok_or_else(|| {
+        fail("names no SHA-256 of the image: build it compressed, or with --checksum".into())
+    })?;
     let url = format!("{}/{name}", args.url.trim_end_matches('/'));
     let has_map = beside(&image, ".bmap").is_file();
     Ok(Entry {
@@ -107,7 +110,7 @@ fn entry(path: &Path, args: &OsListArgs, catalogue: &Catalogue) -> Result<Entry,
         bmap_url: has_map.then(|| format!("{url}.bmap")),
         url,
         extract_size: manifest.image.size,
-        extract_sha256: manifest.image.sha256,
+        extract_sha256,
         image_download_size: size,
         image_download_sha256: sha256,
         release_date: clock::utc(manifest.epoch).chars().take("2026-09-15".len()).collect(),

@@ -36,7 +36,7 @@ pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Re
         };
         to.check(Some(&args.image), args.force, console)?;
         let image = release.personalize(&target, manifest, &bench)?;
-        build::write(&[image], &[to], args.threads, console)?;
+        build::write(&[image], &[to], args.making, console)?;
     }
     Ok(())
 }

@@ -1,9 +1,17 @@
 //! `imgforge verify --rebuild`: what the inputs of a manifest make today. Nothing is written: the image is hashed as it would be.
 
+use std::{num::NonZeroUsize, thread};
+
 use imgforge_disk::sha256_of;
 
 use crate::{
-    build::{Workbench, error::Error, manifest::Manifest, release::images},
+    build::{
+        Workbench,
+        error::Error,
+        manifest::Manifest,
+        output::{self, Identity},
+        release::images,
+    },
     cli::RebuildArgs,
     host::{console::Console, settings::Settings},
     image::entry::ChangeEntry,
@@ -31,14 +39,17 @@ pub(crate) fn deviation(
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };
     let Some(image) = images(&targets, &bench)?.pop() else { return Ok(None) };
     let layered = image.layered()?;
-    let sha256 = sha256_of(layered.disk.as_ref())
-        .map_err(|source| Error::Io { what: "read the image as it would be written".into(), source })?;
-    Ok((sha256 != manifest.image.sha256).then(|| {
-        format!(
-            "built again, the image has SHA-256 {sha256} instead of {}: {}",
-            manifest.image.sha256,
-            first_difference(manifest, &image.manifest(&layered, (sha256, layered.disk.size())))
-        )
+    let unread = |source| Error::Io { what: "read the image as it would be written".into(), source };
+    let disk = layered.disk.as_ref();
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let map_sha256 = output::map_sha256(disk, &layered.free, threads).map_err(unread)?;
+    // A manifest of before format 3 names no map.
+    let sha256 = manifest.image.sha256.map(|_| sha256_of(disk)).transpose().map_err(unread)?;
+    let now = image.manifest(&layered, Identity { map_sha256, sha256, size: disk.size() });
+    Ok((now.image.identity() != manifest.image.identity()).then(|| {
+        let (now_named, then_named) = (now.image.named(), manifest.image.named());
+        let difference = first_difference(manifest, &now);
+        format!("built again, the image has {now_named} instead of {then_named}: {difference}")
     }))
 }
 

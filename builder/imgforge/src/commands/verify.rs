@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    thread,
 };
 
 use imgforge_debian::Fingerprint;
@@ -11,14 +13,14 @@ use super::rebuild;
 use crate::{
     build::{
         error::Error,
-        manifest::{FORMAT, Manifest},
+        manifest::{FORMAT, ImageEntry, Manifest},
         output,
     },
     cli::VerifyArgs,
     host::{console::Console, settings::Settings},
     image::{
         open::OpenImage,
-        partitions::{Partitions, Trees},
+        partitions::{self, Partitions},
         read_back,
     },
     supply::signature,
@@ -30,7 +32,6 @@ pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<
     let path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
     let manifest = read_manifest(&path)?;
     let image = OpenImage::open(&args.image, console)?;
-    let sha256 = image.sha256()?;
     let mut deviations = Vec::new();
     if image.content.len() != manifest.image.size {
         deviations.push(format!(
@@ -39,13 +40,11 @@ pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<
             manifest.image.size
         ));
     }
-    if sha256 != manifest.image.sha256 {
-        deviations.push(format!("the image has SHA-256 {sha256} instead of {}", manifest.image.sha256));
-    }
     let partitions =
         Partitions::by_number(&image.table, manifest.image.root_partition, manifest.image.boot_partition)?;
-    let trees = Trees::open(&image.content, &partitions)?;
-    let paths = read_back::compare(&trees, &manifest.changes)?;
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    deviations.extend(other_bytes(&image, &partitions, &manifest.image, threads)?);
+    let paths = read_back::compare(&image.content, &partitions, &manifest.changes, threads)?;
     deviations.extend(paths.iter().map(ToString::to_string));
     if args.rebuild {
         deviations.extend(rebuild::deviation(&manifest, &args.inputs, settings, console)?);
@@ -57,13 +56,34 @@ pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<
         });
     }
     let summary = format!(
-        "{}: as its manifest says{}{} ({} changes, SHA-256 {sha256})\n",
+        "{}: as its manifest says{}{} ({} changes, {})\n",
         args.image.display(),
         if args.rebuild { ", and the same when built again" } else { "" },
         signer.map(|signer| format!(", signed by {signer}")).unwrap_or_default(),
-        manifest.changes.len()
+        manifest.changes.len(),
+        manifest.image.named()
     );
     super::print(console, &summary)
+}
+
+/// What shows that the bytes of `image` are not those that were `written`.
+fn other_bytes(
+    image: &OpenImage,
+    partitions: &Partitions,
+    written: &ImageEntry,
+    threads: NonZeroUsize,
+) -> Result<Option<String>, Error> {
+    let (what, found, wanted) = match (written.sha256, written.map_sha256) {
+        (Some(wanted), _) => ("SHA-256", image.sha256()?, wanted),
+        (None, Some(wanted)) => {
+            let free = partitions::free(&image.content, partitions)?;
+            let found = output::map_sha256(&*image.content, &free, threads)
+                .map_err(|source| Error::Io { what: "read the image".into(), source })?;
+            ("block map SHA-256", found, wanted)
+        }
+        (None, None) => return Ok(Some("the manifest names no digest of the image".into())),
+    };
+    Ok((found != wanted).then(|| format!("the image has {what} {found} instead of {wanted}")))
 }
 
 /// Who signed the image file, with a key of the file `keys`.

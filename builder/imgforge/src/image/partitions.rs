@@ -161,6 +161,14 @@ fn slice(image: &Arc<dyn Content>, range: Range<u64>, what: &'static str) -> Res
     Slice::new(Arc::clone(image), range).map_err(unreadable)
 }
 
+/// The bytes of `image` that are free in its root file system, in order: all that a card need not have.
+pub(crate) fn free(image: &Arc<dyn Content>, partitions: &Partitions) -> Result<Vec<Range<u64>>, Error> {
+    let range = partitions.root.range();
+    let mut inodes = Inodes::open(image, range.clone())?;
+    let free = inodes.free_ranges()?;
+    Ok(free.into_iter().map(|free| free.start + range.start..free.end + range.start).collect())
+}
+
 /// Reads the partition table of `image`.
 pub(crate) fn table_of(image: &Arc<dyn Content>) -> Result<Table, Error> {
     Table::read(&Disk::new(Arc::clone(image))).map_err(Error::Table)

@@ -1,10 +1,10 @@
 //! Reading back what was written, with code that did not write it: every build ends with this, and `verify` does the
 //! same for any image with a manifest.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use imgforge_disk::{
-    Content,
+    Content, in_order,
     partition::{Format, Table},
 };
 use imgforge_spec::{Hasher, ImagePath, Octets, Sha256};
@@ -12,7 +12,7 @@ use imgforge_spec::{Hasher, ImagePath, Octets, Sha256};
 use crate::image::{
     change::Volume,
     entry::{ChangeEntry, State},
-    partitions::{self, Trees},
+    partitions::{self, Partitions, Trees},
     read::{self, Entry, Inodes, Kind, Slice, Tree},
 };
 
@@ -28,26 +28,100 @@ pub(crate) struct Deviation {
     pub(crate) fault: String,
 }
 
-/// Compares the file systems in `trees` with `changes`. Returns every deviation; none means all is as planned.
-pub(crate) fn compare(trees: &Trees, changes: &[ChangeEntry]) -> Result<Vec<Deviation>, read::Error> {
-    let is_beyond = |change: &ChangeEntry| match &change.state {
+/// Compares the file systems in `partitions` of `image` with `changes`, on `threads` threads. Returns every deviation, in the order
+/// of the changes; none means all is as planned.
+pub(crate) fn compare(
+    image: &Arc<dyn Content>,
+    partitions: &Partitions,
+    changes: &[ChangeEntry],
+    threads: NonZeroUsize,
+) -> Result<Vec<Deviation>, partitions::Error> {
+    let parts = parts(changes, threads);
+    let part = |index: usize| {
+        let Some(part) = parts.get(index) else { return Ok(Vec::new()) };
+        Ok(compare_part(&Trees::open(image, partitions)?, part)?)
+    };
+    let mut deviations = Vec::new();
+    in_order(threads, parts.len(), part, |_, found: Vec<(usize, Deviation)>| {
+        deviations.extend(found);
+        Ok::<_, partitions::Error>(())
+    })?;
+    deviations.sort_by_key(|(index, _)| *index);
+    Ok(deviations.into_iter().map(|(_, deviation)| deviation).collect())
+}
+
+/// A change, where it stands among all, and the directory that it is in.
+struct Placed<'a> {
+    index: usize,
+    directory: Option<ImagePath>,
+    change: &'a ChangeEntry,
+}
+
+/// What looking at one path costs, as bytes that could be read meanwhile.
+const LOOK: u64 = 32 << 10;
+
+/// The changes by their directories, so that each is looked at once, in one part for each thread, of like weight.
+fn parts(changes: &[ChangeEntry], threads: NonZeroUsize) -> Vec<Vec<Placed<'_>>> {
+    let placed = |(index, change): (usize, _)| {
+        let ChangeEntry { path, .. }: &ChangeEntry = change;
+        Placed { index, directory: path.parent(), change }
+    };
+    let mut all: Vec<Placed<'_>> = changes.iter().enumerate().map(placed).collect();
+    all.sort_by(|one, other| {
+        (one.change.volume, &one.directory).cmp(&(other.change.volume, &other.directory))
+    });
+    let weight = |placed: &Placed<'_>| match placed.change.state {
+        State::File { size, .. } => LOOK.saturating_add(size),
+        _ => LOOK,
+    };
+    let whole = all.iter().map(weight).fold(0, u64::saturating_add);
+    let share = whole / threads.get() as u64 + 1;
+    let mut parts: Vec<Vec<Placed<'_>>> = (0..threads.get()).map(|_| Vec::new()).collect();
+    let mut before = 0_u64;
+    for placed in all {
+        let weight = weight(&placed);
+        if let Some(part) = parts.get_mut((before / share) as usize) {
+            part.push(placed);
+        }
+        before = before.saturating_add(weight);
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn compare_part(trees: &Trees, part: &[Placed<'_>]) -> Result<Vec<(usize, Deviation)>, read::Error> {
+    let is_beyond = |placed: &Placed<'_>| match &placed.change.state {
         State::HardLink { .. } => true,
         State::File { xattrs, .. } => !xattrs.is_empty(),
         _ => false,
     };
-    let inodes = changes.iter().any(is_beyond).then(|| trees.inodes()).transpose()?;
+    let inodes = part.iter().any(is_beyond).then(|| trees.inodes()).transpose()?;
     let mut deviations = Vec::new();
-    for change in changes {
-        let (tree, inodes) = match change.volume {
+    for of_directory in part
+        .chunk_by(|one, other| (one.change.volume, &one.directory) == (other.change.volume, &other.directory))
+    {
+        let Some(Placed { directory, change: ChangeEntry { volume, .. }, .. }) = of_directory.first() else {
+            continue;
+        };
+        let (tree, inodes) = match volume {
             Volume::Root => (Some(&*trees.root), inodes.as_ref()),
             Volume::Boot => (trees.boot.as_deref(), None),
         };
-        let fault = match tree {
-            None => Some("is on a boot partition the image does not have".to_owned()),
-            Some(tree) => Found { tree, inodes, path: &change.path }.fault(&change.state)?,
+        let entries = match (tree, directory) {
+            (Some(tree), Some(directory)) => tree.entries(directory)?,
+            _ => None,
         };
-        let (volume, path) = (change.volume, change.path.clone());
-        deviations.extend(fault.map(|fault| Deviation { volume, path, fault }));
+        for Placed { index, change: ChangeEntry { path, state, .. }, .. } in of_directory {
+            let fault = match (tree, &entries) {
+                (None, _) => Some("is on a boot partition the image does not have".to_owned()),
+                (Some(tree), Some(entries)) => {
+                    Found { tree, inodes, path }.fault(state, entries.get(path.name()).copied())?
+                }
+                (Some(tree), None) => Found { tree, inodes, path }.fault(state, tree.entry(path)?)?,
+            };
+            let deviation = |fault| (*index, Deviation { volume: *volume, path: path.clone(), fault });
+            deviations.extend(fault.map(deviation));
+        }
     }
     Ok(deviations)
 }
@@ -91,9 +165,9 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// How it is not as `state` says.
-    fn fault(&self, state: &State) -> Result<Option<String>, read::Error> {
-        let Some(entry) = self.tree.entry(self.path)? else {
+    /// How `entry`, which is there, is not as `state` says.
+    fn fault(&self, state: &State, entry: Option<Entry>) -> Result<Option<String>, read::Error> {
+        let Some(entry) = entry else {
             return Ok((*state != State::Absent).then(|| "is missing".to_owned()));
         };
         let kind = match state {

@@ -171,7 +171,10 @@ impl Source<'_> {
         let base = &self.board.profile.base;
         let obtained = match (self.file, &base.file, &base.url) {
             (Some(file), ..) => {
-                let given = BaseImage { sha256: Some(sha256_of_file(file)?), ..BaseImage::default() };
+                let given = BaseImage {
+                    sha256: Some(sha256_of_file(file, self.supply.store)?),
+                    ..BaseImage::default()
+                };
                 self.decode(file.to_owned(), file_name(file), &given)?
             }
             (None, Some(file), _) => {
@@ -315,19 +318,20 @@ fn decode(
 
 /// The image in the file `path`, decoded in the store.
 pub fn decoded(path: &Path, store: &Store, console: &Console) -> Result<DecodedBase, Error> {
-    let given = BaseImage { sha256: Some(sha256_of_file(path)?), ..BaseImage::default() };
+    let given = BaseImage { sha256: Some(sha256_of_file(path, store)?), ..BaseImage::default() };
     Ok(decode(path, &given, store, console)?)
 }
 
 /// Hashed before it is decoded, so that what was decoded before is found; and looked at before it is hashed, as that may take
 /// minutes.
-fn sha256_of_file(path: &Path) -> Result<Sha256, Error> {
+fn sha256_of_file(path: &Path, store: &Store) -> Result<Sha256, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     open::check(path).map_err(|error| match error {
         imgforge_disk::Error::Io { source, .. } => read(source),
         source => store::Error::Decode { path: path.to_owned(), source }.into(),
     })?;
-    HostFile::new(path).and_then(|content| sha256_of(&content)).map_err(read)
+    let hash = || HostFile::new(path).and_then(|content| sha256_of(&content));
+    store.sha256_of_given(path, hash).map_err(read)
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,6 +1,6 @@
 //! ext4, read by ext4-view.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use ext4_view::{Ext4, Ext4Error, Metadata, Path as Ext4Path};
 use imgforge_disk::Content;
@@ -85,17 +85,35 @@ impl ext4_view::Ext4Read for Bytes {
     }
 }
 
+fn entry_of(metadata: &Metadata) -> Entry {
+    let kind = match metadata.file_type() {
+        kind if kind.is_regular_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Directory,
+        kind if kind.is_symlink() => Kind::Symlink,
+        _ => Kind::Special,
+    };
+    let access = Access { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() };
+    Entry { kind, access, size: metadata.len(), mtime: Some(metadata.modified().seconds()) }
+}
+
 impl Tree for Ext4Tree {
     fn entry(&self, path: &ImagePath) -> Result<Option<Entry>, Error> {
-        let Some(metadata) = self.metadata(path)? else { return Ok(None) };
-        let kind = match metadata.file_type() {
-            kind if kind.is_regular_file() => Kind::File,
-            kind if kind.is_dir() => Kind::Directory,
-            kind if kind.is_symlink() => Kind::Symlink,
-            _ => Kind::Special,
-        };
-        let access = Access { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() };
-        Ok(Some(Entry { kind, access, size: metadata.len(), mtime: Some(metadata.modified().seconds()) }))
+        Ok(self.metadata(path)?.as_ref().map(entry_of))
+    }
+
+    fn entries(&self, path: &ImagePath) -> Result<Option<BTreeMap<Vec<u8>, Entry>>, Error> {
+        match self.ext4.metadata(self.at(path)?) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) | Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => return Ok(None),
+            Err(error) => return Err(self.failed(path, error)),
+        }
+        let mut entries = BTreeMap::new();
+        for entry in self.ext4.read_dir(self.at(path)?).map_err(|error| self.failed(path, error))? {
+            let entry = entry.map_err(|error| self.failed(path, error))?;
+            let metadata = entry.metadata().map_err(|error| self.failed(path, error))?;
+            entries.insert(entry.file_name().as_ref().to_vec(), entry_of(&metadata));
+        }
+        Ok(Some(entries))
     }
 
     fn read(&self, path: &ImagePath) -> Result<Vec<u8>, Error> {

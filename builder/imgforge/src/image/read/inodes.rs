@@ -33,6 +33,13 @@ impl Inodes {
         Ok(Self { editor: Editor::open(window, 0).map_err(|error| unreadable(error.to_string()))? })
     }
 
+    /// The bytes of the file system that are free, in order.
+    pub(crate) fn free_ranges(&mut self) -> Result<Vec<Range<u64>>, Error> {
+        let unreadable =
+            |error: imgforge_ext4::Error| Error::Unreadable { what: WHAT, reason: error.to_string() };
+        self.editor.free_ranges().map_err(unreadable)
+    }
+
     /// The number of the inode that `path` names, if there is one.
     pub(crate) fn number(&self, path: &ImagePath) -> Result<Option<u32>, Error> {
         let metadata = self.editor.metadata(path.as_bytes()).map_err(failed(path))?;

@@ -9,7 +9,7 @@ mod package_tree;
 mod remembered;
 mod slice;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use imgforge_disk::{
     Content,
@@ -115,6 +115,12 @@ impl Diagnose for Error {
 pub trait Tree: fmt::Debug {
     /// What `path` names; a link in last place is not followed. `None` where there is nothing.
     fn entry(&self, path: &ImagePath) -> Result<Option<Entry>, Error>;
+
+    /// What the names in the directory `path` name, found with one look at it; links to it are followed, those in it are not. `None`
+    /// where there is no directory, and of trees whose names have several spellings.
+    fn entries(&self, _: &ImagePath) -> Result<Option<BTreeMap<Vec<u8>, Entry>>, Error> {
+        Ok(None)
+    }
 
     /// The whole content of the file `path`.
     fn read(&self, path: &ImagePath) -> Result<Vec<u8>, Error>;

@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgforge_disk::{Access, AtomicFile};
+use imgforge_disk::{Access, AtomicFile, bmap::Digests};
 use imgforge_spec::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::{BASES, Error, Store, check, failed, stamp, write_whole};
 use crate::{image::open::decode_to, yaml};
+
+/// Builds that change other parts of a base cut its ranges otherwise; beyond so many, those of the last build are kept alone.
+const MOST_DIGESTS: usize = 100_000;
 
 /// An image, decoded, as the store keeps it.
 #[derive(Debug, Clone)]
@@ -101,6 +104,28 @@ impl Store {
         };
         self.write_record(&record)?;
         Ok(DecodedBase { path, record })
+    }
+
+    /// Digests of ranges of the decoded image with this hash, as far as earlier builds have taken them.
+    pub(crate) fn digests(&self, image_sha256: Sha256) -> Digests {
+        let map = fs::read_to_string(self.digests_path(image_sha256));
+        map.ok().and_then(|map| Digests::of_map(&map)).unwrap_or_default()
+    }
+
+    /// Keeps digests of ranges of the decoded image with this hash, so that they need not be taken again.
+    pub(crate) fn keep_digests(&self, image_sha256: Sha256, digests: Digests) -> Result<(), Error> {
+        let known = self.digests(image_sha256);
+        let mut all = known.clone();
+        all.extend(digests.clone());
+        if all == known {
+            return Ok(());
+        }
+        let kept = if all.len() > MOST_DIGESTS { digests } else { all };
+        write_whole(&self.digests_path(image_sha256), kept.to_map().as_bytes())
+    }
+
+    fn digests_path(&self, image_sha256: Sha256) -> PathBuf {
+        self.folder.join(BASES).join(format!("{image_sha256}.bmap"))
     }
 
     fn write_record(&self, record: &Record) -> Result<(), Error> {

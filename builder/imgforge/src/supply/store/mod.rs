@@ -6,9 +6,11 @@
 //! blobs/<sha256>.yaml       size and time of modification it had when it was last hashed
 //! blobs/<sha256>.partial    the same file, while it is downloaded
 //! bases/<sha256>.img        a decoded image, by the hash of the image, sparse and read-only
+//! bases/<sha256>.bmap       digests of ranges of that image, as a block map has them
 //! bases/<sha256>.yaml       what came out of the published file with that hash
 //! unpacked/<sha256>.*       what came out of the package or tarball with that hash
 //! unpinned/<sha256>         a repository's release file, by the hash of its URL, as it was last seen
+//! given/<sha256>.yaml       the hash of a file of the user's, by the hash of its path, and what it was like then
 //! import.*/                 files that are being imported
 //! ```
 //!
@@ -19,6 +21,7 @@ mod bases;
 mod blobs;
 mod contents;
 mod error;
+mod given;
 mod references;
 mod transfer;
 
@@ -45,6 +48,7 @@ const BLOBS: &str = "blobs";
 const BASES: &str = "bases";
 const UNPACKED: &str = "unpacked";
 const UNPINNED: &str = "unpinned";
+const GIVEN: &str = "given";
 
 /// A folder with the store. While a value lives, no other process takes anything out of it.
 #[derive(Debug, Clone)]
@@ -56,7 +60,7 @@ pub struct Store {
 impl Store {
     /// Opens the store in `folder`, which is made where it is missing.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        for part in [BLOBS, BASES, UNPACKED, UNPINNED] {
+        for part in [BLOBS, BASES, UNPACKED, UNPINNED, GIVEN] {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(failed("cannot make", &path))?;
         }
