@@ -20,9 +20,9 @@ const SHOWN: usize = 160;
 
 /// Runs the command.
 pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    with_running(&args.running, settings, |file| {
+    with_running(&args.running, settings, |file, tunnels| {
         let (cluster, secrets) = (file.cluster(), file.secrets()?);
-        let mut seen = look(cluster, &secrets)?;
+        let mut seen = look(cluster, &secrets, tunnels)?;
         if args.wait {
             let until = Instant::now() + Duration::from_secs(args.timeout.0.into());
             let mut told: Vec<String> = Vec::new();
@@ -37,7 +37,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<
                     break;
                 }
                 thread::sleep(PAUSE);
-                seen = look(cluster, &secrets)?;
+                seen = look(cluster, &secrets, tunnels)?;
             }
         }
         if args.json {

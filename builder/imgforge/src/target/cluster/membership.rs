@@ -109,25 +109,8 @@ impl Membership {
         Ok(Images { references: images::images(&member).references, manifests })
     }
 
-    /// The manifests of the cluster's add-ons, each with its place on the first master.
     fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
-        // One that is not known was told by the check of the cluster file.
-        let known = add_ons::needed(&self.cluster)
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
-        let artifact = |(index, manifest): (usize, &Manifest)| {
-            let file = add_ons::file_name(index, &manifest.name);
-            Ok(Artifact {
-                url: manifest.url.clone(),
-                size: None,
-                sha256: manifest.sha256,
-                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
-                mode: Some("0644".into()),
-                unpack: false,
-            })
-        };
-        known.map(artifact).collect()
+        pinned(&self.cluster, &self.manifests)
     }
 
     fn member(&self) -> Result<Member<'_>, Error> {
@@ -146,4 +129,25 @@ impl Membership {
         node_files(&member, &sources)
             .map_err(|source| Error::Files { hostname: self.hostname.to_string(), source })
     }
+}
+
+/// The manifests of the add-ons of `cluster`, as they are published, each with its place on the first master.
+pub(super) fn pinned(cluster: &Cluster, manifests: &Manifests) -> Result<Vec<Artifact>, InvalidPath> {
+    // One that is not known was told by the check of the cluster file.
+    let known = add_ons::needed(cluster)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, name)| Some((index, manifests.get(name)?)));
+    let artifact = |(index, manifest): (usize, &Manifest)| {
+        let file = add_ons::file_name(index, &manifest.name);
+        Ok(Artifact {
+            url: manifest.url.clone(),
+            size: None,
+            sha256: manifest.sha256,
+            path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
+            mode: Some("0644".into()),
+            unpack: false,
+        })
+    };
+    known.map(artifact).collect()
 }

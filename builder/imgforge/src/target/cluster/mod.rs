@@ -15,7 +15,7 @@ use std::{
 };
 
 use imgforge_kube::{
-    add_ons::Manifests,
+    add_ons::{self, AddOn, Manifest, Manifests},
     check::{self, Finding},
     cluster::Cluster,
     pki::{Secrets, age::Recipient},
@@ -26,7 +26,7 @@ use self::secrets::SecretsFile;
 pub use self::{error::Error, membership::Membership, secrets::recipients};
 use super::{Located, SecretsPaths, Target};
 use crate::{
-    catalogue::{self, Catalogue, limits},
+    catalogue::{self, Catalogue, artifact::Artifact, limits},
     yaml::{self, Place},
 };
 
@@ -99,13 +99,7 @@ impl<'a> ClusterFile<'a> {
 
     /// The targets for the nodes with these `names`, or for all, in the file's order.
     pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, super::Error> {
-        if let Some(unknown) = names.iter().find(|name| self.cluster.node(name).is_none()) {
-            let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
-            let suggestion = yaml::nearest(unknown, hostnames);
-            return Err(
-                Error::UnknownNode { path: self.path.clone(), name: unknown.clone(), suggestion }.into()
-            );
-        }
+        names.iter().try_for_each(|name| self.require(name))?;
         let wanted = |hostname: &String| names.is_empty() || names.contains(hostname);
         self.cluster
             .nodes
@@ -114,6 +108,16 @@ impl<'a> ClusterFile<'a> {
             .filter(|(_, node)| wanted(&node.hostname))
             .map(|(index, node)| self.target(index, node))
             .collect()
+    }
+
+    /// That there is a node called `hostname`.
+    pub fn require(&self, hostname: &str) -> Result<(), Error> {
+        if self.cluster.node(hostname).is_some() {
+            return Ok(());
+        }
+        let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
+        let suggestion = yaml::nearest(hostname, hostnames);
+        Err(Error::UnknownNode { path: self.path.clone(), name: hostname.into(), suggestion })
     }
 
     /// The cluster's secrets.
@@ -125,6 +129,19 @@ impl<'a> ClusterFile<'a> {
     /// returns where.
     pub fn make_secrets(&self, recipients: &[Recipient]) -> Result<&Path, Error> {
         self.secrets.make(&self.cluster, recipients)
+    }
+
+    /// The manifests of the cluster's add-ons, with the file's settings; `fetch` gives the bytes of what is published.
+    pub(crate) fn add_ons<E: From<Error>>(
+        &self,
+        fetch: &dyn Fn(&Artifact) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<AddOn>, E> {
+        let pinned = membership::pinned(&self.cluster, &self.manifests)
+            .map_err(|error| Error::Machine(error.to_string()))?;
+        let fetched = pinned.iter().map(|artifact| Ok((artifact.url.as_str(), fetch(artifact)?)));
+        let fetched = fetched.collect::<Result<BTreeMap<_, _>, E>>()?;
+        let bytes = |manifest: &Manifest| fetched.get(manifest.url.as_str()).cloned();
+        Ok(add_ons::add_ons(&self.cluster, &self.manifests, &bytes).map_err(Error::AddOns)?)
     }
 
     /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
