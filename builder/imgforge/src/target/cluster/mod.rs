@@ -5,6 +5,7 @@
 mod error;
 mod membership;
 mod node;
+mod own;
 mod releases;
 mod secrets;
 
@@ -22,8 +23,8 @@ use imgforge_kube::{
 };
 use imgforge_spec::{BoardFacts, BoardName};
 
-use self::secrets::SecretsFile;
 pub use self::{error::Error, membership::Membership, secrets::recipients};
+use self::{own::Own, secrets::SecretsFile};
 use super::{Located, SecretsPaths, Target};
 use crate::{
     catalogue::{self, Catalogue, artifact::Artifact, limits},
@@ -39,6 +40,9 @@ pub struct ClusterFile<'a> {
     cluster: Arc<Cluster>,
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
+    own: Arc<Own>,
+    /// What is wrong with what the user brings along.
+    flaws: Vec<Finding>,
     catalogue: &'a Catalogue,
 }
 
@@ -57,7 +61,9 @@ impl<'a> ClusterFile<'a> {
             .flat_map(|profile| profile.names().map(|name| (name.to_owned(), limits::facts(profile))));
         let boards = Arc::new(boards.collect());
         let manifests = Arc::new(catalogue.add_ons()?);
-        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue })
+        let (own, flaws) = Own::read(&cluster, path.parent().unwrap_or(Path::new("")));
+        let own = Arc::new(own);
+        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, own, flaws, catalogue })
     }
 
     /// The cluster.
@@ -88,6 +94,7 @@ impl<'a> ClusterFile<'a> {
         }
         findings.extend(node::findings(&self.cluster));
         findings.extend(releases::findings(&self.cluster, self.catalogue));
+        findings.extend(self.flaws.iter().cloned());
         findings
     }
 
@@ -131,7 +138,7 @@ impl<'a> ClusterFile<'a> {
         self.secrets.make(&self.cluster, recipients)
     }
 
-    /// The manifests of the cluster's add-ons, with the file's settings; `fetch` gives the bytes of what is published.
+    /// The manifests of the cluster's add-ons, with the file's settings, and then the user's own; `fetch` gives the bytes of what is published.
     pub(crate) fn add_ons<E: From<Error>>(
         &self,
         fetch: &dyn Fn(&Artifact) -> Result<Vec<u8>, E>,
@@ -141,7 +148,9 @@ impl<'a> ClusterFile<'a> {
         let fetched = pinned.iter().map(|artifact| Ok((artifact.url.as_str(), fetch(artifact)?)));
         let fetched = fetched.collect::<Result<BTreeMap<_, _>, E>>()?;
         let bytes = |manifest: &Manifest| fetched.get(manifest.url.as_str()).cloned();
-        Ok(add_ons::add_ons(&self.cluster, &self.manifests, &bytes).map_err(Error::AddOns)?)
+        let mut add_ons = add_ons::add_ons(&self.cluster, &self.manifests, &bytes).map_err(Error::AddOns)?;
+        add_ons.extend(self.own.manifests.iter().cloned());
+        Ok(add_ons)
     }
 
     /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
