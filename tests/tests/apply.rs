@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
-use std::fs;
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
-use imgforge_tests::{RunningCluster, fails, succeeds};
+use imgforge_tests::{RunningCluster, fails, native_kubernetes, succeeds};
 use serde_json::{Value, json};
 
 /// The cluster file's text, changed.
@@ -125,4 +130,107 @@ fn what_a_cluster_cannot_take_is_said() {
     }
     let nobody = RunningCluster::new(15, &[("k8s-master-1", "master")]);
     assert!(fails(&mut nobody.imgforge(&["cluster", "apply"]), 4).contains("does not answer"));
+}
+
+/// A cluster with Kubernetes' own API server, and kubectl for it; nothing where they have not been built.
+fn with_kubernetes(number: u8) -> Option<(RunningCluster, impl Fn(&[&str]) -> Command)> {
+    let (server, kubectl) = (native_kubernetes("kube-apiserver")?, native_kubernetes("kubectl")?);
+    let mut cluster = RunningCluster::new(number, &[("k8s-master-1", "master"), ("k8s-worker-1", "worker")]);
+    let address = cluster.address(0);
+    let folder = cluster.certificates("k8s-master-1", &address, 300);
+    cluster.start_etcd(&[("k8s-master-1", &address, &folder)]);
+    cluster.start_kubernetes(&server, &address, &folder);
+    succeeds(&mut cluster.imgforge(&["kubeconfig"]));
+    let kubeconfig = cluster.path("home.kubeconfig");
+    let kubectl = move |words: &[&str]| {
+        let mut command = Command::new(&kubectl);
+        command.arg("--kubeconfig").arg(&kubeconfig).args(words);
+        command
+    };
+    let until = Instant::now() + Duration::from_secs(300);
+    while !kubectl(&["get", "namespace", "default"]).output().unwrap().status.success() {
+        let log = || fs::read_to_string(cluster.path("kube-apiserver.log")).unwrap();
+        assert!(Instant::now() < until, "the API server does not become well: {}", log());
+        thread::sleep(Duration::from_secs(1));
+    }
+    Some((cluster, kubectl))
+}
+
+#[test]
+fn kubernetes_own_api_server_takes_it_and_knows_whose_each_field_is() {
+    let Some((cluster, kubectl)) = with_kubernetes(17) else {
+        println!("not run: scripts/make-kubernetes native has not been run");
+        return;
+    };
+    let get = |words: &[&str]| -> Value {
+        serde_json::from_slice(&succeeds(kubectl(&["get", "-o", "json"]).args(words)).stdout).unwrap()
+    };
+    let node = cluster.path("node.json");
+    let object = json!({ "apiVersion": "v1", "kind": "Node",
+        "metadata": { "name": "k8s-worker-1", "labels": { "home.example/disk": "small", "own": "kept" } },
+        "spec": { "taints": [{ "key": "theirs", "effect": "NoExecute" }] } });
+    fs::write(&node, object.to_string()).unwrap();
+    succeeds(kubectl(&["create", "--filename"]).arg(&node));
+    edit(
+        &cluster,
+        "role: worker,",
+        "role: worker, labels: { home.example/disk: big }, taints: [{ key: slow, effect: NoSchedule }],",
+    );
+    let expected =
+        ["k8s-worker-1: label home.example/disk=big (was small)", "k8s-worker-1: taint slow:NoSchedule"];
+    assert_eq!(apply(&cluster, &["--dry-run"]), expected);
+    assert_eq!(apply(&cluster, &[]), expected);
+    assert_eq!(apply(&cluster, &[]), [""; 0]);
+    edit(&cluster, "labels: { home.example/disk: big }, taints: [{ key: slow, effect: NoSchedule }],", "");
+    assert_eq!(
+        apply(&cluster, &[]),
+        ["k8s-worker-1: label home.example/disk goes", "k8s-worker-1: taint slow:NoSchedule goes"]
+    );
+    let worker = get(&["node", "k8s-worker-1"]);
+    assert_eq!(
+        (&worker["metadata"]["labels"]["own"], &worker["metadata"]["labels"]["home.example/disk"]),
+        (&json!("kept"), &Value::Null)
+    );
+    let taints = worker["spec"]["taints"].as_array().unwrap();
+    assert!(
+        taints.iter().any(|taint| taint["key"] == "theirs")
+            && !taints.iter().any(|taint| taint["key"] == "slow"),
+        "{taints:?}"
+    );
+
+    edit(&cluster, "network: none", "network: none, monitoring: {}");
+    let made = apply(&cluster, &["--dry-run"]);
+    assert!(
+        made.contains(&"92-monitoring.yaml: Deployment monitoring/prometheus is made".to_owned()),
+        "{made:?}"
+    );
+    assert_eq!(apply(&cluster, &[]), made);
+    assert_eq!(apply(&cluster, &[]), [""; 0], "what the server adds by itself is no change");
+    edit(&cluster, "monitoring: {}", "monitoring: { days: 14 }");
+    let changed = ["92-monitoring.yaml: Deployment monitoring/prometheus is changed"];
+    assert_eq!(apply(&cluster, &["--dry-run"]), changed);
+    assert_eq!(apply(&cluster, &[]), changed);
+
+    // Somebody else sets what the file says otherwise later.
+    let patch =
+        r#"{"spec":{"template":{"spec":{"containers":[{"name":"prometheus","args":["--theirs"]}]}}}}"#;
+    succeeds(&mut kubectl(&[
+        "--namespace",
+        "monitoring",
+        "patch",
+        "deployment",
+        "prometheus",
+        "--patch",
+        patch,
+    ]));
+    let said = fails(&mut cluster.imgforge(&["cluster", "apply"]), 1);
+    assert!(
+        said.contains("Deployment monitoring/prometheus: ") && said.contains("conflict with \"kubectl"),
+        "{said}"
+    );
+    assert!(said.contains("take them over with --force"), "{said}");
+    assert_eq!(apply(&cluster, &["--force"]), changed);
+    let deployment = get(&["deployment", "prometheus", "--namespace", "monitoring"]);
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    assert!(arguments.contains("retention.time=14d") && !arguments.contains("--theirs"), "{arguments}");
 }

@@ -13,8 +13,9 @@ use crate::{
     running::look::{EtcdLook, Look, NodeLook, look},
 };
 
-/// Between two looks.
+/// Between two looks. A board that is slow to answer has other work to do, so the pause is as long as the look, within these.
 const PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A message of a node is the beginning of it, in a table.
 const SHOWN: usize = 160;
 
@@ -22,6 +23,7 @@ const SHOWN: usize = 160;
 pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     with_running(&args.running, settings, |file, tunnels| {
         let (cluster, secrets) = (file.cluster(), file.secrets()?);
+        let mut begun = Instant::now();
         let mut seen = look(cluster, &secrets, tunnels)?;
         if args.wait {
             let until = Instant::now() + Duration::from_secs(args.timeout.0.into());
@@ -36,7 +38,8 @@ pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<
                 if seen.ready || Instant::now() + PAUSE > until {
                     break;
                 }
-                thread::sleep(PAUSE);
+                thread::sleep(begun.elapsed().clamp(PAUSE, LONGEST_PAUSE));
+                begun = Instant::now();
                 seen = look(cluster, &secrets, tunnels)?;
             }
         }
