@@ -41,6 +41,13 @@ pub fn kubernetes_program(name: &str) -> Command {
     Command::new(made().join("programs/host").join(name))
 }
 
+/// A program of the Kubernetes that `scripts/make-kubernetes native` leaves, which nobody but `make lifetime` asks it for; nothing
+/// where that has not been run.
+pub fn native_kubernetes(name: &str) -> Option<PathBuf> {
+    let program = repository().join("out/kubernetes/native/bin").join(name);
+    program.exists().then_some(program)
+}
+
 /// Where it lies; made first when it is missing or its recipe has changed.
 fn made() -> PathBuf {
     static MADE: Once = Once::new();

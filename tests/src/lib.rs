@@ -22,7 +22,9 @@ pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_lo
 pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};
-pub use kubernetes::{KUBERNETES_REGISTRY, kubernetes_images, kubernetes_packages, kubernetes_program};
+pub use kubernetes::{
+    KUBERNETES_REGISTRY, kubernetes_images, kubernetes_packages, kubernetes_program, native_kubernetes,
+};
 pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
 pub use registry::{ContainerImage, Containerd, Dialect, Registry, digest, index};

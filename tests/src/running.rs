@@ -95,6 +95,39 @@ impl RunningCluster {
         self.start(format!("api {hostname}"), command, &format!("{address}:6443"));
     }
 
+    /// Starts Kubernetes' own API server at `address`, where a member of etcd runs as well, with certificates from `folder`. It asks
+    /// nobody for leave.
+    pub fn start_kubernetes(&mut self, program: &Path, address: &str, folder: &Path) {
+        let file = |name: &str| folder.join(name).display().to_string();
+        let mut command = Command::new(program);
+        command
+            .args([
+                "--secure-port=6443",
+                "--authorization-mode=AlwaysAllow",
+                "--endpoint-reconciler-type=none",
+            ])
+            .args(["--service-cluster-ip-range=10.96.0.0/12", "--disable-admission-plugins=ServiceAccount"])
+            .args(["--service-account-issuer=https://kubernetes"])
+            .arg(format!("--bind-address={address}"))
+            .arg(format!("--advertise-address={address}"))
+            .arg(format!("--etcd-servers=https://{address}:2379"));
+        for (option, name) in [
+            ("tls-cert-file", "apiserver.crt"),
+            ("tls-private-key-file", "apiserver.key"),
+            ("service-account-key-file", "apiserver.crt"),
+            ("service-account-signing-key-file", "apiserver.key"),
+            ("client-ca-file", "ca.crt"),
+            ("etcd-cafile", "etcd-ca.crt"),
+            ("etcd-certfile", "etcd.crt"),
+            ("etcd-keyfile", "etcd.key"),
+        ] {
+            command.arg(format!("--{option}={}", file(name)));
+        }
+        let log = fs::File::create(self.path("kube-apiserver.log")).expect("a log");
+        command.stdout(Stdio::null()).stderr(log);
+        self.start("kube-apiserver".into(), command, &format!("{address}:6443"));
+    }
+
     /// Has the node's own script answer at `address`, one process a connection as systemd does it, on a root file system of its
     /// own with these `stages`; returns that.
     pub fn first_boot(

@@ -104,6 +104,14 @@ fn a_look_at_a_cluster_that_is_well() {
     assert!(page.contains("etcd: 1 of 1 members answer, none may be lost, k8s-master-1 leads"), "{page}");
     assert!(page.contains("k8s-worker-1  worker  Ready  2026-09-21T14:30:00Z  1.36.4 "), "{page}");
     output(&mut cluster.imgforge(&["status", "--wait"]));
+
+    // A control plane that has just come back takes a node for Ready that died meanwhile; not so one whose clock is behind.
+    let worker = |heard: Value| json!({ "nodes": [{ "name": "k8s-master-1" }, { "name": "k8s-worker-1", "heard": heard }] });
+    cluster.facts(&worker(json!("2026-09-21T14:30:00.123456Z")));
+    let said = fails(&mut cluster.imgforge(&["status", "--wait", "--timeout", "15s"]), 5);
+    assert!(said.contains("a node has not been heard since"), "{said}");
+    cluster.facts(&worker(json!(700)));
+    output(&mut cluster.imgforge(&["status", "--wait"]));
 }
 
 #[test]

@@ -131,6 +131,12 @@ pub fn file_name(index: usize, name: &str) -> String {
     format!("{index}0-{name}.yaml")
 }
 
+/// The file of the user's manifest number `index`, called `name`: behind all add-ons of ours.
+pub fn own_file_name(index: usize, name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    format!("own-{index:03}-{}.yaml", name.chars().map(plain).collect::<String>())
+}
+
 /// The add-ons of `cluster` whose manifests are to be fetched before a build, by name.
 pub fn needed(cluster: &Cluster) -> Vec<&'static str> {
     let network = match cluster.add_ons.network {

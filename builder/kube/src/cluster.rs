@@ -37,8 +37,10 @@ pub struct Cluster {
     pub add_ons: AddOns,
     /// What runs the containers of nodes that do not say otherwise.
     pub runtime: Runtime,
-    /// Tags of images, where they should not be those that kubeadm would take.
+    /// Tags of images, where they should not be those that kubeadm would take, and images of your own.
     pub images: ImageTags,
+    /// Manifests of your own: files, from the cluster file's folder on. The first master applies them after the add-ons.
+    pub manifests: Vec<String>,
     /// Whether the nodes' cards carry the container images that kubeadm and the add-ons need, so that the first boot
     /// pulls nothing.
     pub carry_images: bool,
@@ -88,6 +90,7 @@ impl Default for Cluster {
             add_ons: AddOns::default(),
             runtime: Runtime::default(),
             images: ImageTags::default(),
+            manifests: Vec::new(),
             carry_images: true,
             join_window: None,
             ssh_keys: Vec::new(),
@@ -167,7 +170,7 @@ impl Runtime {
     }
 }
 
-/// Tags of images whose releases are not those of Kubernetes.
+/// Tags of images whose releases are not those of Kubernetes, and further images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ImageTags {
@@ -175,6 +178,8 @@ pub struct ImageTags {
     pub etcd: Option<String>,
     /// Of CoreDNS: `v1.12.1`.
     pub coredns: Option<String>,
+    /// Images of your own, which the cards carry besides: `ghcr.io/home/nas:1.2`. Those that `manifests` start come by themselves.
+    pub own: Vec<String>,
 }
 
 /// What runs in the cluster from the start.
@@ -276,7 +281,11 @@ impl Cluster {
             return self.images.clone();
         }
         let owned = |tag: Option<&str>| tag.map(str::to_owned);
-        ImageTags { etcd: owned(self.etcd_tag()), coredns: owned(self.coredns_tag()) }
+        ImageTags {
+            etcd: owned(self.etcd_tag()),
+            coredns: owned(self.coredns_tag()),
+            own: self.images.own.clone(),
+        }
     }
 
     /// The family of addresses that the cluster prefers: that of the first network of pods.

@@ -8,7 +8,7 @@
 //! - [`images`]: the container images a card has to carry; [`registries`], [`proxy`]: where images come from.
 //! - [`board`]: what the rules ask of a board.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
-//! - [`yaml`]: how documents are written that Kubernetes reads.
+//! - [`objects`]: a manifest taken apart; [`yaml`]: how documents are written that Kubernetes reads.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
 //!
 //! ```
@@ -50,6 +50,7 @@ pub mod kubeconfig;
 mod kubelet;
 pub mod member;
 pub mod node_files;
+pub mod objects;
 pub mod patches;
 pub mod performance;
 pub mod pki;

@@ -1,6 +1,8 @@
 //! Container images: pinned by digest, fetched from a real registry, carried into the image as archives that containerd
 //! imports; or refused.
 
+mod own;
+
 use std::{
     fs,
     fs::File,

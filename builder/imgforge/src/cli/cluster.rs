@@ -1,9 +1,11 @@
 //! The part of the command line that is about clusters as a whole.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use imgforge_kube::kubeadm::GoDuration;
+
+use super::values;
 
 /// `imgforge cluster`.
 #[derive(Debug, Args)]
@@ -22,6 +24,8 @@ pub enum ClusterCommand {
     Init(ClusterInitArgs),
     /// Takes a node out of a cluster that runs: a worker, or a master that is dead, out of etcd as well.
     Remove(ClusterRemoveArgs),
+    /// Brings labels and taints of nodes, and add-ons, to a cluster that runs, as its file has them now.
+    Apply(ClusterApplyArgs),
     /// Says in which order cards are written so that the cluster comes to the release in its file, and what stands against it.
     Upgrade(ClusterUpgradeArgs),
     /// Fetches a snapshot of etcd, which has all objects of the cluster.
@@ -110,6 +114,10 @@ pub struct RunningClusterArgs {
     /// What opens the cluster's secrets if they are encrypted: a file with age identities, as `age-keygen` writes it.
     #[arg(long, value_name = "FILE", env = "IMGFORGE_IDENTITY")]
     pub identity: Option<PathBuf>,
+    /// Where a node is reached from here in place of its own address, such as the near end of a tunnel; may be given several times.
+    /// Its ports are the same: 6443 and 2379 of a master, 6442 of a node at its first boot.
+    #[arg(long = "at", value_name = "NODE=ADDRESS", value_parser = values::place)]
+    pub(crate) tunnels: Vec<(String, IpAddr)>,
 }
 
 /// `imgforge status`.
@@ -141,6 +149,23 @@ pub struct ClusterRemoveArgs {
     /// Take it out though it is well. The last master stays in any case, and etcd keeps its majority.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// `imgforge cluster apply`.
+#[derive(Debug, Args)]
+pub struct ClusterApplyArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub running: RunningClusterArgs,
+    /// Only say what would change; the API server tries it, and keeps nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take over fields of add-ons that somebody else has set.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The folder that keeps downloads and decoded images.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_STORE")]
+    pub store: Option<PathBuf>,
 }
 
 /// `imgforge cluster upgrade`.

@@ -13,8 +13,8 @@ use imgforge_spec::{BoardName, Role};
 
 pub(crate) use self::{
     cluster::{
-        ClusterArgs, ClusterBackupArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, KubeconfigArgs,
-        RunningClusterArgs, SecretsArgs, StatusArgs,
+        ClusterApplyArgs, ClusterArgs, ClusterBackupArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs,
+        KubeconfigArgs, RunningClusterArgs, SecretsArgs, StatusArgs,
     },
     personalize::PersonalizeArgs,
     verify::{RebuildArgs, VerifyArgs},

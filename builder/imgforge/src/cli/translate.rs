@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use imgforge_spec::{Hostname, Invalid};
 
-use super::{LockArgs, PersonalizeArgs, RebuildArgs, SecretsArgs, TargetArgs};
+use super::{LockArgs, PersonalizeArgs, RebuildArgs, RunningClusterArgs, SecretsArgs, TargetArgs};
 use crate::{
     build::Options,
+    running::places::Tunnels,
     supply::Rules,
     target::{Alone, Asked, SecretsPaths, node},
 };
@@ -120,4 +121,11 @@ fn one(files: &[String]) -> Result<Option<PathBuf>, node::Error> {
 
 fn invalid(setting: &str, message: impl std::fmt::Display) -> node::Error {
     Invalid::new(setting, message).into()
+}
+
+impl RunningClusterArgs {
+    /// Where nodes are reached in place of their own addresses.
+    pub(crate) fn tunnels(&self) -> Tunnels {
+        self.tunnels.iter().cloned().collect()
+    }
 }

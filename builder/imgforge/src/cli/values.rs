@@ -1,5 +1,7 @@
 //! Words of the command line that stand for values of the program.
 
+use std::net::IpAddr;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use imgforge_spec::Role;
 
@@ -26,4 +28,11 @@ pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
         (Format::Gz, "Compressed with gzip: read by everything"),
     ];
     PossibleValuesParser::new(formats.map(value)).try_map(|name| name.parse::<Format>())
+}
+
+/// Where a node is: `k8s-master-1=127.0.0.2`.
+pub(super) fn place(text: &str) -> Result<(String, IpAddr), String> {
+    let (node, address) = text.split_once('=').ok_or("write NODE=ADDRESS")?;
+    let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+    Ok((node.to_owned(), address))
 }

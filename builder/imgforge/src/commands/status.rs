@@ -13,20 +13,28 @@ use crate::{
     running::look::{EtcdLook, Look, NodeLook, look},
 };
 
-/// Between two looks.
+/// Between two looks. A board that is slow to answer has other work to do, so the pause is as long as the look, within these.
 const PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Seconds after which no cluster takes a silent kubelet for well: it waits for 40, or 120 where nodes are slow boards.
+const SILENCE: i64 = 300;
 /// A message of a node is the beginning of it, in a table.
 const SHOWN: usize = 160;
 
 /// Runs the command.
 pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
-    with_running(&args.running, settings, |file| {
+    with_running(&args.running, settings, |file, tunnels| {
         let (cluster, secrets) = (file.cluster(), file.secrets()?);
-        let mut seen = look(cluster, &secrets)?;
+        let mut begun = Instant::now();
+        let mut seen = look(cluster, &secrets, tunnels)?;
         if args.wait {
             let until = Instant::now() + Duration::from_secs(args.timeout.0.into());
             let mut told: Vec<String> = Vec::new();
+            let mut before: Vec<Option<i64>> = Vec::new();
             loop {
+                let heard: Vec<_> = seen.nodes.iter().map(heard).collect();
+                seen.ready &= !is_outdated(&heard, &before);
+                before = heard;
                 let lines = summary(&seen);
                 lines.iter().filter(|line| !told.contains(line)).for_each(|line| {
                     let time = clock::utc(seen.at);
@@ -36,8 +44,9 @@ pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<
                 if seen.ready || Instant::now() + PAUSE > until {
                     break;
                 }
-                thread::sleep(PAUSE);
-                seen = look(cluster, &secrets)?;
+                thread::sleep(begun.elapsed().clamp(PAUSE, LONGEST_PAUSE));
+                begun = Instant::now();
+                seen = look(cluster, &secrets, tunnels)?;
             }
         }
         if args.json {
@@ -49,11 +58,28 @@ pub fn run(args: &StatusArgs, settings: &Settings, console: &Console) -> Result<
     })
 }
 
+fn heard(node: &NodeLook) -> Option<i64> {
+    node.member.as_ref()?.heard
+}
+
+/// Whether a node that may be dead is among those whose kubelets were `heard` at these times: a control plane that has just come back
+/// has not missed it yet. A clock that is behind is no death: that kubelet is heard at other times than in the look `before`.
+fn is_outdated(heard: &[Option<i64>], before: &[Option<i64>]) -> bool {
+    let newest = heard.iter().flatten().max().copied().unwrap_or_default();
+    let is_silent = |at: &i64| newest.saturating_sub(*at) > SILENCE;
+    let nodes = heard.iter().enumerate().filter(|(_, at)| at.as_ref().is_some_and(is_silent));
+    nodes.into_iter().any(|(index, at)| before.get(index).is_none_or(|before| before == at))
+}
+
 fn not_ready(look: &Look) -> Error {
     let api = look.api.server.is_none().then(|| "the API server does not answer".to_owned());
     let nodes = look.nodes.iter().filter(|node| !node.is_well());
     let nodes = nodes.map(|node| format!("{} is {}", node.hostname, node.state.words()));
-    Error::NotReady { cluster: look.cluster.clone(), missing: api.into_iter().chain(nodes).collect() }
+    let mut missing: Vec<String> = api.into_iter().chain(nodes).collect();
+    if missing.is_empty() {
+        missing.push("a node has not been heard since before the control plane was away".into());
+    }
+    Error::NotReady { cluster: look.cluster.clone(), missing }
 }
 
 /// One line for each thing whose change is told.
@@ -145,4 +171,20 @@ fn of_etcd(etcd: &EtcdLook, look: &Look) -> String {
         etcd.well,
         size.div_ceil(1 << 20)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_nobody_has_missed_yet_has_to_be_heard_again() {
+        let (new, old) = (Some(10_000), Some(9_000));
+        assert!(is_outdated(&[new, old], &[]));
+        assert!(is_outdated(&[new, old], &[Some(9_990), old]));
+        assert!(!is_outdated(&[new, old], &[Some(9_990), Some(8_990)]), "its clock is behind");
+        assert!(!is_outdated(&[new, Some(9_800)], &[]));
+        assert!(!is_outdated(&[new, None], &[]), "nobody says anything of it");
+        assert!(!is_outdated(&[old], &[]), "nobody says what is new");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use imgforge_kube::pki;
+use imgforge_kube::{objects::InvalidObject, pki};
 use imgforge_spec::{Class, Diagnose};
 
 use super::removal::Refusal;
@@ -25,6 +25,28 @@ pub enum Error {
     /// What a node may not be taken out for.
     #[error(transparent)]
     Removal(#[from] Refusal),
+    /// A manifest that is none.
+    #[error("{manifest} cannot be applied")]
+    Manifest {
+        /// Its name.
+        manifest: String,
+        /// Why.
+        source: InvalidObject,
+    },
+    /// The cluster has no such objects.
+    #[error("the cluster has no kind {kind} of {api_version}")]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+        /// Of which API.
+        api_version: String,
+    },
+    /// Some objects were not taken.
+    #[error("not applied:{}", objects.iter().map(|(object, error)| format!("\n  {object}: {error}")).collect::<String>())]
+    NotApplied {
+        /// Which, and why.
+        objects: Vec<(String, Error)>,
+    },
     /// No answer came.
     #[error("{server} does not answer: {}", innermost(source))]
     Unreachable {
@@ -74,6 +96,11 @@ impl Error {
         self.is_silence() || matches!(self, Error::Refused { status: 408 | 500.., .. })
     }
 
+    /// Whether somebody else has changed it, or has it as theirs.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Error::Refused { status: 409, .. })
+    }
+
     /// Whether what was asked for is not there.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Error::Refused { status: 404, .. })
@@ -99,6 +126,11 @@ impl Diagnose for Error {
     fn below(&self) -> Option<&dyn Diagnose> {
         match self {
             Error::Removal(refusal) => Some(refusal),
+            // The first that is the machine's fault, if one is.
+            Error::NotApplied { objects } => {
+                let machine = objects.iter().find(|(_, error)| error.class() == Class::Machine);
+                machine.or(objects.first()).map(|(_, error)| error as &dyn Diagnose)
+            }
             _ => None,
         }
     }
@@ -107,7 +139,9 @@ impl Diagnose for Error {
         match self {
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } | Error::Answer { .. } => Class::Machine,
             Error::Refused { status, .. } if !matches!(status, 400..=499) => Class::Machine,
-            Error::Removal(refusal) => refusal.class(),
+            Error::Removal(_) | Error::NotApplied { .. } => {
+                self.below().map_or(Class::Input, Diagnose::class)
+            }
             _ => Class::Input,
         }
     }
@@ -132,6 +166,9 @@ impl Diagnose for Error {
             }
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } => {
                 "`imgforge status --cluster FILE` says which nodes can be reached"
+            }
+            Error::NotApplied { objects } if objects.iter().any(|(_, error)| error.is_conflict()) => {
+                "somebody else has set these fields: change them there, or take them over with --force"
             }
             Error::Refused { status: 401 | 403, .. } => {
                 "the cluster does not know this administrator: were its cards written with these secrets?"

@@ -13,8 +13,8 @@ pub const PORT: u16 = 6442;
 
 /// A node in the next room.
 const CONNECT: Duration = Duration::from_secs(4);
-/// All of the answer; a busy board takes seconds to start the script.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// All of the answer; a busy board takes many seconds to start the script.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The whole answer has about 2 KiB.
 const MOST: usize = 64 << 10;
 
@@ -23,7 +23,8 @@ const MOST: usize = 64 << 10;
 pub(crate) enum Reply {
     /// It answers.
     Says(FirstBoot),
-    /// A machine is there, and does not answer: its first boot is over, or has hardly begun, or it is not to answer.
+    /// A machine is there, or the near end of a tunnel, and does not answer: its first boot is over, or has hardly begun, or it is
+    /// not to answer.
     Quiet,
     /// Something answers, and it is not what a node says.
     Strange(String),
@@ -74,7 +75,11 @@ pub(crate) fn ask(addresses: &[IpAddr]) -> Reply {
     for address in addresses {
         match TcpStream::connect_timeout(&(*address, PORT).into(), CONNECT) {
             Ok(stream) => {
-                return talk(stream).map_or_else(|error| Reply::Strange(error.to_string()), Reply::Says);
+                return match talk(stream) {
+                    Ok(Some(boot)) => Reply::Says(boot),
+                    Ok(None) => Reply::Quiet,
+                    Err(error) => Reply::Strange(error.to_string()),
+                };
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => reply = Reply::Quiet,
             Err(_) => {}
@@ -83,23 +88,29 @@ pub(crate) fn ask(addresses: &[IpAddr]) -> Reply {
     reply
 }
 
-fn talk(mut stream: TcpStream) -> io::Result<FirstBoot> {
+/// Nothing where whoever takes the connection says not a word, as a tunnel does whose other end is nobody.
+fn talk(mut stream: TcpStream) -> io::Result<Option<FirstBoot>> {
     let until = Instant::now() + PATIENCE;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    match stream.write_all(b"GET / HTTP/1.0\r\n\r\n") {
+        Err(error) if is_hanging_up(&error) => return Ok(None),
+        outcome => outcome?,
+    }
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+            return if answer.is_empty() { Ok(None) } else { Err(io::ErrorKind::TimedOut.into()) };
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece) {
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(piece.get(..length).unwrap_or_default()),
+            // The time is over.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             // What came before may be all of it.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+            Err(error) if is_hanging_up(&error) => break,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -107,7 +118,14 @@ fn talk(mut stream: TcpStream) -> io::Result<FirstBoot> {
             return Err(io::Error::other(format!("more than {MOST} bytes")));
         }
     }
-    parse(&answer).map_err(io::Error::other)
+    if answer.is_empty() {
+        return Ok(None);
+    }
+    parse(&answer).map(Some).map_err(io::Error::other)
+}
+
+fn is_hanging_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 fn parse(answer: &[u8]) -> Result<FirstBoot, String> {

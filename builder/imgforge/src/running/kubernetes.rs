@@ -11,11 +11,12 @@ use imgforge_kube::{
 };
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{
     Error,
     connection::{Answer, Connection, Request, Server},
-    places::Places,
+    places::{Places, Tunnels},
 };
 
 /// A node's object has some 20 KiB, most of it names of images.
@@ -55,6 +56,10 @@ pub(crate) struct Metadata {
     pub name: String,
     /// What it is grouped by.
     pub labels: BTreeMap<String, String>,
+    /// What is noted at it.
+    pub annotations: BTreeMap<String, String>,
+    /// Another after each change.
+    pub resource_version: String,
 }
 
 /// What a node is to be.
@@ -63,6 +68,8 @@ pub(crate) struct Metadata {
 pub(crate) struct Spec {
     /// Whether new pods are kept off.
     pub unschedulable: bool,
+    /// What keeps pods off that do not tolerate it, with times where there are any.
+    pub taints: Vec<Value>,
 }
 
 /// What a node is.
@@ -116,6 +123,22 @@ impl NodeObject {
     }
 }
 
+/// A kind of objects, and how the API has it in its paths.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Kind {
+    /// In paths: `configmaps`.
+    pub name: String,
+    /// In objects: `ConfigMap`.
+    pub kind: String,
+    /// Whether its objects lie in namespaces.
+    pub namespaced: bool,
+}
+
+#[derive(Deserialize)]
+struct Kinds {
+    resources: Vec<Kind>,
+}
+
 #[derive(Deserialize)]
 struct List<T> {
     items: Vec<T>,
@@ -167,17 +190,27 @@ struct SummaryNode {
 }
 
 impl Api {
-    /// The API servers of `cluster`, as its administrator.
-    pub fn new(cluster: &Cluster, secrets: &Secrets, places: &Places) -> Result<Self, Error> {
+    /// The API servers of `cluster`, as its administrator. Where tunnels lead to masters no other way is tried.
+    pub fn new(
+        cluster: &Cluster,
+        secrets: &Secrets,
+        places: &Places,
+        tunnels: &Tunnels,
+    ) -> Result<Self, Error> {
         let endpoint = cluster.control_plane_endpoint().ok_or(Error::NoMaster)?;
         let connection =
             Connection::new(&secrets.ca.certificate, &secrets.admin_of(cluster.kubernetes)?, places)?;
-        let mut servers = vec![Server::new(endpoint.host, endpoint.port)];
-        // The endpoint of a single master with a static address is that master.
-        if cluster.endpoint.is_some() || cluster.masters().nth(1).is_some() {
-            servers.extend(cluster.masters().map(|master| Self::on(&master.hostname)));
+        let masters = || cluster.masters().map(|master| master.hostname.as_str());
+        let mut servers: Vec<Server> =
+            masters().filter(|name| tunnels.contains_key(*name)).map(Self::on).collect();
+        if servers.is_empty() {
+            servers.push(Server::new(endpoint.host, endpoint.port));
+            // The endpoint of a single master with a static address is that master.
+            if cluster.endpoint.is_some() || masters().nth(1).is_some() {
+                servers.extend(masters().map(Self::on));
+            }
+            servers.dedup();
         }
-        servers.dedup();
         Ok(Self { connection, servers, chosen: AtomicUsize::new(0) })
     }
 
@@ -218,7 +251,10 @@ impl Api {
 
     fn read<T: DeserializeOwned>(&self, path: &str, most: u64) -> Result<T, Error> {
         let request = Request::get(path, most);
-        let answer = self.ask(&request)?;
+        self.ask(&request).and_then(|answer| self.parse(&request, &answer))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, request: &Request<'_>, answer: &Answer) -> Result<T, Error> {
         serde_json::from_slice(&answer.bytes).map_err(|error| Error::Answer {
             server: self.server().map(ToString::to_string).unwrap_or_default(),
             request: request.to_string(),
@@ -284,15 +320,37 @@ impl Api {
     /// Keeps new pods off a node.
     pub fn cordon(&self, name: &str) -> Result<(), Error> {
         let patch = r#"{"spec":{"unschedulable":true}}"#.to_owned();
-        let body = Some(("application/strategic-merge-patch+json", patch));
-        self.ask(&Request {
-            method: Method::PATCH,
-            path: &node_path(name),
-            body,
-            most: MOST_SMALL,
-            seconds: None,
-        })
-        .map(drop)
+        self.patch(&node_path(name), "application/strategic-merge-patch+json", patch).map(drop)
+    }
+
+    /// Changes a node by a merge patch (RFC 7386).
+    pub fn merge_into_node(&self, name: &str, patch: &Value) -> Result<(), Error> {
+        self.patch(&node_path(name), "application/merge-patch+json", patch.to_string()).map(drop)
+    }
+
+    /// The object at `path`, if there is one.
+    pub fn object(&self, path: &str) -> Result<Option<Value>, Error> {
+        match self.read(path, MOST_SMALL) {
+            Err(error) if error.is_absence() => Ok(None),
+            object => object.map(Some),
+        }
+    }
+
+    /// Applies the object `text`, YAML, on the server's side; returns what it is then.
+    pub fn apply(&self, path: &str, text: &str) -> Result<Value, Error> {
+        self.patch(path, "application/apply-patch+yaml", text.to_owned())
+    }
+
+    /// The kinds of objects that the API `version` has: `v1`, `apps/v1`.
+    pub fn kinds(&self, version: &str) -> Result<Vec<Kind>, Error> {
+        let list = self.read(&version_path(version), MOST_SMALL);
+        list.map(|list: Kinds| list.resources.into_iter().filter(|kind| !kind.name.contains('/')).collect())
+    }
+
+    fn patch(&self, path: &str, kind: &'static str, patch: String) -> Result<Value, Error> {
+        let body = Some((kind, patch));
+        let request = Request { method: Method::PATCH, path, body, most: MOST_SMALL, seconds: None };
+        self.ask(&request).and_then(|answer| self.parse(&request, &answer))
     }
 
     /// Takes a node out of the cluster; one that is gone already is well.
@@ -309,6 +367,11 @@ impl Api {
             outcome => outcome.map(drop),
         }
     }
+}
+
+/// Where the API `version` lies. That of the first objects has no name.
+pub(super) fn version_path(version: &str) -> String {
+    if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") }
 }
 
 /// Names are host names, which need no escaping: other than in a URL's path they are refused before.

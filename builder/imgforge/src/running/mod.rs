@@ -2,6 +2,7 @@
 //! their first boot. Whatever comes from there is read within bounds; who answers is told by certificates of the cluster's own
 //! authorities, but for first boots, which nobody vouches for.
 
+pub(crate) mod apply;
 mod connection;
 mod error;
 pub(crate) mod etcd;

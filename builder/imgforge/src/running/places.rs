@@ -1,4 +1,4 @@
-//! Where the nodes are: their static addresses, or what the workstation's resolver says of their names.
+//! Where the nodes are: where the user says, at their static addresses, or where the workstation's resolver says of their names.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,17 @@ use imgforge_kube::cluster::{Cluster, Node};
 /// The addresses of nodes by their names; none where nobody knows any.
 pub(crate) type Places = BTreeMap<String, Vec<IpAddr>>;
 
+/// Where this machine reaches nodes, by their names, in place of their own addresses: the near ends of tunnels.
+pub(crate) type Tunnels = BTreeMap<String, IpAddr>;
+
 /// Where the nodes of `cluster` are. Names are looked up all at once: who does not know one takes seconds to say so.
-pub(crate) fn places(cluster: &Cluster) -> Places {
+pub(crate) fn places(cluster: &Cluster, tunnels: &Tunnels) -> Places {
     thread::scope(|scope| {
-        let look = |node| (node, scope.spawn(move || addresses(node)));
+        let look = |node: &'_ Node| match tunnels.get(&node.hostname) {
+            Some(address) => vec![*address],
+            None => addresses(node),
+        };
+        let look = |node| (node, scope.spawn(move || look(node)));
         let looks: Vec<_> = cluster.nodes.iter().map(look).collect();
         looks
             .into_iter()

@@ -12,6 +12,7 @@ use super::{
     connection::Server,
     etcd::{Etcd, Member},
     look::{Eyes, majority},
+    places::Tunnels,
 };
 
 /// Why a node is not taken out.
@@ -149,9 +150,10 @@ struct Target<'a> {
 }
 
 /// Takes the node `name` out of `cluster`; `force`: though it is well. `tell` is told of each thing that is done.
-pub fn remove(
+pub(crate) fn remove(
     cluster: &Cluster,
     secrets: &Secrets,
+    tunnels: &Tunnels,
     name: &str,
     force: bool,
     tell: &dyn Fn(&str),
@@ -159,7 +161,7 @@ pub fn remove(
     if !is_dns_name(name) {
         return Err(Refusal::Name { name: name.into() }.into());
     }
-    let eyes = Eyes::new(cluster, secrets)?;
+    let eyes = Eyes::new(cluster, secrets, tunnels)?;
     let declared = cluster.node(name);
     let is_declared_worker = declared.is_some_and(|node| node.role != Role::Master);
     // etcd first: without its majority the API says nothing of use.

@@ -39,6 +39,16 @@ impl Version {
         }
     }
 
+    /// The taints that kubeadm gives a master, by their names; their effect is `NoSchedule`. It changed the name over some releases:
+    /// <https://github.com/kubernetes/kubeadm/issues/2200>.
+    pub fn master_taints(self) -> &'static [&'static str] {
+        match self.minor {
+            ..=23 => &["node-role.kubernetes.io/master"],
+            24 => &["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"],
+            25.. => &["node-role.kubernetes.io/control-plane"],
+        }
+    }
+
     /// Whether kubeadm takes patches for the kubelet's configuration: target `kubeletconfiguration`,
     /// kubernetes#110405.
     pub fn patches_kubelet_configuration(self) -> bool {

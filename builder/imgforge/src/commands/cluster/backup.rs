@@ -8,17 +8,22 @@ use crate::{
     build::{destination, error::Error},
     cli::ClusterBackupArgs,
     host::{clock, console::Console},
-    running::{etcd::Etcd, look::Eyes, removal::Refusal, snapshot},
+    running::{etcd::Etcd, look::Eyes, places::Tunnels, removal::Refusal, snapshot},
     target::cluster::{self, ClusterFile},
 };
 
 /// Runs the command.
-pub(super) fn run(file: &ClusterFile<'_>, args: &ClusterBackupArgs, console: &Console) -> Result<(), Error> {
+pub(super) fn run(
+    file: &ClusterFile<'_>,
+    tunnels: &Tunnels,
+    args: &ClusterBackupArgs,
+    console: &Console,
+) -> Result<(), Error> {
     let output = args.output.clone().unwrap_or_else(|| default(args));
     if !args.force && output.symlink_metadata().is_ok() {
         return Err(destination::Error::Exists { path: output }.into());
     }
-    let eyes = Eyes::new(file.cluster(), &file.secrets()?)?;
+    let eyes = Eyes::new(file.cluster(), &file.secrets()?, tunnels)?;
     let mut problems = Vec::new();
     // Who has no leader may have fallen behind.
     let server = file.cluster().masters().map(|master| Etcd::on(&master.hostname)).find(|server| {

@@ -1,5 +1,6 @@
 //! `imgforge cluster`: what is wrong with a cluster file, the cluster's secrets, and a cluster that runs.
 
+mod apply;
 mod backup;
 mod upgrade;
 
@@ -12,7 +13,7 @@ use crate::{
     cli::{ClusterArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs, RunningClusterArgs},
     commands::finding::FindingEntry,
     host::{console::Console, settings::Settings},
-    running::removal,
+    running::{places::Tunnels, removal},
     target::{
         SecretsPaths,
         cluster::{self, ClusterFile},
@@ -29,19 +30,22 @@ pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result
             let recipients = cluster::recipients(&args.recipient, args.recipients_file.as_deref())?;
             with_file(&args.file, None, settings, |file| init(file, &recipients, console))
         }
-        ClusterCommand::Remove(args) => with_running(&args.running, settings, |file| {
+        ClusterCommand::Remove(args) => with_running(&args.running, settings, |file, tunnels| {
             let tell = |text: &str| console.note(text);
-            removal::remove(file.cluster(), &file.secrets()?, &args.node, args.force, &tell)?;
+            removal::remove(file.cluster(), &file.secrets()?, tunnels, &args.node, args.force, &tell)?;
             if file.cluster().node(&args.node).is_some() {
                 console.note("a card with this name joins again; to have it gone for good, take it out of the cluster file");
             }
             Ok(())
         }),
-        ClusterCommand::Upgrade(args) => with_running(&args.running, settings, |file| {
-            upgrade::run(file, &args.running.file.cluster, console)
+        ClusterCommand::Apply(args) => with_running(&args.running, settings, |file, tunnels| {
+            apply::run(file, tunnels, args, settings, console)
+        }),
+        ClusterCommand::Upgrade(args) => with_running(&args.running, settings, |file, tunnels| {
+            upgrade::run(file, tunnels, &args.running.file.cluster, console)
         }),
         ClusterCommand::Backup(args) => {
-            with_running(&args.running, settings, |file| backup::run(file, args, console))
+            with_running(&args.running, settings, |file, tunnels| backup::run(file, tunnels, args, console))
         }
     }
 }
@@ -58,13 +62,17 @@ pub(in crate::commands) fn with_file(
     work(&ClusterFile::read(&args.cluster, &secrets, &catalogue)?)
 }
 
-/// The same for a cluster that runs.
+/// The same for a cluster that runs, and the tunnels that lead there.
 pub(in crate::commands) fn with_running(
     args: &RunningClusterArgs,
     settings: &Settings,
-    work: impl FnOnce(&ClusterFile<'_>) -> Result<(), Error>,
+    work: impl FnOnce(&ClusterFile<'_>, &Tunnels) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    with_file(&args.file, args.identity.clone(), settings, work)
+    with_file(&args.file, args.identity.clone(), settings, |file| {
+        let tunnels = args.tunnels();
+        tunnels.keys().try_for_each(|name| file.require(name))?;
+        work(file, &tunnels)
+    })
 }
 
 fn check(file: &ClusterFile<'_>, args: &ClusterCheckArgs, console: &Console) -> Result<(), Error> {

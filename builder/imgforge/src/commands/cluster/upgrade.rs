@@ -9,17 +9,23 @@ use crate::{
     host::console::Console,
     running::{
         look::look,
+        places::Tunnels,
         upgrade::{Step, Upgrade, plan},
     },
     target::cluster::ClusterFile,
 };
 
 /// Runs the command.
-pub(super) fn run(file: &ClusterFile<'_>, path: &Path, console: &Console) -> Result<(), Error> {
+pub(super) fn run(
+    file: &ClusterFile<'_>,
+    tunnels: &Tunnels,
+    path: &Path,
+    console: &Console,
+) -> Result<(), Error> {
     // What the file itself cannot have, such as 32-bit boards beyond 1.26, is an error here; the rest `cluster check` says.
     file.notices()?;
     let cluster = file.cluster();
-    let seen = look(cluster, &file.secrets()?)?;
+    let seen = look(cluster, &file.secrets()?, tunnels)?;
     if let Some(problem) = seen.api.problem {
         return Err(Error::NotReady { cluster: seen.cluster, missing: vec![problem] });
     }

@@ -19,7 +19,7 @@ use super::{
     Error,
     etcd::Etcd,
     kubernetes::{Api, Lease, NodeObject},
-    places::{Places, places},
+    places::{Places, Tunnels, places},
 };
 use crate::host::clock;
 
@@ -69,9 +69,9 @@ pub(crate) struct Eyes {
 
 impl Eyes {
     /// Finds the nodes, and makes certificates for those who are asked.
-    pub fn new(cluster: &Cluster, secrets: &Secrets) -> Result<Self, Error> {
-        let places = places(cluster);
-        let api = Api::new(cluster, secrets, &places)?;
+    pub fn new(cluster: &Cluster, secrets: &Secrets, tunnels: &Tunnels) -> Result<Self, Error> {
+        let places = places(cluster, tunnels);
+        let api = Api::new(cluster, secrets, &places, tunnels)?;
         let etcd = Etcd::new(secrets, &places)?;
         Ok(Self { places, api, etcd })
     }
@@ -85,8 +85,8 @@ struct Known {
 }
 
 /// Looks at `cluster`. That something does not answer is no error: it is what is seen.
-pub fn look(cluster: &Cluster, secrets: &Secrets) -> Result<Look, Error> {
-    let eyes = Eyes::new(cluster, secrets)?;
+pub(crate) fn look(cluster: &Cluster, secrets: &Secrets, tunnels: &Tunnels) -> Result<Look, Error> {
+    let eyes = Eyes::new(cluster, secrets, tunnels)?;
     let (api, known) = ask_api(&eyes.api);
     let answers = api.server.is_some();
     let nodes: Vec<NodeLook> = thread::scope(|scope| {

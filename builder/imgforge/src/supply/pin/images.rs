@@ -60,7 +60,7 @@ impl Pin<'_> {
         manifest: &Artifact,
         downloader: Option<&Downloader>,
     ) -> Result<Vec<Reference>, Error> {
-        self.fetch_artifact(manifest, downloader)?;
+        self.supply.fetch_artifact(manifest, downloader)?;
         let text = oci::read_small(self.supply.store, manifest.sha256)?;
         let invalid = |source| oci::Error::Manifest { url: manifest.url.clone(), source };
         let names = of_manifest(&String::from_utf8_lossy(&text)).map_err(invalid)?;

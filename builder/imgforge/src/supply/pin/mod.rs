@@ -15,6 +15,7 @@ use super::{
     base::Base,
     download::{self, Downloader, MOST_ARTIFACT, Pinned, Size},
     lock::{Lock, Set, SetName},
+    oci,
     repositories::{self, Freshness, Metadata, Repository},
     resolve::{self, Resolve, Update, Wanted},
 };
@@ -237,32 +238,9 @@ impl Pin<'_> {
         let metadata = self.metadata(downloader.as_ref())?;
         resolve::fetch_packages(&metadata, &packages)?;
         for artifact in lock.artifacts_of(set) {
-            self.fetch_artifact(artifact, downloader.as_ref())?;
+            self.supply.fetch_artifact(artifact, downloader.as_ref())?;
         }
         self.fetch_images(lock, downloader.as_ref())
-    }
-
-    /// Puts an artifact into the store, if it is not there; returns its size in bytes.
-    fn fetch_artifact(&self, artifact: &Artifact, downloader: Option<&Downloader>) -> Result<u64, Error> {
-        let store = self.supply.store;
-        let path = match store.verified_blob(artifact.sha256)? {
-            Some(path) => path,
-            None => {
-                let offline = || download::Error::Offline { url: artifact.url.clone() };
-                let name = artifact.url.rsplit('/').next().unwrap_or_default();
-                let bar = self.supply.console.progress(&format!("fetching {name}"), artifact.size);
-                let file = Pinned {
-                    url: &artifact.url,
-                    candidates: &self.supply.settings.candidates(&artifact.url),
-                    sha256: artifact.sha256,
-                    size: Size::new(artifact.size, MOST_ARTIFACT),
-                    accept: None,
-                };
-                downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?
-            }
-        };
-        let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
-        Ok(content.len())
     }
 
     fn pin_artifacts(&self, lock: &mut Lock, downloader: Option<&Downloader>) -> Result<(), Error> {
@@ -271,7 +249,7 @@ impl Pin<'_> {
             set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();
         }
         for artifact in wanted {
-            let size = self.fetch_artifact(artifact, downloader)?;
+            let size = self.supply.fetch_artifact(artifact, downloader)?;
             lock.artifacts.retain(|known| known.url != artifact.url);
             lock.artifacts.push(Artifact { size: Some(size), ..artifact.clone() });
         }
@@ -292,5 +270,36 @@ impl Pin<'_> {
         let freshness =
             Freshness { now: clock::now().ok_or(Error::Clock)?, allow_expired: rules.allow_expired };
         Ok(Metadata { store, settings, downloader, freshness, console })
+    }
+}
+
+impl Supply<'_> {
+    /// Puts an artifact into the store, if it is not there; returns its size in bytes.
+    fn fetch_artifact(&self, artifact: &Artifact, downloader: Option<&Downloader>) -> Result<u64, Error> {
+        let store = self.store;
+        let path = match store.verified_blob(artifact.sha256)? {
+            Some(path) => path,
+            None => {
+                let offline = || download::Error::Offline { url: artifact.url.clone() };
+                let name = artifact.url.rsplit('/').next().unwrap_or_default();
+                let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
+                let file = Pinned {
+                    url: &artifact.url,
+                    candidates: &self.settings.candidates(&artifact.url),
+                    sha256: artifact.sha256,
+                    size: Size::new(artifact.size, MOST_ARTIFACT),
+                    accept: None,
+                };
+                downloader.ok_or_else(offline)?.fetch(store, file, &|at, all| bar.set(at, all))?
+            }
+        };
+        let content = FileContent::open(&path).map_err(|source| Error::Open { path, source })?;
+        Ok(content.len())
+    }
+
+    /// The bytes of a small artifact, which is fetched if it is not in the store.
+    pub(crate) fn small_artifact(&self, artifact: &Artifact) -> Result<Vec<u8>, Error> {
+        self.fetch_artifact(artifact, self.downloader()?.as_ref())?;
+        Ok(oci::read_small(self.store, artifact.sha256)?)
     }
 }

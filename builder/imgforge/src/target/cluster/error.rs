@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use imgforge_kube::{
-    member, node_files,
+    add_ons, member, node_files,
     pki::{self, age},
 };
 
@@ -179,6 +179,9 @@ pub enum Error {
         /// Why.
         source: node_files::Error,
     },
+    /// The manifests of the add-ons cannot be made.
+    #[error("the manifests of the add-ons cannot be made")]
+    AddOns(#[source] add_ons::Error),
     /// Nothing on the node runs containers.
     #[error(
         "{hostname} has no containerd: neither the base, nor a package, nor the release of Kubernetes brings one whose series is known"

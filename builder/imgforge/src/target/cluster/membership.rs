@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use imgforge_kube::{
-    add_ons::{self, Manifest, Manifests},
+    add_ons::{self, AddOn, Manifest, Manifests},
     cluster::{Cluster, NetworkPlugin, Role, Runtime},
     containerd, images,
     member::Member,
@@ -12,7 +12,7 @@ use imgforge_kube::{
 };
 use imgforge_spec::{Hostname, ImagePath, InvalidPath};
 
-use super::{Boards, ClusterFile, Error, secrets::SecretsFile};
+use super::{Boards, ClusterFile, Error, own::Own, secrets::SecretsFile};
 use crate::catalogue::{
     artifact::{Artifact, Images},
     kubernetes::Bundle,
@@ -25,6 +25,7 @@ pub struct Membership {
     cluster_path: PathBuf,
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
+    own: Arc<Own>,
     hostname: Hostname,
     runtime: (Runtime, Arc<Bundle>),
     secrets_file: SecretsFile,
@@ -43,6 +44,7 @@ impl Membership {
             cluster_path: file.path.clone(),
             boards: Arc::clone(&file.boards),
             manifests: Arc::clone(&file.manifests),
+            own: Arc::clone(&file.own),
             hostname,
             runtime: (runtime, Arc::new(bundle)),
             secrets_file: file.secrets.clone(),
@@ -94,9 +96,11 @@ impl Membership {
     /// The manifests that the node applies, as they are published: [`Membership::files`] has them with the cluster's
     /// settings, at the same paths.
     pub(crate) fn manifests(&self) -> Result<Vec<Artifact>, InvalidPath> {
-        let is_first =
-            self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname.as_str());
-        if is_first { self.pinned() } else { Ok(Vec::new()) }
+        if self.is_first_master() { self.pinned() } else { Ok(Vec::new()) }
+    }
+
+    fn is_first_master(&self) -> bool {
+        self.cluster.first_master().is_some_and(|first| first.hostname == self.hostname.as_str())
     }
 
     /// The container images that the node carries. Pods of add-ons may run anywhere.
@@ -106,28 +110,15 @@ impl Membership {
             return Ok(Images::default());
         }
         let manifests = self.pinned().map_err(|error| Error::Machine(error.to_string()))?;
-        Ok(Images { references: images::images(&member).references, manifests })
+        let mut references = images::images(&member).references;
+        references.extend(self.own.images.iter().cloned());
+        references.sort();
+        references.dedup();
+        Ok(Images { references, manifests })
     }
 
-    /// The manifests of the cluster's add-ons, each with its place on the first master.
     fn pinned(&self) -> Result<Vec<Artifact>, InvalidPath> {
-        // One that is not known was told by the check of the cluster file.
-        let known = add_ons::needed(&self.cluster)
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, name)| Some((index, self.manifests.get(name)?)));
-        let artifact = |(index, manifest): (usize, &Manifest)| {
-            let file = add_ons::file_name(index, &manifest.name);
-            Ok(Artifact {
-                url: manifest.url.clone(),
-                size: None,
-                sha256: manifest.sha256,
-                path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
-                mode: Some("0644".into()),
-                unpack: false,
-            })
-        };
-        known.map(artifact).collect()
+        pinned(&self.cluster, &self.manifests)
     }
 
     fn member(&self) -> Result<Member<'_>, Error> {
@@ -143,7 +134,40 @@ impl Membership {
         let member = self.member()?;
         let sources =
             Sources { secrets: self.secrets.as_deref(), containerd, manifests: &self.manifests, manifest };
-        node_files(&member, &sources)
-            .map_err(|source| Error::Files { hostname: self.hostname.to_string(), source })
+        let mut files = node_files(&member, &sources)
+            .map_err(|source| Error::Files { hostname: self.hostname.to_string(), source })?;
+        if self.is_first_master() {
+            // There may be Secrets in them.
+            let secret = |manifest: &AddOn| NodeFile {
+                path: format!("{}/{}", add_ons::FOLDER, manifest.name),
+                mode: 0o600,
+                content: manifest.content.clone(),
+                secret: true,
+            };
+            files.extend(self.own.manifests.iter().map(secret));
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        Ok(files)
     }
+}
+
+/// The manifests of the add-ons of `cluster`, as they are published, each with its place on the first master.
+pub(super) fn pinned(cluster: &Cluster, manifests: &Manifests) -> Result<Vec<Artifact>, InvalidPath> {
+    // One that is not known was told by the check of the cluster file.
+    let known = add_ons::needed(cluster)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, name)| Some((index, manifests.get(name)?)));
+    let artifact = |(index, manifest): (usize, &Manifest)| {
+        let file = add_ons::file_name(index, &manifest.name);
+        Ok(Artifact {
+            url: manifest.url.clone(),
+            size: None,
+            sha256: manifest.sha256,
+            path: ImagePath::new(format!("{}/{file}", add_ons::FOLDER))?,
+            mode: Some("0644".into()),
+            unpack: false,
+        })
+    };
+    known.map(artifact).collect()
 }

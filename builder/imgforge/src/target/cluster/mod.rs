@@ -5,6 +5,7 @@
 mod error;
 mod membership;
 mod node;
+mod own;
 mod releases;
 mod secrets;
 
@@ -15,18 +16,18 @@ use std::{
 };
 
 use imgforge_kube::{
-    add_ons::Manifests,
+    add_ons::{self, AddOn, Manifest, Manifests},
     check::{self, Finding},
     cluster::Cluster,
     pki::{Secrets, age::Recipient},
 };
 use imgforge_spec::{BoardFacts, BoardName};
 
-use self::secrets::SecretsFile;
 pub use self::{error::Error, membership::Membership, secrets::recipients};
+use self::{own::Own, secrets::SecretsFile};
 use super::{Located, SecretsPaths, Target};
 use crate::{
-    catalogue::{self, Catalogue, limits},
+    catalogue::{self, Catalogue, artifact::Artifact, limits},
     yaml::{self, Place},
 };
 
@@ -39,6 +40,9 @@ pub struct ClusterFile<'a> {
     cluster: Arc<Cluster>,
     boards: Arc<Boards>,
     manifests: Arc<Manifests>,
+    own: Arc<Own>,
+    /// What is wrong with what the user brings along.
+    flaws: Vec<Finding>,
     catalogue: &'a Catalogue,
 }
 
@@ -57,7 +61,9 @@ impl<'a> ClusterFile<'a> {
             .flat_map(|profile| profile.names().map(|name| (name.to_owned(), limits::facts(profile))));
         let boards = Arc::new(boards.collect());
         let manifests = Arc::new(catalogue.add_ons()?);
-        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, catalogue })
+        let (own, flaws) = Own::read(&cluster, path.parent().unwrap_or(Path::new("")));
+        let own = Arc::new(own);
+        Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, own, flaws, catalogue })
     }
 
     /// The cluster.
@@ -88,6 +94,7 @@ impl<'a> ClusterFile<'a> {
         }
         findings.extend(node::findings(&self.cluster));
         findings.extend(releases::findings(&self.cluster, self.catalogue));
+        findings.extend(self.flaws.iter().cloned());
         findings
     }
 
@@ -99,13 +106,7 @@ impl<'a> ClusterFile<'a> {
 
     /// The targets for the nodes with these `names`, or for all, in the file's order.
     pub fn targets(&self, names: &[String]) -> Result<Vec<Target>, super::Error> {
-        if let Some(unknown) = names.iter().find(|name| self.cluster.node(name).is_none()) {
-            let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
-            let suggestion = yaml::nearest(unknown, hostnames);
-            return Err(
-                Error::UnknownNode { path: self.path.clone(), name: unknown.clone(), suggestion }.into()
-            );
-        }
+        names.iter().try_for_each(|name| self.require(name))?;
         let wanted = |hostname: &String| names.is_empty() || names.contains(hostname);
         self.cluster
             .nodes
@@ -114,6 +115,16 @@ impl<'a> ClusterFile<'a> {
             .filter(|(_, node)| wanted(&node.hostname))
             .map(|(index, node)| self.target(index, node))
             .collect()
+    }
+
+    /// That there is a node called `hostname`.
+    pub fn require(&self, hostname: &str) -> Result<(), Error> {
+        if self.cluster.node(hostname).is_some() {
+            return Ok(());
+        }
+        let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
+        let suggestion = yaml::nearest(hostname, hostnames);
+        Err(Error::UnknownNode { path: self.path.clone(), name: hostname.into(), suggestion })
     }
 
     /// The cluster's secrets.
@@ -125,6 +136,21 @@ impl<'a> ClusterFile<'a> {
     /// returns where.
     pub fn make_secrets(&self, recipients: &[Recipient]) -> Result<&Path, Error> {
         self.secrets.make(&self.cluster, recipients)
+    }
+
+    /// The manifests of the cluster's add-ons, with the file's settings, and then the user's own; `fetch` gives the bytes of what is published.
+    pub(crate) fn add_ons<E: From<Error>>(
+        &self,
+        fetch: &dyn Fn(&Artifact) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<AddOn>, E> {
+        let pinned = membership::pinned(&self.cluster, &self.manifests)
+            .map_err(|error| Error::Machine(error.to_string()))?;
+        let fetched = pinned.iter().map(|artifact| Ok((artifact.url.as_str(), fetch(artifact)?)));
+        let fetched = fetched.collect::<Result<BTreeMap<_, _>, E>>()?;
+        let bytes = |manifest: &Manifest| fetched.get(manifest.url.as_str()).cloned();
+        let mut add_ons = add_ons::add_ons(&self.cluster, &self.manifests, &bytes).map_err(Error::AddOns)?;
+        add_ons.extend(self.own.manifests.iter().cloned());
+        Ok(add_ons)
     }
 
     /// The lock for the nodes on `board`: one a board, because packages are chosen for what its base holds.
