@@ -245,8 +245,9 @@ impl Output<'_> {
 
         let map_path = beside(self.path, MAP);
         let map = AtomicFile::create(&map_path, access).map_err(failed(&map_path))?;
-        let digests = bmap::write(&content, &self.needed(content.len()), self.known, self.threads, &map)
-            .map_err(failed(&map_path))?;
+        let digests =
+            bmap::write(&content, &needed(self.free, content.len()), self.known, self.threads, &map)
+                .map_err(failed(&map_path))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let sums =
             self.text(CHECKSUM, access, &format!("{}  {name}\n", emitted.sha256.unwrap_or(image_sha256)))?;
@@ -317,13 +318,6 @@ impl Output<'_> {
         }
     }
 
-    /// Everything but what is free in the root file system: a card must have all of it, zeros included.
-    fn needed(&self, size: u64) -> Vec<Range<u64>> {
-        let starts = iter::once(0).chain(self.free.iter().map(|range| range.end));
-        let ends = self.free.iter().map(|range| range.start).chain([size]);
-        starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end).collect()
-    }
-
     fn text(&self, suffix: &str, access: Access, text: &str) -> Result<AtomicFile, Error> {
         let path = beside(self.path, suffix);
         let failed = |source| Error::Write { path: path.clone(), source };
@@ -332,6 +326,14 @@ impl Output<'_> {
         written.map_err(|error| failed(host_error(&path, error)))?;
         Ok(file)
     }
+}
+
+/// Everything of an image of `size` bytes but what is `free` in the root file system: a card must have all of it, zeros
+/// included.
+pub(crate) fn needed(free: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
+    let starts = iter::once(0).chain(free.iter().map(|range| range.end));
+    let ends = free.iter().map(|range| range.start).chain([size]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end).collect()
 }
 
 fn host_error(path: &Path, source: io::Error) -> imgforge_disk::Error {

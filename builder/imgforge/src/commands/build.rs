@@ -3,10 +3,11 @@
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
-use imgforge_disk::{Access, in_order};
+use imgforge_disk::{Access, Content, in_order};
 
 use crate::{
     build::{
@@ -34,7 +35,24 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let base = options.base.as_deref();
     destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
-    write(&images, &destinations, args.threads, console)
+    write(&images, &destinations, args.threads, console)?;
+    say_what_is_next(args, &images, &destinations, console);
+    Ok(())
+}
+
+/// Images go onto cards, if they are of boards that have some: those that somebody publishes images for.
+fn say_what_is_next(args: &BuildArgs, images: &[Image], destinations: &[Destination], console: &Console) {
+    let is_for_a_card = |image: &Image| image.pinned.request.board.profile.base.url.is_some();
+    let mut for_cards = images.iter().zip(destinations).filter(|(image, _)| is_for_a_card(image));
+    let Some((_, first)) = for_cards.next() else { return };
+    let path = first.path.display();
+    match (&args.target.cluster, for_cards.next()) {
+        (Some(cluster), Some(_)) => console.note(&format!(
+            "onto cards: `imgforge flash {path}` and so on, or `imgforge flash --cluster {}` for one after the other",
+            cluster.display()
+        )),
+        _ => console.note(&format!("onto a card: `imgforge flash {path}`")),
+    }
 }
 
 /// Where the images of `targets` go. Those of a cluster go into a folder, which is made if it is not there, each named for its
@@ -113,7 +131,7 @@ impl Built {
             |written| image.manifest(&layered, written),
             console,
         )?;
-        read_back(&written, &layered)?;
+        read_back(&written.image(), &layered)?;
         release.keep(written.digests().untouched(&touched));
         Ok(Self { path: to.path.clone(), notes, written })
     }
@@ -128,11 +146,10 @@ impl Built {
     }
 }
 
-/// Reads the written file with code that did not write it: its partition table, and every path that was changed.
-fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
-    let image = written.image();
-    let mut deviations = read_back::compare_table(&image, &layered.table)?;
-    let trees = Trees::open(&image, &layered.partitions)?;
+/// Reads the written `image` with code that did not write it: its partition table, and every path that was changed.
+pub(super) fn read_back(image: &Arc<dyn Content>, layered: &Layered) -> Result<(), Error> {
+    let mut deviations = read_back::compare_table(image, &layered.table)?;
+    let trees = Trees::open(image, &layered.partitions)?;
     let paths = read_back::compare(&trees, &layered.changes)?;
     deviations.extend(paths.iter().map(ToString::to_string));
     if deviations.is_empty() {
@@ -142,7 +159,7 @@ fn read_back(written: &Written, layered: &Layered) -> Result<(), Error> {
 }
 
 /// What there is to say of the image.
-fn notes(image: &Image, layered: &Layered) -> Vec<String> {
+pub(super) fn notes(image: &Image, layered: &Layered) -> Vec<String> {
     let mut notes: Vec<String> = image.release.notes.iter().map(|note| format!("note: {note}")).collect();
     if image.pinned.request.node.users.is_empty() {
         notes.push("no users are given (--node), so only the base's own can log in, if it has any".into());
