@@ -331,6 +331,16 @@ mod tests {
         assert_eq!(bytes[16..27], *b"\x01\x01o\0\x02\0\0\0/c\0");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_an_answer_or_not(bytes in proptest::collection::vec(0_u8..12, 0..64), is_little: bool) {
+            let mut reader = Reader { bytes: &bytes, at: 0, is_little };
+            while reader.string().is_some() {}
+            Reader { bytes: &bytes, at: 0, is_little }.reply_serial();
+            Reader { bytes: &bytes, at: 0, is_little }.lengths();
+        }
+    }
+
     #[test]
     fn what_is_cut_off_or_lies_about_its_length_is_no_answer() {
         let field = b"\x05\x01u\0\x07\0\0\0";

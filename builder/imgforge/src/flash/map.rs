@@ -71,6 +71,17 @@ mod tests {
         text.replacen(PLACE, &Sha256::of(&text).to_string(), 1)
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_stands_in_it_it_is_a_map_or_not(size in ".{0,20}", blocks in proptest::collection::vec("[0-9-]{0,24}", 0..4)) {
+            let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
+            if let Ok(map) = Map::parse(&map(&size, &blocks)) {
+                let ends = map.ranges.iter().flat_map(|(range, _)| [range.start, range.end]);
+                assert!(ends.is_sorted() && map.ranges.iter().all(|(range, _)| range.end <= map.image_size));
+            }
+        }
+    }
+
     #[test]
     fn maps_of_bmaptool_are_read() {
         let image = vec![7; 3 * 4096 + 512];

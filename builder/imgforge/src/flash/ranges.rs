@@ -115,7 +115,7 @@ impl<'a, W: Iterator<Item = Wanted>, G: FnMut(Piece) -> Result<(), Error>> Cutte
             let piece = self.piece.get_or_insert_with(|| Piece { at, bytes: Buffer::zeros(PIECE as usize) });
             let room = piece.bytes.get_mut(self.filled..).unwrap_or_default();
             let (part, rest) = bytes.split_at(bytes.len().min(room.len()));
-            room.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            room.split_at_mut(part.len()).0.copy_from_slice(part);
             self.filled += part.len();
             at += part.len() as u64;
             bytes = rest;
