@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use imgforge_tests::{Tool, Workbench, approved, fails, file_in, succeeds};
+use imgforge_tests::{LoopDevice, Tool, Workbench, approved, fails, file_in, succeeds};
 use serde_json::Value;
 
 const CLUSTER: &str = "\
@@ -61,6 +61,18 @@ impl Lab {
         fs::create_dir(&folder).unwrap();
         succeeds(self.imgforge(&[&["build"], options].concat()).arg("--output").arg(&folder));
         folder
+    }
+
+    /// What is said where all nodes go onto `card`, with these answers as printf has them, at a terminal of script(1).
+    fn flash_all(&self, card: &Path, answers: &str) -> String {
+        let flash = self.imgforge(&["flash"]);
+        let line: Vec<_> = [flash.get_program()].into_iter().chain(flash.get_args()).collect();
+        let line = line.iter().map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ");
+        let mut script = Command::new("sh");
+        script.args(["-c", "printf \"$1\" | script -qec \"$0\" /dev/null"]);
+        script.arg(format!("{line} --yes --force-device '{}'", card.display())).arg(answers);
+        script.envs(flash.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        String::from_utf8(succeeds(&mut script).stdout).unwrap()
     }
 
     /// Has `age` encrypt the secrets; returns the file, and the one with the key.
@@ -193,20 +205,20 @@ fn judge_cards(lab: &Lab, images: &Path) {
     assert!(said.contains("the cards of a whole cluster are changed by hand"), "{said}");
     // The master is left out.
     fresh();
-    let flash = lab.imgforge(&["flash"]);
-    let line: Vec<_> = [flash.get_program()].into_iter().chain(flash.get_args()).collect();
-    let line = line.iter().map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ");
-    let mut script = Command::new("sh");
-    script.args(["-c", "printf 's\\n\\n' | script -qec \"$0\" /dev/null"]);
-    script.arg(format!("{line} --yes --force-device '{card_name}'"));
-    script.envs(flash.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let said = String::from_utf8(succeeds(&mut script).stdout).unwrap();
+    let said = lab.flash_all(&card, "s\\n\\n");
     for question in ["Insert the card for k8s-master-1 (1 of 2)", "Insert the card for k8s-worker-1 (2 of 2)"]
     {
         assert!(said.contains(question), "{said}");
     }
     assert!(said.contains("left out: k8s-master-1"), "{said}");
     is_as_of_bmaptool("k8s-worker-1");
+    // The card is not changed after the master's.
+    fresh();
+    let Some(device) = LoopDevice::over(&card, &[]) else { return };
+    let said = lab.flash_all(device.path(), "\\n\\ns\\n");
+    assert!(said.contains("is still that of k8s-master-1"), "{said}");
+    assert!(said.contains("left out: k8s-worker-1"), "{said}");
+    is_as_of_bmaptool("k8s-master-1");
 }
 
 /// The administrator's certificate is by the same authority that the master has.

@@ -11,6 +11,8 @@ pub(crate) struct BlockDevice {
     pub path: PathBuf,
     /// Its number, `major:minor`.
     pub(super) number: String,
+    /// The kernel's count of the disks and cards that it has seen, where it counts: another card has another number.
+    pub(super) sequence: Option<String>,
     /// Its size in bytes; 0 if there is no card in the reader.
     pub size: u64,
     /// What it calls itself; empty if it says nothing.
@@ -114,6 +116,7 @@ mod tests {
         BlockDevice {
             path: "/dev/sdb".into(),
             number: "8:16".into(),
+            sequence: None,
             size: 32_000_000_000,
             model: "SanDisk Ultra".into(),
             transport: Transport::Usb,

@@ -31,6 +31,8 @@ pub(crate) struct Card {
     is_direct: bool,
     /// What the kernel shows of it while it is there.
     presence: Option<PathBuf>,
+    /// Its number among all that the kernel has seen.
+    sequence: Option<String>,
 }
 
 impl Card {
@@ -56,7 +58,14 @@ impl Card {
             return Err(Refusal::Missing { path: path.clone() }.into());
         }
         let presence = Some(Path::new("/sys/dev/block").join(&device.number));
-        Ok(Self { file, path: path.clone(), size: device.size, is_direct, presence })
+        Ok(Self {
+            file,
+            path: path.clone(),
+            size: device.size,
+            is_direct,
+            presence,
+            sequence: device.sequence.clone(),
+        })
     }
 
     /// Opens the file `path`, which stands for a card of its size.
@@ -69,7 +78,12 @@ impl Card {
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let size = file.metadata().map_err(|source| unopened(path, source))?.len();
-        Ok(Self { file, path: path.to_owned(), size, is_direct: false, presence: None })
+        Ok(Self { file, path: path.to_owned(), size, is_direct: false, presence: None, sequence: None })
+    }
+
+    /// Its number among all that the kernel has seen, where it counts them; a file has none.
+    pub(crate) fn sequence(&self) -> Option<&str> {
+        self.sequence.as_deref()
     }
 
     /// Whether a device takes only whole sectors, and `length` bytes are none.

@@ -255,6 +255,14 @@ pub enum Refusal {
     /// Who was asked said no.
     #[error("nothing was written")]
     Declined,
+    /// The card that was just written has not been changed.
+    #[error("the card in {} is still that of {node}", path.display())]
+    StillThere {
+        /// The device.
+        path: PathBuf,
+        /// Whose card it is.
+        node: String,
+    },
     /// Cards are changed by hand.
     #[error("the cards of a whole cluster are changed by hand, and standard input is no terminal")]
     NobodyChangesCards,
@@ -353,6 +361,7 @@ impl Diagnose for Refusal {
             Self::Several { .. } => "name the one that is meant, or take the others out",
             Self::NoTerminal { .. } => "`--yes` says so",
             Self::Declined => return None,
+            Self::StillThere { .. } => "take it out, and put another one in",
             Self::NobodyChangesCards => {
                 "flash one node at a time: `imgforge flash NODE DEVICE --cluster FILE --yes`"
             }

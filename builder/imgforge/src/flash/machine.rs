@@ -109,6 +109,7 @@ impl Machine {
         let mut device = BlockDevice {
             path: node(name),
             number,
+            sequence: attribute(&folder, "diskseq"),
             size: sectors(&folder, "size")?,
             model: model(&folder),
             transport,

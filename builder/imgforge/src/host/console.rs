@@ -42,8 +42,8 @@ impl Console {
         io::stdin().is_terminal()
     }
 
-    /// Asks a person who sits at the terminal, whether or not notes are wanted; `None` if standard input is none. What is
-    /// typed comes without the line's end, and empty if it was ended otherwise.
+    /// Asks a person who sits at the terminal, whether or not notes are wanted; `None` if standard input is none, or was
+    /// ended. What is typed comes without the line's end.
     pub(crate) fn ask(&self, question: &str) -> io::Result<Option<String>> {
         if !self.can_ask() {
             return Ok(None);
@@ -51,8 +51,8 @@ impl Console {
         let mut stderr = io::stderr();
         write!(stderr, "{} ", shown(question)).and_then(|()| stderr.flush())?;
         let mut line = String::new();
-        io::stdin().read_line(&mut line)?;
-        Ok(Some(line.trim().to_owned()))
+        let length = io::stdin().read_line(&mut line)?;
+        Ok((length > 0).then(|| line.trim().to_owned()))
     }
 
     /// Writes a result to standard output. A reader that has gone away (`| head`) is no error.

@@ -2,6 +2,7 @@
 //! file on the way.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -19,7 +20,7 @@ use crate::{
     },
     cli::FlashArgs,
     commands::{build, catalogue, store},
-    flash::{self, Card, Machine, Refusal, Source},
+    flash::{self, Card, Machine, Medium, Refusal, Source},
     host::{
         clock,
         console::{self, Console},
@@ -59,7 +60,7 @@ pub(super) fn run(
     let catalogue = catalogue(settings, args.places.profiles.as_deref())?;
     let targets = targets(&args.asked(cluster), &catalogue, console)?;
     if targets.len() > 1 && !console.can_ask() {
-        return Err(flash::Error::from(Refusal::NobodyChangesCards).into());
+        return Err(nobody_changes_cards());
     }
     // What goes wrong with a single card is known before anything is built.
     let card = match targets.as_slice() {
@@ -98,20 +99,24 @@ fn card(
 fn flash_all(images: &[Image], cluster: &Path, args: &FlashArgs, console: &Console) -> Result<(), Error> {
     // What is wrong with the last node is known before the first card is written.
     let sources = images.iter().map(|image| source(image, console)).collect::<Result<Vec<_>, _>>()?;
+    let mut written = BTreeMap::new();
     let mut left_out = Vec::new();
     for (number, source) in sources.iter().enumerate() {
+        let Source { name, size, .. } = source;
         let of = format!("{} of {}", number + 1, sources.len());
         loop {
-            let question =
-                format!("Insert the card for {} ({of}), then press Enter; s leaves it out:", source.name);
-            let answer = console.ask(&question).map_err(unanswered)?.unwrap_or_default();
+            let question = format!("Insert the card for {name} ({of}), then press Enter; s leaves it out:");
+            let answer = console.ask(&question).map_err(unanswered)?.ok_or_else(nobody_changes_cards)?;
             if answer.eq_ignore_ascii_case("s") {
-                left_out.push(source.name.as_str());
+                left_out.push(name.as_str());
                 break;
             }
-            let wanted = (source.name.as_str(), source.size);
-            match card(wanted, cluster, args, console).and_then(|card| put(source, &card, console)) {
-                Ok(()) => break,
+            let card = card((name, *size), cluster, args, console).and_then(|card| another(card, &written));
+            match card.and_then(|card| put(source, &card, console).map(|()| card)) {
+                Ok(card) => {
+                    written.extend(card.sequence().map(|sequence| (sequence.to_owned(), name.clone())));
+                    break;
+                }
                 Err(error) => console.note(console::render(&error, error.hint().as_deref()).trim_end()),
             }
         }
@@ -120,6 +125,21 @@ fn flash_all(images: &[Image], cluster: &Path, args: &FlashArgs, console: &Conso
         console.note(&format!("left out: {}", left_out.join(", ")));
     }
     Ok(())
+}
+
+/// `card`, if it is none of those that were `written`, each with its node.
+fn another(card: Card, written: &BTreeMap<String, String>) -> Result<Card, Error> {
+    match card.sequence().and_then(|sequence| written.get(sequence)) {
+        Some(node) => {
+            let (path, node) = (card.path().to_owned(), node.clone());
+            Err(flash::Error::from(Refusal::StillThere { path, node }).into())
+        }
+        None => Ok(card),
+    }
+}
+
+fn nobody_changes_cards() -> Error {
+    flash::Error::from(Refusal::NobodyChangesCards).into()
 }
 
 /// The disk of a node, judged and read back before any of it is written.
