@@ -17,8 +17,7 @@ image:
 		$(if $(NODE),--node $(NODE)) --store out/store --output $(IMAGE)
 	@echo
 	@echo "Boot it in QEMU:   make boot        (Ctrl-a x leaves)"
-	@echo "Flash it:          sudo dd if=$(IMAGE) of=/dev/sdX bs=4M conv=fsync status=progress"
-	@echo "  or, faster:      sudo bmaptool copy $(IMAGE) /dev/sdX"
+	@echo "Flash it:          sudo target/release/imgforge flash $(IMAGE)"
 
 # Boots an image on this terminal: make boot IMAGE=path
 boot: install

@@ -5,6 +5,7 @@
 
 mod base;
 mod build;
+mod card;
 mod deb;
 mod gnupg;
 mod guest;
@@ -19,6 +20,7 @@ mod vendor_server;
 
 pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_loader, succeeds};
+pub use card::{LoopDevice, card_image, has_no_table, is_root, map_of, used_card};
 pub use deb::{Deb, regular};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};

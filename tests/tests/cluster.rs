@@ -6,10 +6,10 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use imgforge_tests::{Tool, Workbench, approved, fails, file_in, succeeds};
+use imgforge_tests::{LoopDevice, Tool, Workbench, approved, fails, file_in, succeeds};
 use serde_json::Value;
 
 const CLUSTER: &str = "\
@@ -63,6 +63,18 @@ impl Lab {
         folder
     }
 
+    /// What is said where all nodes go onto `card`, with these answers as printf has them, at a terminal of script(1).
+    fn flash_all(&self, card: &Path, answers: &str) -> String {
+        let flash = self.imgforge(&["flash"]);
+        let line: Vec<_> = [flash.get_program()].into_iter().chain(flash.get_args()).collect();
+        let line = line.iter().map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ");
+        let mut script = Command::new("sh");
+        script.args(["-c", "printf \"$1\" | script -qec \"$0\" /dev/null"]);
+        script.arg(format!("{line} --yes --force-device '{}'", card.display())).arg(answers);
+        script.envs(flash.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        String::from_utf8(succeeds(&mut script).stdout).unwrap()
+    }
+
     /// Has `age` encrypt the secrets; returns the file, and the one with the key.
     fn encrypt(&self) -> [String; 2] {
         let path = |name: &str| self.bench.home.path().join(name).display().to_string();
@@ -105,6 +117,7 @@ fn two_nodes_from_one_file() {
     }
     judge_master(&lab, &one.join("k8s-master-1.img"));
     judge_worker(&lab, &one.join("k8s-worker-1.img"));
+    judge_cards(&lab, &one);
 
     let [secrets, key] = lab.encrypt();
     let two = lab.build("two", &["--secrets", &secrets, "--identity", &key]);
@@ -160,6 +173,52 @@ fn judge_worker(lab: &Lab, image: &Path) {
     assert!(runtime.contains("version = 2\n"), "Debian's containerd is of the first series: {runtime}");
     let plugins = Tool::DEBUGFS.approves(["-R", "stat /opt/cni/bin/bridge", &root.to_string_lossy()]);
     assert!(plugins.contains("/usr/lib/cni/bridge"), "{plugins}");
+}
+
+/// Made straight onto a card, a node has there what bmaptool writes of its image; all nodes go card after card.
+fn judge_cards(lab: &Lab, images: &Path) {
+    let path = |name: &str| lab.bench.home.path().join(name);
+    let (card, theirs) = (path("card"), path("bmaptool's"));
+    let fresh = || {
+        let size = fs::metadata(images.join("k8s-master-1.img")).unwrap().len();
+        fs::File::create(&card).unwrap().set_len(size + (64 << 20)).unwrap();
+    };
+    let is_as_of_bmaptool = |node: &str| {
+        let _ = fs::remove_file(&theirs);
+        succeeds(Command::new("bmaptool").arg("copy").arg(images.join(format!("{node}.img"))).arg(&theirs));
+        let size = fs::metadata(&theirs).unwrap().len().to_string();
+        succeeds(Command::new("cmp").args(["--bytes", &size]).args([&card, &theirs]));
+    };
+    let card_name = card.to_str().unwrap();
+    fresh();
+    succeeds(&mut lab.imgforge(&["flash", "k8s-worker-1", card_name, "--yes"]));
+    is_as_of_bmaptool("k8s-worker-1");
+
+    fresh();
+    // The cluster file at hand is the one in the working directory that has the node.
+    let mut at_hand = lab.bench.imgforge();
+    at_hand.args(["flash", "k8s-worker-1", card_name, "--yes"]).current_dir(lab.bench.home.path());
+    succeeds(&mut at_hand);
+    is_as_of_bmaptool("k8s-worker-1");
+
+    let said = fails(lab.imgforge(&["flash", "--yes"]).stdin(Stdio::null()), 1);
+    assert!(said.contains("the cards of a whole cluster are changed by hand"), "{said}");
+    // The master is left out.
+    fresh();
+    let said = lab.flash_all(&card, "s\\n\\n");
+    for question in ["Insert the card for k8s-master-1 (1 of 2)", "Insert the card for k8s-worker-1 (2 of 2)"]
+    {
+        assert!(said.contains(question), "{said}");
+    }
+    assert!(said.contains("left out: k8s-master-1"), "{said}");
+    is_as_of_bmaptool("k8s-worker-1");
+    // The card is not changed after the master's.
+    fresh();
+    let Some(device) = LoopDevice::over(&card, &[]) else { return };
+    let said = lab.flash_all(device.path(), "\\n\\ns\\n");
+    assert!(said.contains("is still that of k8s-master-1"), "{said}");
+    assert!(said.contains("left out: k8s-worker-1"), "{said}");
+    is_as_of_bmaptool("k8s-master-1");
 }
 
 /// The administrator's certificate is by the same authority that the master has.

@@ -47,6 +47,11 @@ impl Digests {
         ranges.collect::<Option<_>>().map(|ranges| Self { ranges })
     }
 
+    /// The ranges of blocks, in order of their first ones, and their digests. Those of a map that lies may overlap.
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<u64>, Sha256)> {
+        self.ranges.iter().map(|(&(first, end), digest)| (first..end, *digest))
+    }
+
     /// Those of ranges that share no byte with `touched`, which are in order and apart from each other.
     pub fn untouched(&self, touched: &[Range<u64>]) -> Self {
         let is_untouched = |&(first, end): &(u64, u64)| {

@@ -120,6 +120,29 @@ pub fn decode_nameless(
     Ok((decoded, output.into_content(source.path())?))
 }
 
+/// Decodes the image file `source` without keeping it anywhere: `give` gets the image piece by piece, in order, and ends
+/// everything with its error.
+///
+/// Memory stays below about 2 MiB plus the decoder's dictionary.
+pub fn stream(source: &FileContent, mut give: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let format = Format::of(source)?;
+    let mut is_first = format != Format::Raw;
+    in_order(source, format, |data: &[u8]| {
+        if std::mem::take(&mut is_first) {
+            format::check_inside(format, data).map_err(Error::unsupported)?;
+        }
+        give(data)
+    })
+}
+
+/// Decodes `source`, which is of `format`, in order.
+fn in_order(source: &FileContent, format: Format, give: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    match format {
+        Format::Zip => zip::decode(source, give),
+        _ => members::decode(source, format, give),
+    }
+}
+
 fn decode_to(
     source: &FileContent,
     format: Format,
@@ -233,10 +256,7 @@ fn decode_in_order(
                 let _ = sender.send(at);
                 Ok(())
             };
-            match format {
-                Format::Zip => zip::decode(source, give),
-                _ => members::decode(source, format, give),
-            }
+            in_order(source, format, give)
         });
         let followed = receiver.iter().try_for_each(|end| follower.advance(end));
         drop(receiver);

@@ -8,6 +8,7 @@ use imgforge_spec::{Class, Diagnose, Hostname};
 use crate::{
     build::{destination, misfit::Misfit, output},
     catalogue::{self, limits},
+    flash,
     host::clock,
     image::{apply, open, partitions, read},
     plan, running,
@@ -70,6 +71,9 @@ pub enum Error {
     /// An image that cannot be looked at.
     #[error(transparent)]
     Opening(#[from] open::Error),
+    /// An image that did not get onto a card.
+    #[error(transparent)]
+    Flash(#[from] flash::Error),
     /// What is wanted.
     #[error(transparent)]
     Target(#[from] target::Error),
@@ -203,6 +207,7 @@ impl Diagnose for Error {
             Error::Limits(refused) => refused,
             Error::Node(error) => error,
             Error::Cluster(error) => error,
+            Error::Flash(error) => error,
             Error::Target(error) => error,
             Error::Running(error) => error,
             Error::Base(error) => error,

@@ -355,7 +355,7 @@ pub(crate) fn map_sha256(
     map.map(|map| map.sha256()).map_err(io::Error::other)
 }
 
-/// Everything but what is `free` in the root file system, of an image of `size` bytes: a card must have all of it, zeros
+/// Everything of an image of `size` bytes but what is `free` in the root file system: a card must have all of it, zeros
 /// included.
 pub(crate) fn needed(free: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
     let starts = iter::once(0).chain(free.iter().map(|range| range.end));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cluster;
+mod flash;
 mod personalize;
 mod translate;
 mod values;
@@ -16,6 +17,7 @@ pub(crate) use self::{
         ClusterApplyArgs, ClusterArgs, ClusterBackupArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs,
         KubeconfigArgs, RunningClusterArgs, SecretsArgs, StatusArgs,
     },
+    flash::FlashArgs,
     personalize::PersonalizeArgs,
     verify::{RebuildArgs, VerifyArgs},
 };
@@ -52,6 +54,8 @@ pub enum Command {
     Build(BuildArgs),
     /// Makes a node's image from a release image, without building.
     Personalize(PersonalizeArgs),
+    /// Writes an image, or a node of a cluster, onto an SD card or stick, and reads it back.
+    Flash(FlashArgs),
     /// Pins what builds take: packages from signed repositories, files, the base.
     Lock(LockArgs),
     /// Fetches all that a build needs, so that it can be made offline.
@@ -120,6 +124,17 @@ pub struct TargetArgs {
     /// The lock [default: BOARD.lock.yaml beside the profile; of a cluster, home.BOARD.lock.yaml beside home.yaml].
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
+    /// What must stay as it is.
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    /// Where things lie on this machine.
+    #[command(flatten)]
+    pub places: PlaceArgs,
+}
+
+/// What must stay as it is, where something is made.
+#[derive(Debug, Args)]
+pub(crate) struct FixedArgs {
     /// Never change the lock: fail if it is missing or does not fit.
     #[arg(long)]
     pub(crate) locked: bool,
@@ -129,9 +144,6 @@ pub struct TargetArgs {
     /// The same as --locked and --offline together.
     #[arg(long)]
     pub(crate) frozen: bool,
-    /// Where things lie on this machine.
-    #[command(flatten)]
-    pub places: PlaceArgs,
 }
 
 /// Where things lie on this machine.

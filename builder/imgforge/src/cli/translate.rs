@@ -1,10 +1,12 @@
 //! From the words of the command line to what the program works with: here, once, and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imgforge_spec::{Hostname, Invalid};
 
-use super::{LockArgs, PersonalizeArgs, RebuildArgs, RunningClusterArgs, SecretsArgs, TargetArgs};
+use super::{
+    FixedArgs, FlashArgs, LockArgs, PersonalizeArgs, RebuildArgs, RunningClusterArgs, SecretsArgs, TargetArgs,
+};
 use crate::{
     build::Options,
     running::places::Tunnels,
@@ -41,9 +43,15 @@ impl TargetArgs {
 
     /// How it is to be made.
     pub fn options(&self, epoch: Option<i64>) -> Options {
-        let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
-        let rules = Rules { locked, offline, allow_expired: false };
+        let rules = self.fixed.rules();
         Options { base: self.base.clone(), overlays: self.places.overlays.clone(), epoch, rules }
+    }
+}
+
+impl FixedArgs {
+    fn rules(&self) -> Rules {
+        let (locked, offline) = (self.locked || self.frozen, self.offline || self.frozen);
+        Rules { locked, offline, allow_expired: false }
     }
 }
 
@@ -77,6 +85,23 @@ impl PersonalizeArgs {
     pub fn options(&self) -> Options {
         let rules = Rules { locked: true, offline: self.offline, allow_expired: false };
         Options { overlays: self.places.overlays.clone(), rules, ..Options::default() }
+    }
+}
+
+impl FlashArgs {
+    /// The node of `cluster` that goes onto a card; all of them where none is named.
+    pub fn asked(&self, cluster: &Path) -> Asked {
+        Asked::Cluster {
+            file: cluster.to_owned(),
+            secrets: (&self.secrets).into(),
+            nodes: self.image.iter().cloned().collect(),
+        }
+    }
+
+    /// How it is to be made.
+    pub fn options(&self, epoch: Option<i64>) -> Options {
+        let (overlays, rules) = (self.places.overlays.clone(), self.fixed.rules());
+        Options { overlays, epoch, rules, ..Options::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use imgforge_disk::{Access, FileContent, emit::Origin, in_order};
+use imgforge_disk::{Access, Content, FileContent, emit::Origin, in_order};
 
 use crate::{
     build::{
@@ -37,7 +37,24 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let base = options.base.as_deref();
     destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
-    write(&images, &destinations, args.making, console)
+    write(&images, &destinations, args.making, console)?;
+    say_what_is_next(args, &images, &destinations, console);
+    Ok(())
+}
+
+/// Images go onto cards, if they are of boards that have some: those that somebody publishes images for.
+fn say_what_is_next(args: &BuildArgs, images: &[Image], destinations: &[Destination], console: &Console) {
+    let is_for_a_card = |image: &Image| image.pinned.request.board.profile.base.url.is_some();
+    let mut for_cards = images.iter().zip(destinations).filter(|(image, _)| is_for_a_card(image));
+    let Some((_, first)) = for_cards.next() else { return };
+    let path = first.path.display();
+    match (&args.target.cluster, for_cards.next()) {
+        (Some(cluster), Some(_)) => console.note(&format!(
+            "onto cards: `imgforge flash {path}` and so on, or `imgforge flash --cluster {}` for one after the other",
+            cluster.display()
+        )),
+        _ => console.note(&format!("onto a card: `imgforge flash {path}`")),
+    }
 }
 
 /// Where the images of `targets` go. Those of a cluster go into a folder, which is made if it is not there, each named for its
@@ -137,7 +154,7 @@ impl Built {
             console,
         )?;
         let changes = if known.is_read_back { &layered.latest } else { &layered.changes };
-        read_back(&written, &layered, changes, threads)?;
+        read_back(&written.image(), &layered, changes, threads)?;
         release.learn(&written, &layered)?;
         Ok(Self { path: to.path.clone(), notes, written })
     }
@@ -152,16 +169,15 @@ impl Built {
     }
 }
 
-/// Reads the written file with code that did not write it: its partition table, and every path of `changes`.
-fn read_back(
-    written: &Written,
+/// Reads the written `image` with code that did not write it: its partition table, and every path of `changes`.
+pub(super) fn read_back(
+    image: &Arc<dyn Content>,
     layered: &Layered,
     changes: &[ChangeEntry],
     threads: NonZeroUsize,
 ) -> Result<(), Error> {
-    let image = written.image();
-    let mut deviations = read_back::compare_table(&image, &layered.table)?;
-    let paths = read_back::compare(&image, &layered.partitions, changes, threads)?;
+    let mut deviations = read_back::compare_table(image, &layered.table)?;
+    let paths = read_back::compare(image, &layered.partitions, changes, threads)?;
     deviations.extend(paths.iter().map(ToString::to_string));
     if deviations.is_empty() {
         return Ok(());
@@ -170,7 +186,7 @@ fn read_back(
 }
 
 /// What there is to say of the image.
-fn notes(image: &Image, layered: &Layered) -> Vec<String> {
+pub(super) fn notes(image: &Image, layered: &Layered) -> Vec<String> {
     let mut notes: Vec<String> = image.release.notes.iter().map(|note| format!("note: {note}")).collect();
     if image.pinned.request.node.users.is_empty() {
         notes.push("no users are given (--node), so only the base's own can log in, if it has any".into());

@@ -6,6 +6,7 @@ mod cluster;
 mod diff;
 mod fetch;
 mod finding;
+mod flash;
 mod inspect;
 mod kubeconfig;
 mod lock;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     match &cli.command {
         Command::Build(args) => build::run(args, &settings()?, &console),
         Command::Personalize(args) => personalize::run(args, &settings()?, &console),
+        Command::Flash(args) => flash::run(args, &settings()?, &console),
         Command::Lock(args) => lock::run(args, &settings()?, &console),
         Command::Fetch(args) => fetch::run(args, &settings()?, &console),
         Command::Plan(args) => plan::run(args, &settings()?, &console),

@@ -37,6 +37,24 @@ impl Console {
         }
     }
 
+    /// Whether there is somebody to [`ask`](Self::ask).
+    pub(crate) fn can_ask(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Asks a person who sits at the terminal, whether or not notes are wanted; `None` if standard input is none, or was
+    /// ended. What is typed comes without the line's end.
+    pub(crate) fn ask(&self, question: &str) -> io::Result<Option<String>> {
+        if !self.can_ask() {
+            return Ok(None);
+        }
+        let mut stderr = io::stderr();
+        write!(stderr, "{} ", shown(question)).and_then(|()| stderr.flush())?;
+        let mut line = String::new();
+        let length = io::stdin().read_line(&mut line)?;
+        Ok((length > 0).then(|| line.trim().to_owned()))
+    }
+
     /// Writes a result to standard output. A reader that has gone away (`| head`) is no error.
     pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         self.print_escaped(&shown(text))
@@ -58,7 +76,7 @@ impl Console {
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let template = if total.is_some() {
-            "{msg} {bar:30} {bytes}/{total_bytes} {eta}"
+            "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
         } else {
             "{msg} {spinner} {bytes}"
         };

@@ -1,6 +1,10 @@
 //! Ctrl-C, and being asked to end: half-made files go, then the process ends as the signal would have ended it.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use imgforge_disk::abandon_files;
 use signal_hook::{
@@ -11,6 +15,26 @@ use signal_hook::{
 
 use super::console::Console;
 
+/// What there is to say besides when this process is interrupted.
+static UNFINISHED: Mutex<Option<String>> = Mutex::new(None);
+
+/// Something outside of files is being changed as long as this lives; its text is said if it comes to an end before.
+#[derive(Debug)]
+pub(crate) struct Unfinished;
+
+impl Unfinished {
+    pub(crate) fn new(text: String) -> Self {
+        *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        Self
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Watches for signals from now on. What a kill leaves behind, or a power cut, the next run finds.
 pub(crate) fn watch(console: Console) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -18,6 +42,9 @@ pub(crate) fn watch(console: Console) -> io::Result<()> {
         for signal in signals.forever() {
             let gone = abandon_files();
             console.note(&format!("interrupted: {gone} unfinished files are removed"));
+            // It stays locked: what finishes now must not be called unfinished.
+            let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+            unfinished.iter().for_each(|text| console.note(text));
             // The caller sees which signal it was. Should that fail, the next one tries again.
             let _ = emulate_default_handler(signal);
         }

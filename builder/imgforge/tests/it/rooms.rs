@@ -6,12 +6,13 @@ use std::{
 };
 
 /// The rooms from the ground up: each may use those before it, and none behind it.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "yaml",
     "host",
     "running",
     "catalogue",
     "image",
+    "flash",
     "supply",
     "target",
     "plan",
