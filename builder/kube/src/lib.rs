@@ -8,6 +8,7 @@
 //! - [`images`]: the container images a card has to carry; [`registries`], [`proxy`]: where images come from.
 //! - [`board`]: what the rules ask of a board.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
+//! - [`snapshot`]: what etcd had at some time, and whose it is.
 //! - [`yaml`]: how documents are written that Kubernetes reads.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
 //!
@@ -55,6 +56,7 @@ pub mod performance;
 pub mod pki;
 pub mod proxy;
 pub mod registries;
+pub mod snapshot;
 mod text;
 pub mod version;
 pub mod yaml;

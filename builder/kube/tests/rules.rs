@@ -264,6 +264,18 @@ fn containers_and_etcd_are_on_disks_that_are_good_enough() {
 }
 
 #[test]
+fn backups_are_as_many_as_can_be_and_not_on_the_card_unheard() {
+    let backups = |backups: &str, etcd: &str| top(&format!("backups: {backups}")).replace("taints: []", etcd);
+    let disk = "mounts: [{ source: LABEL=a, target: /mnt/a }], storage: [{ path: /var/lib/etcd, on: /mnt/a/e }]";
+    quiet(&backups("{ keep: 1000, every: 1h }", disk));
+    quiet(&backups("{ keep: 0 }", "taints: []"));
+    quiet(&top(""));
+    says("backup-settings", "backups.keep", &backups("{ keep: 1001 }", disk));
+    says("backup-settings", "backups.every", &backups("{ every: 59m }", disk));
+    says("backups-on-card", "nodes[0].storage", &backups("{}", "taints: []"));
+}
+
+#[test]
 fn what_is_bound_lands_on_a_disk() {
     let bind = |on: &str| {
         master(&format!(

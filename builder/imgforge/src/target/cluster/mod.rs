@@ -6,6 +6,7 @@ mod error;
 mod membership;
 mod node;
 mod releases;
+mod restore;
 mod secrets;
 
 use std::{
