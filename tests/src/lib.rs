@@ -6,6 +6,7 @@
 mod base;
 mod build;
 mod deb;
+mod etcd;
 mod gnupg;
 mod guest;
 mod kubernetes;
@@ -20,6 +21,7 @@ mod vendor_server;
 pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_loader, succeeds};
 pub use deb::{Deb, regular};
+pub use etcd::{etcd_snapshot, of_cluster};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};
 pub use kubernetes::{KUBERNETES_REGISTRY, kubernetes_images, kubernetes_packages, kubernetes_program};

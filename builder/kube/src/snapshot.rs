@@ -62,7 +62,9 @@ pub enum Error {
     #[error("there is no hash at its end: it is a copy of etcd's file, and no snapshot")]
     NoHash,
     /// No database has as many bytes.
-    #[error("its length, {0} bytes, is not that of a database with its hash: it is cut off, or something else")]
+    #[error(
+        "its length, {0} bytes, is not that of a database with its hash: it is cut off, or something else"
+    )]
     Length(u64),
     /// It is not what etcd wrote.
     #[error("its SHA-256 is {found}, and etcd wrote {said} at its end: it was altered, or is cut off")]

@@ -110,8 +110,11 @@ fn database(puts: &[(&str, Option<Vec<u8>>)]) -> Vec<u8> {
         leaves.extend(page(number, 2, part));
     }
     let bucket = |root: u64| [root.to_le_bytes(), [0; 8]].concat();
-    let root =
-        page(3, 2, &[(1, b"key".to_vec(), bucket(4)), (1, b"meta".to_vec(), [bucket(0), vec![0; 16]].concat())]);
+    let root = page(
+        3,
+        2,
+        &[(1, b"key".to_vec(), bucket(4)), (1, b"meta".to_vec(), [bucket(0), vec![0; 16]].concat())],
+    );
     [meta(0, 3), meta(1, 3), finished(2, 0x10, 0, Vec::new()), root, branch(4, &children), leaves].concat()
 }
 
@@ -136,7 +139,8 @@ fn cluster_info(certificate: &str) -> Vec<u8> {
 
 /// What kubeadm leaves in etcd, and what comes before and after.
 fn of_cluster(certificate: &str) -> Vec<u8> {
-    let settings = b"k8s\0ClusterConfiguration\x12apiServer:\n  x: y\nclusterName: home\nkubernetesVersion: v1.36.4\n";
+    let settings =
+        b"k8s\0ClusterConfiguration\x12apiServer:\n  x: y\nclusterName: home\nkubernetesVersion: v1.36.4\n";
     database(&[
         ("/registry/pods/default/large", Some(vec![b'x'; 3 * PAGE])),
         ("/registry/configmaps/kube-system/kubeadm-config", Some(settings.to_vec())),
@@ -208,10 +212,12 @@ fn a_database_whose_hash_is_right_may_still_be_none() {
     for child in [4_u64, 1 << 40, 2] {
         let at = 4 * PAGE + 16 + 8;
         let said = said(&|bytes| bytes[at..at + 8].copy_from_slice(&child.to_le_bytes()));
-        assert!(said.starts_with("its database is damaged: a page is "), "{said}");
+        assert!(said.starts_with("its database is damaged: a page "), "{said}");
     }
     assert!(said(&|bytes| bytes[5 * PAGE + 12..5 * PAGE + 16].fill(0xff)).contains("longer than can be"));
-    assert!(said(&|bytes| bytes[5 * PAGE + 16 + 8..5 * PAGE + 16 + 16].fill(0xff)).contains("not in its page"));
+    assert!(
+        said(&|bytes| bytes[5 * PAGE + 16 + 8..5 * PAGE + 16 + 16].fill(0xff)).contains("not in its page")
+    );
     assert!(matches!(read(&sealed(&database(&[("/x", Some(Vec::new()))]))), Err(Error::NoCluster)));
 }
 

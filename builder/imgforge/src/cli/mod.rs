@@ -161,7 +161,7 @@ pub struct BuildArgs {
     #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
     /// With --cluster: the first master starts from this snapshot of etcd, the cluster as it was then.
-    #[arg(long, value_name = "SNAPSHOT", requires = "cluster")]
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with_all = ["board", "base", "lock"])]
     pub restore: Option<PathBuf>,
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
@@ -200,7 +200,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// With --cluster: the first master starts from this snapshot of etcd, the cluster as it was then.
-    #[arg(long, value_name = "SNAPSHOT", requires = "cluster")]
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with_all = ["board", "base", "lock"])]
     pub restore: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]

@@ -21,7 +21,11 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::error("disk-options", "disks of containers and etcd are mounted so that these work", disk_options),
     Rule::error("optional-disk", "the disk of etcd's data is one that the node waits for", optional_disk),
-    Rule::error("backup-settings", "backups of etcd are as many, and as often, as a disk bears", backup_settings),
+    Rule::error(
+        "backup-settings",
+        "backups of etcd are as many, and as often, as a disk bears",
+        backup_settings,
+    ),
     Rule::notice("backups-on-card", "backups of etcd are not on the card that they are for", backups_on_card),
     Rule::notice("unstable-disk-name", "a disk has a name that stays", unstable_disk_name),
 ];
@@ -256,7 +260,9 @@ fn backup_settings(context: &Context<'_>) -> Vec<Found> {
     let Some(backups) = context.cluster.backups else { return Vec::new() };
     let mut found = Vec::new();
     if backups.keep > 1000 {
-        found.push(Found::new("backups.keep", "more than 1000 are not kept").suggest("write a number up to 1000"));
+        found.push(
+            Found::new("backups.keep", "more than 1000 are not kept").suggest("write a number up to 1000"),
+        );
     }
     if backups.every < GoDuration(3600) {
         found.push(
@@ -268,7 +274,8 @@ fn backup_settings(context: &Context<'_>) -> Vec<Found> {
 
 fn backups_on_card(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
-    let asked = context.nodes().filter(|at| cluster.backups.is_some() && cluster.backups_of(at.node).is_some());
+    let asked =
+        context.nodes().filter(|at| cluster.backups.is_some() && cluster.backups_of(at.node).is_some());
     let on_card = asked.filter(|at| disk_of(at.node, ETCD).is_none());
     on_card
         .map(|at| {

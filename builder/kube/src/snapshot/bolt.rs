@@ -169,8 +169,8 @@ impl Fields<'_> {
     /// FNV-1a of what is before `end`.
     fn sum(&self, end: usize) -> u64 {
         let bytes = self.0.get(..end).unwrap_or_default();
-        bytes
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        })
     }
 }

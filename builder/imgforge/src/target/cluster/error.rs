@@ -59,10 +59,18 @@ pub enum Error {
         path: PathBuf,
     },
     /// A snapshot is to be restored elsewhere than on the first master.
-    #[error("a snapshot is restored on the first master, {hostname}, which is not among the nodes to be built")]
+    #[error(
+        "a snapshot is restored on the first master, {hostname}, which is not among the nodes to be built"
+    )]
     NotFirstMaster {
         /// The first master.
         hostname: String,
+    },
+    /// A snapshot is not there.
+    #[error("there is no snapshot {}", path.display())]
+    NoSnapshot {
+        /// Where it was looked for.
+        path: PathBuf,
     },
     /// A snapshot of etcd is none, or is not whole.
     #[error("{} is no snapshot that can be restored", path.display())]

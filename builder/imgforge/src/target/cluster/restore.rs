@@ -19,12 +19,13 @@ use crate::target::Target;
 impl ClusterFile<'_> {
     /// Has the first master among `targets` start from the snapshot in the file `path`; returns what there is to say of it.
     pub(crate) fn restore(&self, path: &Path, targets: &mut [Target]) -> Result<String, Error> {
-        let master = self.cluster.first_master().ok_or_else(|| Error::NoMaster { path: self.path.clone() })?;
+        let master =
+            self.cluster.first_master().ok_or_else(|| Error::NoMaster { path: self.path.clone() })?;
         let memberships = targets.iter_mut().filter_map(|target| target.membership.as_mut());
         let first = memberships.into_iter().find(|member| member.hostname().as_str() == master.hostname);
         let hostname = master.hostname.clone();
         let first = first.ok_or_else(|| Error::NotFirstMaster { hostname: hostname.clone() })?;
-        let content = FileContent::open(path).map_err(|error| unreadable(path, io::Error::other(error)))?;
+        let content = open(path)?;
         let snapshot = Snapshot::read(&mut Reader { content: &content, at: 0 });
         let snapshot = snapshot.map_err(|source| match source {
             snapshot::Error::Io(source) => unreadable(path, source),
@@ -42,7 +43,9 @@ impl ClusterFile<'_> {
         first.start_from(content.into());
         let release = snapshot.release.map(|release| format!(" of Kubernetes {release}")).unwrap_or_default();
         let (size, sha256) = (snapshot.size >> 10, snapshot.sha256);
-        Ok(format!("{hostname} starts from a snapshot{release}: {size} KiB, sha256 {sha256}, as etcd wrote it"))
+        Ok(format!(
+            "{hostname} starts from a snapshot{release}: {size} KiB, sha256 {sha256}, as etcd wrote it"
+        ))
     }
 }
 
@@ -51,8 +54,19 @@ fn goes_on_with(data: Version, card: Version) -> bool {
     (data.minor..=data.minor.saturating_add(1)).contains(&card.minor)
 }
 
+fn open(path: &Path) -> Result<FileContent, Error> {
+    let metadata = path.metadata().map_err(|source| unreadable(path, source))?;
+    if !metadata.is_file() {
+        return Err(unreadable(path, io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    FileContent::open(path).map_err(|error| unreadable(path, io::Error::other(error)))
+}
+
 fn unreadable(path: &Path, source: io::Error) -> Error {
-    Error::Io { what: "read", path: path.to_owned(), source }
+    match source.kind() {
+        io::ErrorKind::NotFound => Error::NoSnapshot { path: path.to_owned() },
+        _ => Error::Io { what: "read", path: path.to_owned(), source },
+    }
 }
 
 /// Content, read from a place on.
