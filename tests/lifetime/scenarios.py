@@ -258,6 +258,30 @@ def restore_from_a_snapshot(*names):
         return f"restored in {took:.0f} s, all of {objects} objects are there"
 
 
+def restore_before_a_worker():
+    """The worker joined after the snapshot, so the cluster does not know it any more: switched off and on it is there again."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        m1.attach_blank_disk()
+        switch_on(it, "m1")
+        it.formed(m1)
+        snapshot = back_up(m1, it.folder)
+        switch_on(it, "w1")
+        it.formed(m1, w1)
+        m1.cut()
+        m1.attach_blank_disk()
+        m1.write_card(it.cards.with_snapshot("m1", snapshot))
+        m1.switch_on()
+        it.formed(m1)
+        time.sleep(20)
+        known = it.get("/api/v1/nodes/w1") is not None
+        w1.cut()
+        w1.switch_on()
+        took = it.formed(m1, w1)
+        sees_new_pods(it, "w1")
+        return f"the worker {'was known' if known else 'was unknown'} after the restore, and Ready {took:.0f} s after it was switched on again"
+
+
 def cuts_in_a_restore():
     """A master whose power goes at random moments while it restores a snapshot."""
     cuts = Cuts(*plan(12))
@@ -419,6 +443,7 @@ ALL = {
     "replace-masters-of-three": replace_masters_of_three,
     "restore-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "w1"),
     "cuts-in-a-restore": cuts_in_a_restore,
+    "restore-before-a-worker": restore_before_a_worker,
     "restore-two-masters-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "m2"),
     "restore-from-a-cold-copy": restore_from_a_cold_copy,
     "first-birthday": first_birthday,
