@@ -14,8 +14,8 @@ HERE = Path(__file__).resolve().parent
 OVERLAYS = HERE.parent.parent / "overlays"
 
 # Packages behind them: coreutils, grep, sed. All essential.
-READERS = "cat cksum dd df env grep readlink sed sha256sum sort tail tr wc".split()
-CHANGERS = "chmod cp mkdir mv rm touch".split()
+READERS = "cat cksum dd df env grep head od readlink sed sha256sum sort tail tr wc".split()
+CHANGERS = "chmod cp mkdir mv rm rmdir touch".split()
 TOOLS = READERS + CHANGERS
 
 # Stubs that only look. A cut before one of them, or a reader, is the same as one before the next command that changes things.

@@ -14,9 +14,9 @@ MASTERS = ("single-master", "first-master", "further-master")
 class Kubeadm(unittest.TestCase):
     shell = None
 
-    def node(self, kind=None, failures=0):
+    def node(self, kind=None, failures=0, runtime=None):
         """With kubeadm's documents as imgforge writes them for that kind of node, see DOCUMENTS."""
-        node = Node(self.shell, role="master")
+        node = Node(self.shell, role="master", runtime=runtime)
         self.addCleanup(node.__exit__)
         node.install("kubeadm", "kubectl", "modprobe", "systemctl")
         node.set("failures", f"{failures}\n")

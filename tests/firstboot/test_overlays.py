@@ -115,7 +115,7 @@ class Units(unittest.TestCase):
         self.unit("ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
         for layer in ("common", "roles/master"):
             shutil.copytree(OVERLAYS / layer / "root", self.root, dirs_exist_ok=True)
-        for program in ("answer", "stage", "renew-certificates"):
+        for program in ("answer", "back-up-etcd", "stage", "renew-certificates"):
             (self.root / "usr/lib/imgforge" / program).chmod(0o755)
         enabled = {unit.rstrip("?") for overlay in overlays() for unit in declared(overlay, "enable")}
         for unit in enabled:

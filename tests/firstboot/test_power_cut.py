@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import test_kubeadm
 import test_kubernetes
 import test_packages
+import test_restore
 import test_storage
 from node import Cut, Node
 
@@ -110,6 +111,9 @@ class PowerCut(unittest.TestCase):
 
     def test_in_a_first_master_that_joins_the_others(self):
         self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, of="first_of_several"))
+
+    def test_in_a_restore(self):
+        self.everywhere("kubeadm", lambda: self.of(test_restore.Restore))
 
     def test_in_storage(self):
         self.everywhere("storage", lambda: self.of(test_storage.Storage))

@@ -52,6 +52,19 @@ class Cards:
         shutil.rmtree(images)
         done.write_text("")
 
+    def with_snapshot(self, name, snapshot):
+        """One more card of the node, which brings a snapshot: the name of its tree."""
+        images = self.folder / "restore"
+        shutil.rmtree(images, ignore_errors=True)
+        images.mkdir()
+        self.imgforge("build", "--node", name, "--restore", str(snapshot), "--frozen", "--output", str(images))
+        tree = f"{name}.restore"
+        shutil.rmtree(self.trees / tree, ignore_errors=True)
+        self._extract(images / f"{name}.img", self.trees / tree)
+        self._give_an_rsa_key()
+        shutil.rmtree(images)
+        return tree
+
     def _profiles(self):
         profiles = self.folder / "profiles"
         shutil.rmtree(profiles, ignore_errors=True)
@@ -118,7 +131,8 @@ def tools(folder, moved=False):
         (bin / "etcd").unlink()
         os.link(NATIVE / "moved/etcd", bin / "etcd")
     os.link(NATIVE / "bin/processes", bin / "crictl")
-    shutil.copy(HERE / "stand-ins/systemctl", bin / "systemctl")
+    for name in ("ctr", "systemctl"):
+        shutil.copy(HERE / "stand-ins" / name, bin / name)
     (folder / "libexec/kubernetes").mkdir(parents=True)
     # kubeadm wants to see these; nothing here needs what they do.
     for name in ("conntrack", "iptables", "ip6tables"):

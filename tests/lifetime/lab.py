@@ -40,12 +40,12 @@ class Node:
     def is_on(self):
         return self.power is not None
 
-    def write_card(self):
-        """A card as imgforge made it."""
+    def write_card(self, tree=None):
+        """A card as imgforge made it: the node's, or that of another tree."""
         assert not self.is_on
         shutil.rmtree(self.card, ignore_errors=True)
         shutil.rmtree(f"{self.card}.usr", ignore_errors=True)
-        tree = self.lab.cards.trees / self.name
+        tree = self.lab.cards.trees / (tree or self.name)
         self.card.mkdir(parents=True)
         for part in ("etc", "var"):
             subprocess.run(["cp", "-a", tree / part, self.card], check=True)

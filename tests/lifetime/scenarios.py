@@ -17,6 +17,7 @@ images: { etcd: 3.5.16-0 } # Debian's
 lan: { gateway: 192.168.76.1, dns: [192.168.76.1] }
 endpoint: { host: 192.168.76.9 }
 add-ons: { network: none, monitoring: {} }
+backups: { keep: 2, every: 24h } # the file does not know of the disks here
 nodes:
   - { hostname: m1, board: virt-arm64, performance: fast, role: master, address: 192.168.76.11/24, taints: [] }
   - { hostname: m2, board: virt-arm64, performance: fast, role: master, address: 192.168.76.12/24 }
@@ -224,31 +225,103 @@ def replace_masters_of_three():
 
 
 
-
 def restore_from_a_snapshot(*names):
-    """As docs/operations.md says: a snapshot, then the loss of everything but it, its marker and the secrets, then new cards and a blank disk."""
+    """A master's own backup, then the loss of all masters' cards and disks, then a card with `--restore`; the other masters get new ones, workers go on."""
     with lab() as it:
         m1, nodes = it["m1"], [it[name] for name in names]
         m1.attach_blank_disk()
         switch_on(it, *names)
         it.formed(*nodes)
         witness = write_some(it)
-        kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-m1 --"
-        saved = m1.run("sh", "-c", f"{kubectl} {ETCDCTL.replace('$pki', '/etc/kubernetes/pki/etcd')} snapshot save /var/lib/etcd/snapshot.db")
-        expect(saved.returncode == 0, saved.stderr)
-        kept = {name: (m1.disk / name).read_bytes() for name in ("snapshot.db", "imgforge-cluster")}
+        snapshot = back_up(m1, it.folder)
+        later = Witness(it)
+        it.wait("objects are written that the snapshot does not have", lambda: len(later.kept) > 2, 60)
+        later.stop()
         masters = [node for node in nodes if node.role == "master"]
         for node in masters:
             node.cut()
         m1.attach_blank_disk()
-        for name, text in kept.items():
-            (m1.disk / name).write_bytes(text)
-        url = f"https://{m1.address}:2380"
-        sh(f"cd {m1.disk} && {it.tools}/bin/etcdutl snapshot restore snapshot.db --data-dir restored --name m1 --initial-cluster m1={url} --initial-advertise-peer-urls {url} && "
-           "mv restored/member . && rm -r restored snapshot.db")
-        switch_on(it, *(node.name for node in masters))
+        m1.write_card(it.cards.with_snapshot("m1", snapshot))
+        m1.switch_on()
+        switch_on(it, *(node.name for node in masters if node is not m1))
         took = it.formed(*nodes)
-        return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
+        expect("etcd's data is restored from the card's snapshot" in m1.console(), m1.console())
+        objects = witness.judge()
+        expect(it.get(f"/api/v1/namespaces/default/configmaps/{later.kept[-1]}") is None, "an object is there that came after the snapshot")
+        # Revisions go on far beyond, so that nobody takes new ones for old ones.
+        revision = int(it.get("/api/v1/namespaces/default/configmaps")["metadata"]["resourceVersion"])
+        expect(revision > 1_000_000_000, f"the revision is {revision}")
+        for node in nodes:
+            if node.role == "worker":
+                expect("kubeadm join: takes" not in node.console().split("kubeadm join succeeded")[-1], "the worker has joined anew")
+        sees_new_pods(it, nodes[-1].name)
+        return f"restored in {took:.0f} s, all of {objects} objects are there"
+
+
+def restore_before_a_worker():
+    """The worker joined after the snapshot, so the cluster does not know it any more: switched off and on it is there again."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        m1.attach_blank_disk()
+        switch_on(it, "m1")
+        it.formed(m1)
+        snapshot = back_up(m1, it.folder)
+        switch_on(it, "w1")
+        it.formed(m1, w1)
+        m1.cut()
+        m1.attach_blank_disk()
+        m1.write_card(it.cards.with_snapshot("m1", snapshot))
+        m1.switch_on()
+        it.formed(m1)
+        time.sleep(20)
+        known = it.get("/api/v1/nodes/w1") is not None
+        w1.cut()
+        w1.switch_on()
+        took = it.formed(m1, w1)
+        sees_new_pods(it, "w1")
+        return f"the worker {'was known' if known else 'was unknown'} after the restore, and Ready {took:.0f} s after it was switched on again"
+
+
+def cuts_in_a_restore():
+    """A master whose power goes at random moments while it restores a snapshot."""
+    cuts = Cuts(*plan(12))
+    with lab() as it:
+        m1 = it["m1"]
+        m1.attach_blank_disk()
+        switch_on(it, "m1")
+        it.formed(m1)
+        witness = write_some(it)
+        tree = it.cards.with_snapshot("m1", back_up(m1, it.folder))
+        m1.cut()
+        while cuts.done < cuts.number:
+            m1.cut()
+            m1.attach_blank_disk()
+            m1.write_card(tree)
+            # The restore is over in seconds; then the control plane starts.
+            cuts.longest = 3 if cuts.done % 2 else 25
+            cuts.took.append(cuts.at_random(it, [m1], [m1], [m1]))
+            cuts.objects = witness.judge()
+            tell(cuts)
+    return cuts.figures()
+
+
+def back_up(master, folder):
+    """What imgforge-backup.timer does; the snapshot, fetched from the disk as the owner would."""
+    done = master.run("/usr/lib/imgforge/back-up-etcd", "now")
+    expect(done.returncode == 0, done.stdout + done.stderr)
+    newest = max(master.disk.glob("imgforge-backups/*.snapshot"))
+    snapshot = folder / newest.name
+    snapshot.write_bytes(newest.read_bytes())
+    return snapshot
+
+
+def sees_new_pods(lab, name):
+    """The node's kubelet hears of what happens after the restore: a new pod is started there."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "late"},
+           "spec": {"nodeName": name, "hostNetwork": True, "automountServiceAccountToken": False, "tolerations": [{"operator": "Exists"}],
+                    "containers": [{"name": "late", "image": "any"}]}}
+    lab.wait("the API server takes a pod", lambda: lab.api.ask("POST", "/api/v1/namespaces/default/pods", pod)[0] in (201, 409), 60)
+    lab.wait(f"a new pod runs on {name}", lambda: lab.get("/api/v1/namespaces/default/pods/late")["status"].get("phase") == "Running", 120)
 
 
 def restore_from_a_cold_copy():
@@ -369,6 +442,8 @@ ALL = {
     "new-card-old-disk": new_card_old_disk,
     "replace-masters-of-three": replace_masters_of_three,
     "restore-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "w1"),
+    "cuts-in-a-restore": cuts_in_a_restore,
+    "restore-before-a-worker": restore_before_a_worker,
     "restore-two-masters-from-a-snapshot": lambda: restore_from_a_snapshot("m1", "m2"),
     "restore-from-a-cold-copy": restore_from_a_cold_copy,
     "first-birthday": first_birthday,

@@ -7,6 +7,7 @@ mod base;
 mod build;
 mod card;
 mod deb;
+mod etcd;
 mod gnupg;
 mod guest;
 mod kubernetes;
@@ -22,6 +23,7 @@ pub use base::Base;
 pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_loader, succeeds};
 pub use card::{LoopDevice, card_image, has_no_table, is_root, map_of, used_card};
 pub use deb::{Deb, regular};
+pub use etcd::{etcd_snapshot, of_cluster};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};
 pub use kubernetes::{

@@ -9,7 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use imgforge_tests::{LoopDevice, Tool, Workbench, approved, fails, file_in, succeeds};
+use imgforge_tests::{
+    LoopDevice, Tool, Workbench, approved, etcd_snapshot, fails, file_in, of_cluster, succeeds,
+};
 use serde_json::Value;
 
 const CLUSTER: &str = "\
@@ -233,6 +235,39 @@ fn judge_kubeconfig(lab: &Lab) {
     let script = "printf %s \"$0\" | base64 -d > \"$1\"";
     succeeds(Command::new("sh").args(["-c", script, rest.lines().next().unwrap()]).arg(&certificate));
     verify(&lab.bench.home.path().join("pki/ca.crt"), &certificate, "sslclient");
+}
+
+/// What is in etcd is etcd's affair; that it comes to the node as it is, and to no other, is ours.
+#[test]
+fn the_first_masters_card_brings_the_snapshot_that_it_is_to_start_from() {
+    let lab = Lab::new();
+    succeeds(&mut lab.imgforge(&["cluster", "init"]));
+    let secrets = fs::read_to_string(lab.bench.home.path().join("home.secrets.yaml")).unwrap();
+    let (_, of_ca) = secrets.split_once("\nca:\n  certificate: |\n").unwrap();
+    let lines =
+        of_ca.lines().take_while(|line| !line.contains("key:")).map(|line| line.trim().to_owned() + "\n");
+    let snapshot = lab.bench.home.path().join("home.snapshot");
+    etcd_snapshot(&of_cluster("home", "1.36.4", &lines.collect::<String>()), &snapshot);
+    let file = snapshot.display().to_string();
+
+    let folder = lab.build("restored", &["--node", "k8s-master-1", "--restore", &file]);
+    let image = folder.join("k8s-master-1.img");
+    let root = approved(&image, lab.bench.home.path());
+    let inside = "/var/lib/imgforge/restore/snapshot";
+    let copy = lab.bench.home.path().join("copy").display().to_string();
+    Tool::DEBUGFS.approves(["-R", &format!("dump {inside} {copy}"), &root.to_string_lossy()]);
+    succeeds(Command::new("cmp").args([&file, &copy]));
+    let access = Tool::DEBUGFS.approves(["-R", &format!("stat {inside}"), &root.to_string_lossy()]);
+    assert!(access.contains("Mode:  0600"), "{access}");
+
+    let verify = |options: &[&str]| {
+        let mut command = lab.bench.imgforge();
+        command.arg("verify").arg(&image).args(["--rebuild", "--cluster"]).arg(&lab.file).args(options);
+        command
+    };
+    succeeds(&mut verify(&["--restore", &file]));
+    let said = fails(&mut verify(&[]), 3);
+    assert!(said.contains("/var/lib/imgforge/restore in the root file system, from cluster home, "), "{said}");
 }
 
 #[test]

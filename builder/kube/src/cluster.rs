@@ -1,5 +1,6 @@
 //! The cluster file, `home.yaml`: one cluster and its nodes. Its types only; [`crate::check`] judges the values.
 
+mod backups;
 mod interface;
 mod network;
 mod node;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use backups::{Backups, ETCD};
 pub use interface::{Interface, InvalidInterface};
 pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
@@ -44,6 +46,9 @@ pub struct Cluster {
     /// Whether the nodes' cards carry the container images that kubeadm and the add-ons need, so that the first boot
     /// pulls nothing.
     pub carry_images: bool,
+    /// Snapshots of etcd that masters take by themselves; unset: one a day, of which seven are kept, on each master whose etcd has
+    /// its data on a disk.
+    pub backups: Option<Backups>,
     /// How long the nodes' token is good for joining, counted from the first master's start; unset: for ever, so that
     /// a node may be added years later. A duration as Go writes it: `720h`.
     #[schemars(with = "Option<String>")]
@@ -92,6 +97,7 @@ impl Default for Cluster {
             images: ImageTags::default(),
             manifests: Vec::new(),
             carry_images: true,
+            backups: None,
             join_window: None,
             ssh_keys: Vec::new(),
             users: Vec::new(),

@@ -9,6 +9,7 @@
 //! - [`board`]: what the rules ask of a board.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
 //! - [`objects`]: a manifest taken apart; [`yaml`]: how documents are written that Kubernetes reads.
+//! - [`snapshot`]: what etcd had at some time, and whose it is.
 //! - [`node_files`]: all of it as the files of one node; the first boot's part is in `docs/first-boot.md`.
 //!
 //! ```
@@ -56,6 +57,7 @@ pub mod performance;
 pub mod pki;
 pub mod proxy;
 pub mod registries;
+pub mod snapshot;
 mod text;
 pub mod version;
 pub mod yaml;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     add_ons::{self, Manifest, Manifests},
-    cluster::{Family, Role, Runtime},
+    cluster::{Backups, Family, Role, Runtime},
     containerd, docker, kube_vip, kubeadm,
     member::Member,
     patches,
@@ -107,6 +107,7 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
         }
         files.extend(runtime(member, sources.containerd)?);
         files.extend(patch_files(member)?);
+        files.extend(backups(member));
         if let Some(secrets) = sources.secrets {
             files.extend(documents(member, secrets)?);
             files.extend(shared_secrets(member, secrets)?);
@@ -156,6 +157,12 @@ fn runtime(member: &Member<'_>, containerd: containerd::Runtime<'_>) -> Result<[
     };
     let endpoint = format!("runtime-endpoint: {}\n", member.runtime().socket());
     Ok([settings, NodeFile::public("/etc/crictl.yaml", endpoint)])
+}
+
+/// How often the master takes a snapshot of etcd (in seconds), and how many it keeps.
+fn backups(member: &Member<'_>) -> Option<NodeFile> {
+    let Backups { keep, every } = member.cluster.backups_of(member.node)?;
+    Some(NodeFile::public("/etc/imgforge/backups", format!("keep={keep}\nevery={}\n", every.0)))
 }
 
 fn patch_files(member: &Member<'_>) -> Result<Vec<NodeFile>, Error> {

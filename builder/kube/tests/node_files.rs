@@ -8,7 +8,7 @@ use std::{fs, process::Command};
 use common::{HOME, boards, cluster, compare, manifests, random};
 use imgforge_kube::{
     add_ons::Manifests,
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, Node},
     containerd::{self, Runtime, Series},
     docker, kube_vip, kubeadm,
     kubeconfig::Kubeconfig,
@@ -138,6 +138,28 @@ fn a_further_masters_files_are_made_from_what_it_would_make_the_cluster_with() {
     };
     let (join, rejoin) = (by(&of("m2", "join.yaml")), by(&rejoin));
     assert_eq!(kubeadm::JoinConfiguration { discovery: rejoin.discovery.clone(), ..join }, rejoin);
+}
+
+#[test]
+fn masters_take_backups_where_etcd_has_a_disk_or_where_they_are_told_to() {
+    let disk = home();
+    let card = Cluster {
+        nodes: disk.nodes.iter().cloned().map(|node| Node { storage: Vec::new(), ..node }).collect(),
+        ..disk.clone()
+    };
+    let told = |cluster: &Cluster, backups: &str| {
+        let backups = serde_yaml::from_str(backups).unwrap();
+        let hostname = cluster.first_master().unwrap().hostname.clone();
+        let files = files(&Cluster { backups, ..cluster.clone() }, &hostname, None);
+        files.into_iter().find(|file| file.path == "/etc/imgforge/backups").map(|file| file.content)
+    };
+    assert_eq!(told(&disk, "null").as_deref(), Some("keep=7\nevery=86400\n"));
+    assert_eq!(told(&disk, "{ keep: 28, every: 6h }").as_deref(), Some("keep=28\nevery=21600\n"));
+    assert_eq!(told(&disk, "{ keep: 0 }"), None);
+    assert_eq!(told(&card, "null"), None);
+    assert_eq!(told(&card, "{}").as_deref(), Some("keep=7\nevery=86400\n"));
+    let worker = files(&Cluster { backups: Some(Default::default()), ..disk.clone() }, "k8s-worker-1", None);
+    assert!(worker.iter().all(|file| file.path != "/etc/imgforge/backups"));
 }
 
 #[test]

@@ -264,6 +264,19 @@ fn containers_and_etcd_are_on_disks_that_are_good_enough() {
 }
 
 #[test]
+fn backups_are_as_many_as_can_be_and_not_on_the_card_unheard() {
+    let disk = master(
+        "mounts: [{ source: LABEL=a, target: /mnt/a }], storage: [{ path: /var/lib/etcd, on: /mnt/a/e }]",
+    );
+    let with = |backups: &str, cluster: &str| format!("backups: {backups}\n{cluster}");
+    quiet(&with("{ keep: 1000, every: 1h }", &disk));
+    quiet(&with("{ keep: 0 }", &top("")));
+    says("backup-settings", "backups.keep", &with("{ keep: 1001 }", &disk));
+    says("backup-settings", "backups.every", &with("{ every: 59m }", &disk));
+    says("backups-on-card", "nodes[0].storage", &with("{}", &top("")));
+}
+
+#[test]
 fn what_is_bound_lands_on_a_disk() {
     let bind = |on: &str| {
         master(&format!(

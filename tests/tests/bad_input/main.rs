@@ -18,6 +18,7 @@ mod repositories;
 mod secrets;
 mod settings;
 mod signatures;
+mod snapshots;
 mod stores;
 mod supplied;
 mod terminal;

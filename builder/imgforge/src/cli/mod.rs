@@ -172,6 +172,9 @@ pub struct BuildArgs {
     /// The image's format [default: by the ending of --output, else img].
     #[arg(long, value_parser = values::formats())]
     pub format: Option<Format>,
+    /// With --cluster: the first master starts from this snapshot of etcd, the cluster as it was then.
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with_all = ["board", "base", "lock"])]
+    pub restore: Option<PathBuf>,
     /// Replace what is there, whoever wrote it. An earlier image, with its manifest beside it, is replaced anyway.
     #[arg(long)]
     pub(crate) force: bool,
@@ -219,6 +222,9 @@ pub struct PlanArgs {
     /// What to plan.
     #[command(flatten)]
     pub target: TargetArgs,
+    /// With --cluster: the first master starts from this snapshot of etcd, the cluster as it was then.
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with_all = ["board", "base", "lock"])]
+    pub restore: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,9 @@ pub struct PersonalizeArgs {
     /// The cluster's secrets.
     #[command(flatten)]
     pub secrets: SecretsArgs,
+    /// With --cluster: the first master starts from this snapshot of etcd, the cluster as it was then.
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with = "hostname")]
+    pub restore: Option<PathBuf>,
     /// The manifest of the release image [default: the one beside it].
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

@@ -28,6 +28,7 @@ impl TargetArgs {
                 file: file.clone(),
                 secrets: (&self.secrets).into(),
                 nodes: self.node.clone(),
+                restore: None,
             }),
             (None, Some(board), Some(role)) => Ok(Asked::Alone(Alone {
                 board: board.clone(),
@@ -72,6 +73,7 @@ impl PersonalizeArgs {
                 file: file.clone(),
                 secrets: (&self.secrets).into(),
                 nodes: self.node.iter().cloned().collect(),
+                restore: self.restore.clone(),
             }),
             None => Ok(Asked::Alone(Alone {
                 hostname: hostname(self.hostname.as_deref())?,
@@ -113,6 +115,7 @@ impl RebuildArgs {
                 file: file.clone(),
                 secrets: (&self.secrets).into(),
                 nodes: vec![hostname.to_string()],
+                restore: self.restore.clone(),
             },
             None => Asked::Alone(Alone {
                 node: self.node.as_ref().map(PathBuf::from),

@@ -40,6 +40,9 @@ pub(crate) struct RebuildArgs {
     /// The cluster's secrets.
     #[command(flatten)]
     pub secrets: SecretsArgs,
+    /// The snapshot of etcd from which the first master starts, if there was one.
+    #[arg(long, value_name = "SNAPSHOT", requires = "cluster", conflicts_with_all = ["node", "base", "lock"])]
+    pub restore: Option<PathBuf>,
     /// The local image that was taken in place of the profile's.
     #[arg(long, value_name = "FILE", requires = "rebuild")]
     pub base: Option<PathBuf>,

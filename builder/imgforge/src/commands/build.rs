@@ -29,7 +29,7 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let catalogue = super::catalogue(settings, args.target.places.profiles.as_deref())?;
-    let targets = targets(&args.target.asked()?, &catalogue, console)?;
+    let targets = targets(&args.target.asked()?.restoring(args.restore.as_ref()), &catalogue, console)?;
     let store = super::store(settings, args.target.places.store.as_deref())?;
     let options = args.target.options(clock::source_date_epoch()?);
     let bench = Workbench { catalogue: &catalogue, store: &store, settings, console, options: &options };

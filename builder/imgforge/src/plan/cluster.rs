@@ -11,7 +11,7 @@ use super::{Draft, Error, Request};
 use crate::supply::pin::Additions;
 use crate::{
     image::{
-        change::{Access, Origin, Volume},
+        change::{Access, Action, Origin, Volume},
         read::{PackageTree, Tree},
     },
     target::cluster,
@@ -19,6 +19,9 @@ use crate::{
 
 /// The packages that bring containerd: Debian's and Docker's.
 const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
+
+/// Where the first boot looks for a snapshot of etcd to start from (`docs/first-boot.md`).
+const SNAPSHOT: &str = "/var/lib/imgforge/restore/snapshot";
 
 /// Puts in the node's files; nothing where it belongs to no cluster. `root` is the base's.
 pub fn join(
@@ -51,6 +54,11 @@ pub fn join(
             true => draft.write_secret(&path, file.content, access, origin.clone())?,
             false => draft.write(Volume::Root, &path, file.content, Some(access), origin.clone())?,
         }
+    }
+    if let Some(bytes) = membership.snapshot() {
+        let attributes = Access::root(0o600).into();
+        let action = Action::File { bytes: bytes.clone(), attributes };
+        draft.put_secret(&ImagePath::new(SNAPSHOT)?, action, origin)?;
     }
     Ok(())
 }

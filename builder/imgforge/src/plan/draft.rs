@@ -131,7 +131,18 @@ impl<'a> Draft<'a> {
         access: Access,
         origin: Origin,
     ) -> Result<(), Error> {
-        self.write(Volume::Root, path, content, Some(access), origin)?;
+        let content: Arc<dyn Content> = Arc::new(content.into());
+        self.put_secret(path, Action::File { bytes: content.into(), attributes: access.into() }, origin)
+    }
+
+    /// The same for a file whose content may be anywhere.
+    pub(crate) fn put_secret(
+        &mut self,
+        path: &ImagePath,
+        action: Action,
+        origin: Origin,
+    ) -> Result<(), Error> {
+        self.put(Volume::Root, path, action, origin)?;
         let path = self.locate(Volume::Root, path)?;
         if let Some(change) = self.changes.get_mut(&(Volume::Root, path)) {
             change.secret = true;

@@ -32,7 +32,19 @@ pub enum Asked {
         secrets: SecretsPaths,
         /// Only the nodes of these names; all where there are none.
         nodes: Vec<String>,
+        /// The snapshot of etcd from which the first master starts.
+        restore: Option<PathBuf>,
     },
+}
+
+impl Asked {
+    /// The same, of a cluster, with a first master that starts from `snapshot`.
+    pub(crate) fn restoring(mut self, snapshot: Option<&PathBuf>) -> Self {
+        if let Asked::Cluster { restore, .. } = &mut self {
+            *restore = snapshot.cloned();
+        }
+        self
+    }
 }
 
 /// One image, as it is asked for.
@@ -130,10 +142,14 @@ impl Target {
 pub fn targets(asked: &Asked, catalogue: &Catalogue, console: &Console) -> Result<Vec<Target>, Error> {
     let targets = match asked {
         Asked::Alone(asked) => vec![alone(asked, catalogue)?],
-        Asked::Cluster { file, secrets, nodes } => {
+        Asked::Cluster { file, secrets, nodes, restore } => {
             let file = ClusterFile::read(file, secrets, catalogue)?;
             file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
-            file.targets(nodes)?
+            let mut targets = file.targets(nodes)?;
+            if let Some(snapshot) = restore {
+                console.note(&file.restore(snapshot, &mut targets)?);
+            }
+            targets
         }
     };
     targets.iter().for_each(|target| say_packages(&target.node, console));

@@ -52,10 +52,12 @@ pub fn manifest(cluster: &Cluster, settings: &Monitoring) -> Result<String, Erro
     }
     let rules = include_str!("monitoring/rules.yaml");
     objects.push(config_map("prometheus", &[("prometheus.yaml", &prometheus), ("rules.yaml", rules)]));
+    let every = cluster.backups.unwrap_or_default().every;
     let manifest = objects.join("---\n");
     Ok(manifest
         .replace("@NODE@", &yaml::word(node))
         .replace("@DAYS@", &settings.days.to_string())
+        .replace("@BACKUP_AGE@", &(3 * u64::from(every.0)).to_string())
         .replace("@FOLDER@", FOLDER))
 }
 
@@ -154,10 +156,24 @@ mod tests {
     }
 
     #[test]
-    fn the_exporter_reads_where_a_master_writes_when_its_certificates_end() {
+    fn a_backup_is_missed_after_three_times_as_long_as_it_is_good_for() {
+        let age = |cluster: &Cluster| {
+            let text = text(cluster);
+            let (_, rest) = text.split_once("imgforge_backup_time_seconds > ").unwrap();
+            rest.lines().next().unwrap().to_owned()
+        };
+        let cluster = cluster("{}");
+        assert_eq!(age(&cluster), "259200");
+        let backups = serde_yaml::from_str("{ every: 6h }").unwrap();
+        assert_eq!(age(&Cluster { backups, ..cluster }), "64800");
+    }
+
+    #[test]
+    fn the_exporter_reads_where_a_master_writes_when_its_certificates_end_and_when_its_backup_was() {
         const FOLDER: &str = "/var/lib/imgforge/metrics";
         let first_boot = include_str!("../../../../overlays/common/root/usr/lib/imgforge/stage.sh");
         assert!(first_boot.contains(&format!("CERTIFICATES=$ROOT{FOLDER}/certificates.prom")));
+        assert!(first_boot.contains(&format!("BACKUP=$ROOT{FOLDER}/backup.prom")));
         let objects = objects(&text(&cluster("{}")));
         let exporter = objects.iter().find(|object| object["kind"] == "DaemonSet").unwrap();
         let pod = &exporter["spec"]["template"]["spec"];

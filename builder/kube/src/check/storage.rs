@@ -1,7 +1,10 @@
 //! Disks: where they are mounted, and what Kubernetes keeps on them.
 
 use super::{At, Context, Found, Rule};
-use crate::cluster::{Mount, Node, Role, Runtime};
+use crate::{
+    cluster::{ETCD, Mount, Node, Role, Runtime},
+    kubeadm::GoDuration,
+};
 
 pub const RULES: &[Rule] = &[
     Rule::error("path-form", "paths are absolute and do not climb", path_form),
@@ -18,6 +21,12 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::error("disk-options", "disks of containers and etcd are mounted so that these work", disk_options),
     Rule::error("optional-disk", "the disk of etcd's data is one that the node waits for", optional_disk),
+    Rule::error(
+        "backup-settings",
+        "backups of etcd are as many, and as often, as a disk bears",
+        backup_settings,
+    ),
+    Rule::notice("backups-on-card", "backups of etcd are not on the card that they are for", backups_on_card),
     Rule::notice("unstable-disk-name", "a disk has a name that stays", unstable_disk_name),
 ];
 
@@ -242,6 +251,37 @@ fn optional_disk(context: &Context<'_>) -> Vec<Found> {
                 format!("{folder} lands on {}, and the node starts without that disk", mount.target);
             Found::new(at.path(format!("mounts[{index}].required")), message)
                 .suggest("remove `required: false`")
+        })
+        .collect()
+}
+
+/// Each has the size of the database; who looks whether one is due looks four times an hour.
+fn backup_settings(context: &Context<'_>) -> Vec<Found> {
+    let Some(backups) = context.cluster.backups else { return Vec::new() };
+    let mut found = Vec::new();
+    if backups.keep > 1000 {
+        found.push(
+            Found::new("backups.keep", "more than 1000 are not kept").suggest("write a number up to 1000"),
+        );
+    }
+    if backups.every < GoDuration(3600) {
+        found.push(
+            Found::new("backups.every", "they are taken once an hour at most").suggest("write 1h or more"),
+        );
+    }
+    found
+}
+
+fn backups_on_card(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let asked =
+        context.nodes().filter(|at| cluster.backups.is_some() && cluster.backups_of(at.node).is_some());
+    let on_card = asked.filter(|at| disk_of(at.node, ETCD).is_none());
+    on_card
+        .map(|at| {
+            let message = format!("{ETCD} is on the card, and so are its backups: they die with it");
+            Found::new(at.path("storage"), message)
+                .suggest("give etcd a disk, or fetch them with `imgforge cluster backup`")
         })
         .collect()
 }

@@ -4,7 +4,9 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    thread,
 };
 
 use imgforge_spec::Diagnose;

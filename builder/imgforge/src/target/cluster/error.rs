@@ -5,6 +5,8 @@ use std::{io, path::PathBuf};
 use imgforge_kube::{
     add_ons, member, node_files,
     pki::{self, age},
+    snapshot,
+    version::Version,
 };
 
 use imgforge_spec::{Class, Diagnose, Hostname, InvalidHostname};
@@ -55,6 +57,50 @@ pub enum Error {
     NoMaster {
         /// The cluster file.
         path: PathBuf,
+    },
+    /// A snapshot is to be restored elsewhere than on the first master.
+    #[error(
+        "a snapshot is restored on the first master, {hostname}, which is not among the nodes to be built"
+    )]
+    NotFirstMaster {
+        /// The first master.
+        hostname: String,
+    },
+    /// A snapshot is not there.
+    #[error("there is no snapshot {}", path.display())]
+    NoSnapshot {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A snapshot of etcd is none, or is not whole.
+    #[error("{} is no snapshot that can be restored", path.display())]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: snapshot::Error,
+    },
+    /// A snapshot is another cluster's.
+    #[error("{} is of another cluster{}: its authority is not that of the secrets of {wanted}", path.display(), cluster.as_ref().map(|name| format!(", which calls itself {name}")).unwrap_or_default())]
+    OtherSnapshot {
+        /// The file.
+        path: PathBuf,
+        /// What the other cluster is called.
+        cluster: Option<String>,
+        /// The cluster.
+        wanted: String,
+    },
+    /// A snapshot is of a release that the node's Kubernetes does not go on with.
+    #[error("{} is of Kubernetes {found}, and {hostname} is to have {wanted}", path.display())]
+    SnapshotRelease {
+        /// The file.
+        path: PathBuf,
+        /// The release that ran.
+        found: Version,
+        /// The first master.
+        hostname: String,
+        /// The release on its card.
+        wanted: Version,
     },
     /// There are no secrets yet.
     #[error("the cluster has no secrets yet: there is no {}", path.display())]
@@ -217,6 +263,18 @@ impl Diagnose for Error {
             Error::NoSecrets { cluster, .. } => {
                 Some(format!("`imgforge cluster init --cluster {}` makes them, once", cluster.display()))
             }
+            Error::NotFirstMaster { hostname } => Some(format!(
+                "build {hostname} with it; the other masters' cards are made without, and join"
+            )),
+            Error::Snapshot { .. } => {
+                Some("take another: `imgforge cluster backup` and the masters' own backups are compared as they are made".into())
+            }
+            Error::OtherSnapshot { .. } => {
+                Some("take the cluster file and the secrets that the cluster was made with (--secrets)".into())
+            }
+            Error::SnapshotRelease { found, .. } => Some(format!(
+                "write `kubernetes: {found}`, or a release of the minor number after it, and upgrade when the cluster runs"
+            )),
             Error::SecretsExist { .. } => {
                 Some("for a new cluster, move the file away or name another with --secrets".into())
             }

@@ -13,9 +13,12 @@ use imgforge_kube::{
 use imgforge_spec::{Hostname, ImagePath, InvalidPath};
 
 use super::{Boards, ClusterFile, Error, own::Own, secrets::SecretsFile};
-use crate::catalogue::{
-    artifact::{Artifact, Images},
-    kubernetes::Bundle,
+use crate::{
+    catalogue::{
+        artifact::{Artifact, Images},
+        kubernetes::Bundle,
+    },
+    image::change::Bytes,
 };
 
 /// A node's place in its cluster.
@@ -30,6 +33,7 @@ pub struct Membership {
     runtime: (Runtime, Arc<Bundle>),
     secrets_file: SecretsFile,
     secrets: Option<Arc<Secrets>>,
+    snapshot: Option<Bytes>,
 }
 
 impl Membership {
@@ -49,6 +53,7 @@ impl Membership {
             runtime: (runtime, Arc::new(bundle)),
             secrets_file: file.secrets.clone(),
             secrets: None,
+            snapshot: None,
         }
     }
 
@@ -66,6 +71,16 @@ impl Membership {
         *read = Some(Arc::clone(&secrets));
         self.secrets = Some(secrets);
         Ok(())
+    }
+
+    /// Has the node start from a snapshot of etcd.
+    pub(super) fn start_from(&mut self, snapshot: Bytes) {
+        self.snapshot = Some(snapshot);
+    }
+
+    /// The snapshot of etcd from which it starts, if it does.
+    pub(crate) fn snapshot(&self) -> Option<&Bytes> {
+        self.snapshot.as_ref()
     }
 
     /// The cluster's name.

@@ -7,6 +7,7 @@ mod membership;
 mod node;
 mod own;
 mod releases;
+mod restore;
 mod secrets;
 
 use std::{

@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2034,SC2153,SC2154 # variables shared with those who read this file
-# What a node has of its cluster, and whose it is. Read by the stage kubeadm and by renew-certificates, after stage.sh.
+# What a node has of its cluster, and whose it is. Read by the stage kubeadm, renew-certificates and back-up-etcd, after stage.sh.
 # etcd's data may be the last copy of a cluster. Nothing here, and nobody who reads this, ever deletes it.
 
 CONFIG=$ETC/kubeadm
 KUBERNETES=$ROOT/etc/kubernetes
 KUBELET=$ROOT/var/lib/kubelet
+ADMIN=$KUBERNETES/admin.conf
 ETCD=$ROOT/var/lib/etcd
 # Whose data lies beside it. A new card with the same disk learns from this whether it may go on. Lines `key=value`.
 MARKER=$ETCD/imgforge-cluster
@@ -106,6 +107,16 @@ set_aside() {
 
 # asks WORDS...: kubectl, with an identity of this node, and its answer in the log.
 asks() { logged kubectl --request-timeout=30s "$@"; }
+
+of_the_system() { kubectl --request-timeout=30s --kubeconfig "$ADMIN" --namespace kube-system "$@"; }
+
+# etcdctl_in POD WORDS...: etcd's own tool, as the member in that pod has it.
+etcdctl_in() {
+    pod=$1
+    shift
+    of_the_system exec "$pod" -- etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt \
+        --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key "$@"
+}
 
 # ask_as_anybody URL PATH [FLAG...]: what everybody may know. Without any identity kubectl would ask the console for a name; the one in
 # this file is nobody's.

@@ -9,6 +9,7 @@ STAMPS=$ROOT/var/lib/imgforge/stages # survive a reboot: the stage's work is don
 STATES=$ROOT/run/imgforge/stages     # do not: what the stage is doing since power-on
 LOGS=$ROOT/var/log/imgforge
 CERTIFICATES=$ROOT/var/lib/imgforge/metrics/certificates.prom # a master's, and when they end: lines for Prometheus
+BACKUP=$ROOT/var/lib/imgforge/metrics/backup.prom             # its last snapshot of etcd, and when it was: the same
 
 STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
 LONGEST_DELAY=120 # seconds between two attempts
@@ -69,6 +70,18 @@ read_state() {
             esac
         done <"$file"
     done
+}
+
+# read_backup: sets backup (the last snapshot's file) and backup_time (when it was taken, in seconds since 1970); nothing where none was.
+read_backup() {
+    backup='' backup_time=''
+    [ -r "$BACKUP" ] || return 0
+    while read -r name seconds; do
+        case $name in
+        imgforge_backup_time_seconds*) backup=${name#*\"} backup_time=$seconds ;;
+        esac
+    done <"$BACKUP"
+    backup=${backup%\"*}
 }
 
 # fail MESSAGE: ends the stage; it is tried again at the next boot, or by `systemctl restart`.
