@@ -97,6 +97,7 @@ impl FlashArgs {
             file: cluster.to_owned(),
             secrets: (&self.secrets).into(),
             nodes: self.image.iter().cloned().collect(),
+            restore: None,
         }
     }
 
