@@ -13,7 +13,8 @@ use std::{
 };
 
 use imgforge_tests::{
-    Home, LoopDevice, card_image, fails, has_no_table, is_root, map_of, read_at, same, succeeds, used_card,
+    Home, LoopDevice, Workbench, card_image, fails, has_no_table, is_root, map_of, read_at, same, succeeds,
+    used_card,
 };
 
 const MIB: u64 = 1 << 20;
@@ -136,6 +137,25 @@ fn as_its_map_says(card: &Path, map: &[u8]) {
     fs::write(&path, map).unwrap();
     let mut copy = Command::new("bmaptool");
     succeeds(copy.arg("copy").arg("--bmap").arg(path).arg(card).arg(folder.path().join("copy")));
+}
+
+#[test]
+fn a_build_ends_with_the_command_that_puts_its_image_onto_a_card() {
+    let bench = Workbench::new();
+    let path = |name: &str| bench.home.path().join(name);
+    for name in ["k1.img", "k1.img.zst"] {
+        let (image, mut build) = bench.build("rk3328", "base", name);
+        let said = String::from_utf8(succeeds(&mut build).stderr).unwrap();
+        let next = format!("onto a card: `imgforge flash {}`", image.display());
+        assert_eq!(said.lines().last(), Some(next.as_str()));
+        let (card, theirs) = (path("card"), path("theirs"));
+        let _ = fs::remove_file(&theirs);
+        succeeds(Command::new("bmaptool").arg("copy").args([&image, &theirs]));
+        let size = fs::metadata(&theirs).unwrap().len();
+        fs::File::create(&card).unwrap().set_len(size).unwrap();
+        succeeds(bench.imgforge().arg("flash").args([&image, &card]).arg("--yes"));
+        same(&card, &theirs, &[""]);
+    }
 }
 
 #[test]
