@@ -38,17 +38,23 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
     write(&images, &destinations, args.making, console)?;
-    say_what_is_next(args, &images, &destinations, console);
+    say_what_is_next(args.target.cluster.as_deref(), &images, &destinations, console);
     Ok(())
 }
 
-/// Images go onto cards, if they are of boards that have some: those that somebody publishes images for.
-fn say_what_is_next(args: &BuildArgs, images: &[Image], destinations: &[Destination], console: &Console) {
+/// Images, of `cluster` if they are of one, go onto cards, if they are of boards that have some: those that somebody publishes
+/// images for.
+pub(super) fn say_what_is_next(
+    cluster: Option<&Path>,
+    images: &[Image],
+    destinations: &[Destination],
+    console: &Console,
+) {
     let is_for_a_card = |image: &Image| image.pinned.request.board.profile.base.url.is_some();
     let mut for_cards = images.iter().zip(destinations).filter(|(image, _)| is_for_a_card(image));
     let Some((_, first)) = for_cards.next() else { return };
     let path = first.path.display();
-    match (&args.target.cluster, for_cards.next()) {
+    match (cluster, for_cards.next()) {
         (Some(cluster), Some(_)) => console.note(&format!(
             "onto cards: `imgforge flash {path}` and so on, or `imgforge flash --cluster {}` for one after the other",
             cluster.display()

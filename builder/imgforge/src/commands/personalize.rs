@@ -36,7 +36,9 @@ pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Re
         };
         to.check(Some(&args.image), args.force, console)?;
         let image = release.personalize(&target, manifest, &bench)?;
-        build::write(&[image], &[to], args.making, console)?;
+        let (images, destinations) = ([image], [to]);
+        build::write(&images, &destinations, args.making, console)?;
+        build::say_what_is_next(None, &images, &destinations, console);
     }
     Ok(())
 }
