@@ -1,49 +1,12 @@
 """What a cluster lives through. Each scenario returns a line of figures, or raises Failed."""
 
 import os
-import random
 import threading
 import time
 
-from cards import TOP, Cards, tools
-from lab import Failed, Lab, Witness, sh
-
-OUT = TOP / "out/lifetime"
-
-CLUSTER = """name: lab
-kubernetes: 1.20.2
-carry-images: false
-images: { etcd: 3.5.16-0 } # Debian's
-lan: { gateway: 192.168.76.1, dns: [192.168.76.1] }
-endpoint: { host: 192.168.76.9 }
-add-ons: { network: none, monitoring: {} }
-backups: { keep: 2, every: 24h } # the file does not know of the disks here
-nodes:
-  - { hostname: m1, board: virt-arm64, performance: fast, role: master, address: 192.168.76.11/24, taints: [] }
-  - { hostname: m2, board: virt-arm64, performance: fast, role: master, address: 192.168.76.12/24 }
-  - { hostname: m3, board: virt-arm64, performance: fast, role: master, address: 192.168.76.13/24 }
-  - { hostname: w1, board: virt-arm64, performance: fast, address: 192.168.76.21/24, labels: { lab.example/kind: tried } }
-"""
-NODES = [("m1", "192.168.76.11", "master"), ("m2", "192.168.76.12", "master"), ("m3", "192.168.76.13", "master"), ("w1", "192.168.76.21", "worker")]
-
-ETCDCTL = "etcdctl --cacert $pki/ca.crt --cert $pki/server.crt --key $pki/server.key"
-
-
-FOLDER = OUT / os.environ.get("LIFETIME_LAB", "lab")
-
-
-def cards():
-    return Cards(f"{FOLDER}.cards", CLUSTER)
-
-
-def lab(moved=False):
-    return Lab(FOLDER, lambda: (cards(), tools(f"{FOLDER}.tools", moved)), NODES)
-
-
-def switch_on(lab, *names):
-    for name in names:
-        lab[name].write_card()
-        lab[name].switch_on()
+from bench import ETCDCTL, Cuts, expect, lab, plan, switch_on, tell, write_some
+from lab import Failed, Witness, sh
+from restores import cuts_in_a_restore, restore_before_a_worker, restore_from_a_cold_copy, restore_from_a_snapshot
 
 
 def form():
@@ -61,35 +24,6 @@ def form():
         if label != "tried":
             raise Failed(f"w1's label is {label}")
         return f"init {made:.0f} s, a worker's join {joined:.0f} s"
-
-
-class Cuts:
-    """Power cuts at random moments of an act, each followed by a look whether the cluster is whole."""
-
-    def __init__(self, number, seed):
-        self.number, self.random, self.seed = number, random.Random(seed), seed
-        self.done, self.longest, self.objects, self.took = 0, 8.0, 0, []
-
-    def at_random(self, lab, nodes, on, off):
-        """Switches `nodes` on, cuts the power of `off` at some moment, perhaps again while they recover, and forms the cluster of all that are `on`."""
-        for again in [True] * (1 + (self.random.random() < 0.3)):
-            for node in nodes:
-                if not node.is_on:
-                    node.switch_on()
-            moment = self.random.uniform(0, self.longest)
-            time.sleep(moment)
-            for node in off:
-                node.cut()
-            self.done += 1
-        for node in on:
-            if not node.is_on:
-                node.switch_on()
-        return lab.formed(*on)
-
-    def figures(self):
-        self.took.sort()
-        return (f"{self.done} cuts (seed {self.seed}), {len(self.took)} clusters formed again in {self.took[len(self.took) // 2]:.0f} s (median), "
-                f"{self.took[-1]:.0f} s (longest), {self.objects} objects written before, none lost")
 
 
 def cuts_in_init():
@@ -224,136 +158,6 @@ def replace_masters_of_three():
         return f"three masters in {made:.0f} s; m2 replaced in {took[0]:.0f} s, m1 in {took[1]:.0f} s, all of {witness.judge()} objects are there"
 
 
-
-def restore_from_a_snapshot(*names):
-    """A master's own backup, then the loss of all masters' cards and disks, then a card with `--restore`; the other masters get new ones, workers go on."""
-    with lab() as it:
-        m1, nodes = it["m1"], [it[name] for name in names]
-        m1.attach_blank_disk()
-        switch_on(it, *names)
-        it.formed(*nodes)
-        witness = write_some(it)
-        snapshot = back_up(m1, it.folder)
-        later = Witness(it)
-        it.wait("objects are written that the snapshot does not have", lambda: len(later.kept) > 2, 60)
-        later.stop()
-        masters = [node for node in nodes if node.role == "master"]
-        for node in masters:
-            node.cut()
-        m1.attach_blank_disk()
-        m1.write_card(it.cards.with_snapshot("m1", snapshot))
-        m1.switch_on()
-        switch_on(it, *(node.name for node in masters if node is not m1))
-        took = it.formed(*nodes)
-        expect("etcd's data is restored from the card's snapshot" in m1.console(), m1.console())
-        objects = witness.judge()
-        expect(it.get(f"/api/v1/namespaces/default/configmaps/{later.kept[-1]}") is None, "an object is there that came after the snapshot")
-        # Revisions go on far beyond, so that nobody takes new ones for old ones.
-        revision = int(it.get("/api/v1/namespaces/default/configmaps")["metadata"]["resourceVersion"])
-        expect(revision > 1_000_000_000, f"the revision is {revision}")
-        for node in nodes:
-            if node.role == "worker":
-                expect("kubeadm join: takes" not in node.console().split("kubeadm join succeeded")[-1], "the worker has joined anew")
-        sees_new_pods(it, nodes[-1].name)
-        return f"restored in {took:.0f} s, all of {objects} objects are there"
-
-
-def restore_before_a_worker():
-    """The worker joined after the snapshot, so the cluster does not know it any more: switched off and on it is there again."""
-    with lab() as it:
-        m1, w1 = it["m1"], it["w1"]
-        m1.attach_blank_disk()
-        switch_on(it, "m1")
-        it.formed(m1)
-        snapshot = back_up(m1, it.folder)
-        switch_on(it, "w1")
-        it.formed(m1, w1)
-        m1.cut()
-        m1.attach_blank_disk()
-        m1.write_card(it.cards.with_snapshot("m1", snapshot))
-        m1.switch_on()
-        it.formed(m1)
-        time.sleep(20)
-        known = it.get("/api/v1/nodes/w1") is not None
-        w1.cut()
-        w1.switch_on()
-        took = it.formed(m1, w1)
-        sees_new_pods(it, "w1")
-        return f"the worker {'was known' if known else 'was unknown'} after the restore, and Ready {took:.0f} s after it was switched on again"
-
-
-def cuts_in_a_restore():
-    """A master whose power goes at random moments while it restores a snapshot."""
-    cuts = Cuts(*plan(12))
-    with lab() as it:
-        m1 = it["m1"]
-        m1.attach_blank_disk()
-        switch_on(it, "m1")
-        it.formed(m1)
-        witness = write_some(it)
-        tree = it.cards.with_snapshot("m1", back_up(m1, it.folder))
-        m1.cut()
-        while cuts.done < cuts.number:
-            m1.cut()
-            m1.attach_blank_disk()
-            m1.write_card(tree)
-            # The restore is over in seconds; then the control plane starts.
-            cuts.longest = 3 if cuts.done % 2 else 25
-            cuts.took.append(cuts.at_random(it, [m1], [m1], [m1]))
-            cuts.objects = witness.judge()
-            tell(cuts)
-    return cuts.figures()
-
-
-def back_up(master, folder):
-    """What imgforge-backup.timer does; the snapshot, fetched from the disk as the owner would."""
-    done = master.run("/usr/lib/imgforge/back-up-etcd", "now")
-    expect(done.returncode == 0, done.stdout + done.stderr)
-    newest = max(master.disk.glob("imgforge-backups/*.snapshot"))
-    snapshot = folder / newest.name
-    snapshot.write_bytes(newest.read_bytes())
-    return snapshot
-
-
-def sees_new_pods(lab, name):
-    """The node's kubelet hears of what happens after the restore: a new pod is started there."""
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "late"},
-           "spec": {"nodeName": name, "hostNetwork": True, "automountServiceAccountToken": False, "tolerations": [{"operator": "Exists"}],
-                    "containers": [{"name": "late", "image": "any"}]}}
-    lab.wait("the API server takes a pod", lambda: lab.api.ask("POST", "/api/v1/namespaces/default/pods", pod)[0] in (201, 409), 60)
-    lab.wait(f"a new pod runs on {name}", lambda: lab.get("/api/v1/namespaces/default/pods/late")["status"].get("phase") == "Running", 120)
-
-
-def restore_from_a_cold_copy():
-    """The same with a copy of etcd's folder, taken while etcd was off."""
-    with lab() as it:
-        m1, w1 = it["m1"], it["w1"]
-        m1.attach_blank_disk()
-        switch_on(it, "m1", "w1")
-        it.formed(m1, w1)
-        witness = write_some(it)
-        copied = m1.run("sh", "-c", "systemctl stop kubelet && crictl stop $(crictl ps --quiet --name '^etcd$') && "
-                        "tar -C /var/lib/etcd -cf /var/etcd.tar member imgforge-cluster && systemctl start kubelet")
-        expect(copied.returncode == 0, copied.stderr)
-        it.formed(m1, w1)
-        text = (m1.card / "var/etcd.tar").read_bytes()
-        m1.cut()
-        m1.attach_blank_disk()
-        (m1.disk.parent / "etcd.tar").write_bytes(text)
-        sh(f"tar -C {m1.disk} -xf {m1.disk.parent}/etcd.tar")
-        switch_on(it, "m1")
-        took = it.formed(m1, w1)
-        return f"restored in {took:.0f} s, all of {witness.judge()} objects are there"
-
-
-def write_some(lab):
-    """A witness who has written, and has stopped."""
-    witness = Witness(lab)
-    lab.wait("objects are written", lambda: len(witness.kept) > 5, 120)
-    witness.stop()
-    return witness
-
-
 MONTH = 30.5 * 86400
 
 
@@ -416,20 +220,6 @@ def renew(master):
     """What imgforge-certificates.timer does a quarter of an hour after power-on. A master's turn may be hours away: such sleeps are cut short."""
     quick = "mkdir -p /run/quick && printf '#!/bin/sh\\n[ \"$1\" -lt 300 ] || set -- 1\\nexec /usr/bin/sleep \"$@\"\\n' >/run/quick/sleep && chmod +x /run/quick/sleep"
     return master.run("sh", "-c", f"{quick} && PATH=/run/quick:$PATH /usr/lib/imgforge/renew-certificates", timeout=900)
-
-
-def expect(condition, otherwise):
-    if not condition:
-        raise Failed(otherwise)
-
-
-def plan(number):
-    """How many cuts, and the seed: LIFETIME_CUTS and LIFETIME_SEED, or as it comes."""
-    return int(os.environ.get("LIFETIME_CUTS", number)), int(os.environ.get("LIFETIME_SEED", int(time.time())))
-
-
-def tell(cuts):
-    print(f"  {cuts.done} cuts; formed again after {cuts.took[-1]:.0f} s", flush=True)
 
 
 ALL = {

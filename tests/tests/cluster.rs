@@ -267,7 +267,10 @@ fn the_first_masters_card_brings_the_snapshot_that_it_is_to_start_from() {
     };
     succeeds(&mut verify(&["--restore", &file]));
     let said = fails(&mut verify(&[]), 3);
-    assert!(said.contains("/var/lib/imgforge/restore in the root file system, from cluster home, "), "{said}");
+    assert!(
+        said.contains("/var/lib/imgforge/restore in the root file system, from cluster home, "),
+        "{said}"
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ hash_of_snapshot() { sha256sum <"$SNAPSHOT" | sed 's/ .*//'; }
 # Which of the two is wanted nobody here knows.
 refuse_to_overwrite() {
     if ! brings_snapshot || [ ! -e "$ETCD/member" ]; then return 0; fi
-    if [ "$(cat "$RESTORED" 2>/dev/null)" = "$(hash_of_snapshot)" ]; then return 0; fi
+    if has_etcd_data && [ "$(cat "$RESTORED" 2>/dev/null)" = "$(hash_of_snapshot)" ]; then return 0; fi
     fail "etcd's data is in $ETCD, and this card brings a snapshot: nothing is overwritten. To go on with the data, remove $SNAPSHOT; to go back to the snapshot, move $ETCD/member away; then: systemctl restart imgforge-kubeadm"
 }
 
