@@ -233,4 +233,18 @@ fn kubernetes_own_api_server_takes_it_and_knows_whose_each_field_is() {
     let deployment = get(&["deployment", "prometheus", "--namespace", "monitoring"]);
     let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
     assert!(arguments.contains("retention.time=14d") && !arguments.contains("--theirs"), "{arguments}");
+
+    // What the first boot has applied is changed without a conflict: both are the same manager. So are manifests of the user's own.
+    let app = cluster.path("app.yaml");
+    let text = |color: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: app }}\ndata: {{ color: {color} }}\n")
+    };
+    fs::write(&app, text("red")).unwrap();
+    let first_boot =
+        ["apply", "--server-side", "--force-conflicts", "--field-manager", "imgforge", "--filename"];
+    succeeds(kubectl(&first_boot).arg(&app));
+    fs::write(&app, text("blue")).unwrap();
+    edit(&cluster, "name: home\n", "name: home\nmanifests: [app.yaml]\n");
+    assert_eq!(apply(&cluster, &[]), ["own-000-app.yaml: ConfigMap app is changed"]);
+    assert_eq!(get(&["configmap", "app"])["data"]["color"], "blue");
 }

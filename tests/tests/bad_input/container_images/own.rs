@@ -103,6 +103,14 @@ fn what_cannot_be_carried_is_refused_with_its_place() {
 }
 
 #[test]
+fn that_nothing_is_carried_is_said() {
+    let (lab, _registry) = lab("carry-images: false\nimages: { own: [home/nas:1.2] }");
+    let output = succeeds(&mut lab.command(&["cluster", "check"]));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("images.own: with `carry-images: false` the cards carry none of them"), "{said}");
+}
+
+#[test]
 fn an_own_image_for_other_boards_is_refused() {
     const HINT: &str = "hint: take a release that is published for this board, or leave the board out";
     let (lab, registry) = lab("images: { own: [home/nas:1.2] }");

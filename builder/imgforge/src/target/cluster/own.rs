@@ -24,15 +24,14 @@ impl Own {
     /// What `cluster` names, whose file lies in `folder`, and what is wrong with it.
     pub fn read(cluster: &Cluster, folder: &Path) -> (Self, Vec<Finding>) {
         let (mut own, mut findings) = (Self::default(), Vec::new());
-        let mut wrong = |path: String, message: String| {
-            findings.push(Finding {
-                name: "own",
-                severity: Severity::Error,
-                path,
-                message,
-                suggestion: None,
-            });
+        let mut tell = |severity, path: String, message: String| {
+            findings.push(Finding { name: "own", severity, path, message, suggestion: None });
         };
+        if !cluster.carry_images && !cluster.images.own.is_empty() {
+            let message = "with `carry-images: false` the cards carry none of them";
+            tell(Severity::Notice, "images.own".into(), message.into());
+        }
+        let mut wrong = |path, message| tell(Severity::Error, path, message);
         for (index, reference) in cluster.images.own.iter().enumerate() {
             own.add_image(reference).unwrap_or_else(|message| wrong(format!("images.own[{index}]"), message));
         }
