@@ -227,7 +227,8 @@ fn the_checksum_of_a_raw_image_is_taken_on_request() {
     let image = bench.built("rpi4", "worker", "node.img", &[]);
     checksum(&image).unwrap_err();
     succeeds(bench.imgforge().arg("verify").arg(&image));
-    change_a_byte(&image, fs::metadata(&image).unwrap().len() - 4096 - 100);
+    // In the boot code of the first sector: what no file system uses is in no map.
+    change_a_byte(&image, 100);
     let said = fails(bench.imgforge().arg("verify").arg(&image), 3);
     assert!(said.contains("the image has block map SHA-256 "), "{said}");
 }
