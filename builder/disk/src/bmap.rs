@@ -41,8 +41,7 @@ impl Digests {
             let (digest, rest) = line.split_once("chksum=\"")?.1.split_once("\">")?;
             let blocks = rest.split_once('<')?.0.trim();
             let (first, last) = blocks.split_once('-').unwrap_or((blocks, blocks));
-            let (first, end) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?.checked_add(1)?);
-            (first < end).then_some(((first, end), digest.parse().ok()?))
+            Some(((first.parse().ok()?, last.parse::<u64>().ok()?.checked_add(1)?), digest.parse().ok()?))
         });
         ranges.collect::<Option<_>>().map(|ranges| Self { ranges })
     }
@@ -69,8 +68,9 @@ impl Digests {
 
     /// All of them, as [`of_map`](Self::of_map) reads them.
     pub fn to_map(&self) -> String {
-        let ranges: Vec<_> = self.ranges.keys().map(|&(first, end)| first..end).collect();
-        let digests: Vec<_> = self.ranges.values().copied().collect();
+        // A map that lies may have named ranges that end before they begin.
+        let sound = self.ranges().filter(|(range, _)| range.start < range.end);
+        let (ranges, digests): (Vec<_>, Vec<_>) = sound.unzip();
         let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
         render(end.saturating_mul(BLOCK), &ranges, &digests)
     }
@@ -247,6 +247,9 @@ mod tests {
         let untouched = known.untouched(&[1024 * BLOCK - 1..1024 * BLOCK, 2048 * BLOCK..2050 * BLOCK]);
         assert_eq!(ranges.each_ref().map(|blocks| untouched.of(blocks).is_some()), [false, true, true]);
         assert_eq!(known.of(&(0..1023)), None, "another range has another digest");
+        assert_eq!(Digests::of_map(&known.to_map()).unwrap(), known);
+        let lies = Digests { ranges: [((5, 3), digests[0]), ((7, 9), digests[1])].into() };
+        assert_eq!(Digests::of_map(&lies.to_map()).unwrap().len(), 1);
         assert_eq!(
             Digests::of_map(&map.replace("2050", "2049")),
             None,
