@@ -17,7 +17,7 @@ image:
 		$(if $(NODE),--node $(NODE)) --store out/store --output $(IMAGE)
 	@echo
 	@echo "Boot it in QEMU:   make boot        (Ctrl-a x leaves)"
-	@echo "Flash it:          sudo target/release/imgforge flash $(IMAGE)"
+	@echo "For a board:       target/release/imgforge build --board rk3328 --role master, then imgforge flash IMAGE"
 
 # Boots an image on this terminal: make boot IMAGE=path
 boot: install

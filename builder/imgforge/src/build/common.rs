@@ -27,7 +27,7 @@ pub(crate) struct Sibling {
 }
 
 impl Sibling {
-    /// The image that was `written` of `disk`; a compressed one was decoded to a file that does not stay.
+    /// The raw image that was `written` of `disk`.
     pub fn of(written: &Written, disk: &Disk) -> Self {
         Self { file: written.content().clone(), differs: disk.touched().collect() }
     }
@@ -49,11 +49,15 @@ impl Common {
         Self { digests: self.digests.untouched(&touched), sibling, ..*self }
     }
 
-    /// Learns from an image with these `digests` that was written and read back. Whether it was the first
-    /// of a release that was made here.
-    pub fn learn(&mut self, digests: &Digests, sibling: Sibling) -> bool {
-        self.digests.extend(digests.untouched(&sibling.differs));
-        self.sibling.get_or_insert(sibling);
+    /// Learns from the image that was `written` of `disk` and read back. Whether it was the first of a release that was made
+    /// here.
+    pub fn learn(&mut self, written: &Written, disk: &Disk) -> bool {
+        let touched: Vec<_> = disk.touched().collect();
+        self.digests.extend(written.digests().untouched(&touched));
+        // What a compressed image was decoded to is to go: nothing is made from it, and it is as large as the image.
+        if written.is_raw() {
+            self.sibling.get_or_insert_with(|| Sibling::of(written, disk));
+        }
         !mem::replace(&mut self.is_read_back, true)
     }
 }

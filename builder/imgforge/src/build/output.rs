@@ -199,6 +199,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub(crate) struct Written {
     path: PathBuf,
+    format: Format,
     manifest: Manifest,
     digests: Digests,
     /// The image as it was written, decompressed.
@@ -217,6 +218,11 @@ impl Written {
     /// The file that holds the same.
     pub(crate) fn content(&self) -> &FileContent {
         &self.content
+    }
+
+    /// Whether the image's file is the image as it is on a card.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.format == Format::Img
     }
 
     /// The digests in its block map.
@@ -276,6 +282,7 @@ impl Output<'_> {
         beside.push(self.text(MATERIALS, access, &materials)?);
         Ok(Written {
             path: self.path.to_owned(),
+            format: self.format,
             manifest,
             digests: map.digests,
             content,

@@ -11,7 +11,7 @@ use imgforge_disk::bmap::Digests;
 
 use super::{
     Workbench,
-    common::{Common, Sibling},
+    common::Common,
     error::Error,
     layer::Layered,
     manifest::{BaseEntry, FORMAT, ImageEntry, Manifest},
@@ -249,8 +249,7 @@ impl Release {
 
     /// Learns from an image that was `written`, `layered` being its disk, and read back.
     pub(crate) fn learn(&self, written: &Written, layered: &Layered) -> Result<(), Error> {
-        let sibling = Sibling::of(written, &layered.disk);
-        let is_first = self.common().learn(written.digests(), sibling);
+        let is_first = self.common().learn(written, &layered.disk);
         if is_first {
             let changed = layered.disk.changed().map_err(reading_base)?;
             // A store that takes them not has them taken again: no reason to give the image up.

@@ -145,3 +145,31 @@ impl Store {
 fn decode_failed(source: &Path) -> impl Fn(imgforge_disk::Error) -> Error {
     move |error| Error::Decode { path: source.to_owned(), source: error }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use imgforge_disk::bmap::Map;
+
+    use super::*;
+
+    #[test]
+    fn digests_of_a_base_are_kept_together_and_not_believed_when_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let image = vec![7; 3 * 4096];
+        let base = Sha256::of(&image);
+        let of = |range| Map::of(&image, &[range], &Digests::default(), NonZeroUsize::MIN).unwrap().digests;
+        store.keep_digests(base, of(0..4096)).unwrap();
+        store.keep_digests(base, of(8192..12_288)).unwrap();
+        let mut both = of(0..4096);
+        both.extend(of(8192..12_288));
+        assert_eq!(store.digests(base), both);
+        let path = store.digests_path(base);
+        let damaged = fs::read_to_string(&path).unwrap().replacen("> 0 <", "> 1 <", 1);
+        fs::write(&path, damaged).unwrap();
+        assert!(store.digests(base).is_empty());
+        assert!(store.digests(Sha256::of("another")).is_empty());
+    }
+}
