@@ -73,7 +73,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Reads the database of a base. A tree without one has an empty one.
+    /// Reads the database of a base, all but the file lists. A tree without one has an empty one.
     ///
     /// # Errors
     /// [`Error::Malformed`] if a file of it does not have dpkg's form; [`Error::Io`] from the tree.
@@ -84,19 +84,13 @@ impl Database {
             return Err(Kind::Format(String::from_utf8_lossy(&format).into_owned()).into());
         }
         let stanzas = status::decode(&read("status")?)?;
-        let mut lists = BTreeMap::new();
-        for identity in stanzas.iter().filter_map(|stanza| stanza.identity.as_ref()) {
-            let name = identity.info_name();
-            let list = read(&format!("info/{name}.list"))?;
-            lists.insert(name, list);
-        }
         let architectures = String::from_utf8_lossy(&read("arch")?).lines().map(str::to_owned).collect();
         let mut database = Database {
             stanzas,
             architectures,
             diversions: Diversion::decode(&read("diversions")?)?,
             overrides: StatOverride::decode(&read("statoverride")?)?,
-            lists,
+            lists: BTreeMap::new(),
             file_interests: trigger::decode_file_interests(&read("triggers/File")?)?,
             interests: BTreeMap::new(),
             changed: BTreeMap::new(),
@@ -104,6 +98,17 @@ impl Database {
         database.architectures.extend(database.native_architecture().map(str::to_owned));
         if format.is_empty() {
             database.write("info/format", 0o644, b"1\n".to_vec())?;
+        }
+        Ok(database)
+    }
+
+    /// The same with the file lists, which only unpacking asks for: one file for each package.
+    pub(crate) fn with_lists(tree: &dyn Tree) -> Result<Self> {
+        let mut database = Self::load(tree)?;
+        for identity in database.stanzas.iter().filter_map(|stanza| stanza.identity.as_ref()) {
+            let name = identity.info_name();
+            let list = read_resolved(tree, &place(&format!("info/{name}.list"))?)?;
+            database.lists.insert(name, list.unwrap_or_default());
         }
         Ok(database)
     }

@@ -128,7 +128,7 @@ pub struct Plan {
 /// architecture is not the base's; [`Error::Unsupported`] for an upgrade and for whatever dpkg would have to undo or run, a `preinst` among it;
 /// [`Error::Malformed`] if the base's database or a control file is broken; [`Error::Io`] from the tree.
 pub fn plan_unpack(tree: &dyn Tree, packages: &[Package]) -> Result<Plan> {
-    let mut database = Database::load(tree)?;
+    let mut database = Database::with_lists(tree)?;
     let mut owners = Owners::of(&database);
     let mut placement = Placement::new(tree);
     let accounts = Accounts::load(tree)?;

@@ -195,8 +195,8 @@ impl<'a> Draft<'a> {
     /// Takes `path` away, with all in it. Nothing there is fine.
     pub fn remove(&mut self, volume: Volume, path: &ImagePath, origin: Origin) -> Result<(), Error> {
         let path = self.locate(volume, path)?;
-        let below = |other: &ImagePath| other.as_bytes().starts_with(&[path.as_bytes(), b"/"].concat());
-        self.changes.retain(|(v, other), _| *v != volume || (*other != path && !below(other)));
+        let gone: Vec<_> = self.planned_at(volume, &path).cloned().collect();
+        gone.iter().for_each(|key| drop(self.changes.remove(key)));
         if self.base_entry(volume, &path)?.is_some() {
             let change = Change {
                 volume,
@@ -363,12 +363,26 @@ impl<'a> Draft<'a> {
             directory.join(name).is_ok_and(|path| self.removed.contains_key(&(volume, path)))
         };
         names.retain(|name| !is_removed(name));
-        let planned =
-            self.changes.keys().filter(|(v, path)| *v == volume && path.parent().as_ref() == Some(directory));
-        names.extend(planned.map(|(_, path)| path.name().to_vec()));
+        let planned = self.planned_at(volume, directory);
+        let inside = planned.filter(|(_, path)| path.parent().as_ref() == Some(directory));
+        names.extend(inside.map(|(_, path)| path.name().to_vec()));
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The keys of what is planned at `path` and below it.
+    fn planned_at<'s>(
+        &'s self,
+        volume: Volume,
+        path: &'s ImagePath,
+    ) -> impl Iterator<Item = &'s (Volume, ImagePath)> {
+        // `/a-b` comes between `/a` and `/a/b`.
+        let begins_alike = move |key: &&(Volume, ImagePath)| {
+            key.0 == volume && key.1.as_bytes().starts_with(path.as_bytes())
+        };
+        let from = self.changes.range((volume, path.clone())..).map(|(key, _)| key);
+        from.take_while(begins_alike).filter(move |(_, at)| at.is_below(path))
     }
 
     fn tree(&self, volume: Volume) -> Result<&'a dyn Tree, Error> {

@@ -1,45 +1,53 @@
 //! A tree that is asked for the same paths again and again answers from memory.
 //!
 //! Packages bring thousands of paths, each with all the directories above it; ext4-view walks from the root every time and
-//! searches directories from their start.
+//! searches directories from their start. Here each directory is read once.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use imgforge_spec::ImagePath;
 
 use super::{Entry, Error, Kind, Tree};
 
-type Names = Rc<BTreeSet<Vec<u8>>>;
+/// What is in a directory, by name.
+type Entries = Rc<BTreeMap<Vec<u8>, Entry>>;
 
 /// A tree over a tree that does not change.
 pub(crate) struct Remembered<'a> {
     tree: &'a dyn Tree,
-    entries: RefCell<BTreeMap<ImagePath, Option<Entry>>>,
-    /// The names in a directory; `None` for what is no directory.
-    names: RefCell<BTreeMap<ImagePath, Option<Names>>>,
+    /// The directories that were looked into; `None` for what is no directory.
+    directories: RefCell<BTreeMap<ImagePath, Option<Entries>>>,
 }
 
 impl<'a> Remembered<'a> {
     /// Nothing is known of `tree` yet.
     pub fn new(tree: &'a dyn Tree) -> Self {
-        Self { tree, entries: RefCell::default(), names: RefCell::default() }
+        Self { tree, directories: RefCell::default() }
     }
 
-    fn names_in(&self, directory: &ImagePath) -> Result<Option<Names>, Error> {
-        if let Some(known) = self.names.borrow().get(directory) {
+    /// What is in `directory`; `None` where there is no directory of that name, a link to one included.
+    fn entries_in(&self, directory: &ImagePath) -> Result<Option<Entries>, Error> {
+        if let Some(known) = self.directories.borrow().get(directory) {
             return Ok(known.clone());
         }
         let is_directory = self.entry(directory)?.is_some_and(|entry| entry.kind == Kind::Directory);
-        let names = match is_directory {
-            true => Some(Rc::new(self.tree.names(directory)?.into_iter().collect())),
-            false => None,
-        };
-        self.names.borrow_mut().insert(directory.clone(), names.clone());
-        Ok(names)
+        let entries = if is_directory { Some(Rc::new(self.look_into(directory)?)) } else { None };
+        self.directories.borrow_mut().insert(directory.clone(), entries.clone());
+        Ok(entries)
+    }
+
+    fn look_into(&self, directory: &ImagePath) -> Result<BTreeMap<Vec<u8>, Entry>, Error> {
+        if let Some(mut entries) = self.tree.entries(directory)? {
+            entries.retain(|name, _| name != b"." && name != b"..");
+            return Ok(entries);
+        }
+        let mut entries = BTreeMap::new();
+        for name in self.tree.names(directory)? {
+            if let Some(entry) = directory.join(&name).ok().map(|path| self.tree.entry(&path)).transpose()? {
+                entries.extend(entry.map(|entry| (name, entry)));
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -51,16 +59,12 @@ impl std::fmt::Debug for Remembered<'_> {
 
 impl Tree for Remembered<'_> {
     fn entry(&self, path: &ImagePath) -> Result<Option<Entry>, Error> {
-        if let Some(known) = self.entries.borrow().get(path) {
-            return Ok(*known);
+        match path.parent() {
+            Some(parent) => {
+                Ok(self.entries_in(&parent)?.and_then(|entries| entries.get(path.name()).copied()))
+            }
+            None => self.tree.entry(path),
         }
-        let is_there = match path.parent() {
-            Some(parent) => self.names_in(&parent)?.is_some_and(|names| names.contains(path.name())),
-            None => true,
-        };
-        let entry = if is_there { self.tree.entry(path)? } else { None };
-        self.entries.borrow_mut().insert(path.clone(), entry);
-        Ok(entry)
     }
 
     fn read(&self, path: &ImagePath) -> Result<Vec<u8>, Error> {
@@ -76,6 +80,9 @@ impl Tree for Remembered<'_> {
     }
 
     fn names(&self, path: &ImagePath) -> Result<Vec<Vec<u8>>, Error> {
-        self.tree.names(path)
+        match self.entries_in(path)? {
+            Some(entries) => Ok(entries.keys().cloned().collect()),
+            None => self.tree.names(path),
+        }
     }
 }

@@ -26,7 +26,7 @@ use imgforge_debian::Elf;
 use super::{
     partitions::Trees,
     programs,
-    read::{Error, Tree},
+    read::{Error, Remembered, Tree},
 };
 
 /// What a system is set up to do.
@@ -66,7 +66,8 @@ impl Survey {
 
     /// Looks at a root file system and, where the board has one, a boot partition.
     pub fn of_trees(root: &dyn Tree, boot: Option<&dyn Tree>) -> Result<Self, Error> {
-        let root = Look(root);
+        let root = Remembered::new(root);
+        let root = Look(&root);
         let units = Units::of(root)?;
         let release = system::os_release(root)?;
         Ok(Self {
