@@ -5,12 +5,17 @@
 //! other, and a list of the members. Both can always be made again.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     fs::{self, File},
     io::{self, BufReader, Read, Write},
+    iter,
     panic::resume_unwind,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -101,24 +106,24 @@ impl<T> Unpacked<T> {
     }
 }
 
-/// The packages, unpacked; those that are not in the cache two at a time.
+/// The packages, unpacked; those that are not in the cache by all threads, the largest first, so that none is waited for alone.
 pub fn packages(store: &Store, locked: &[&LockedPackage]) -> Result<Vec<Unpacked<Package>>, Error> {
+    let mut order: Vec<(usize, &LockedPackage)> = locked.iter().copied().enumerate().collect();
+    order.sort_by_key(|(_, locked)| Reverse(locked.size));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let turns = iter::from_fn(|| order.get(next.fetch_add(1, Ordering::Relaxed)));
+        turns.map(|&(index, locked)| (index, package(store, locked))).collect::<Vec<_>>()
+    };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut all = thread::scope(|scope| {
-        let share = |worker| {
-            let share = locked.iter().enumerate().skip(worker).step_by(workers);
-            share
-                .map(|(index, locked)| Ok((index, package(store, locked)?)))
-                .collect::<Result<Vec<_>, Error>>()
-        };
-        let shares: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
-        let joined =
-            shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect::<Result<Vec<_>, _>>()
-    })?
-    .concat();
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let done =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect::<Vec<_>>()
+    });
     all.sort_by_key(|(index, _)| *index);
-    Ok(all.into_iter().map(|(_, package)| package).collect())
+    all.into_iter().map(|(_, package)| package).collect()
 }
 
 /// One package of a lock, which must be in the store.
