@@ -67,6 +67,9 @@ impl Origin<'_> {
 const SEGMENT: u64 = 8 << 20;
 /// Bytes copied at a time: what fits into a processor's second cache is copied twice as fast as a mebibyte.
 const COPIED: usize = 128 << 10;
+/// Shorter runs of zeros (bytes) are written with what lies around them: a hole costs more than it saves, and in a file that
+/// shares blocks the host writes everything near it first.
+const HOLE: u64 = 64 << 10;
 /// The disk is told to begin whenever so many bytes were written.
 const WRITTEN_BACK: u64 = 64 << 20;
 
@@ -82,7 +85,9 @@ pub fn raw(
     let origin = options.origin.as_ref().map(Origin::file);
     let shared = origin.is_some_and(|origin| share(origin.file(), destination.file()));
     destination.file().set_len(image.size).map_err(failed)?;
-    let pieces = pieces(&image, options.origin.as_ref(), shared);
+    let (holes, pieces) = pieces(&image, options.origin.as_ref(), shared);
+    // Before anything is written, so that there is nothing near them to be written first.
+    holes.iter().try_for_each(|range| zero(destination.file(), range)).map_err(failed)?;
     let written = AtomicU64::new(0);
     let write = |index: usize| {
         let Some((range, source)) = pieces.get(index) else { return Ok(0) };
@@ -90,7 +95,6 @@ pub fn raw(
         match (source, origin) {
             (Piece::Origin, Some(origin)) => copy(origin, to, range).map_err(failed)?,
             (Piece::Origin, None) => {}
-            (Piece::Zero, _) => zero(to, range).map_err(failed)?,
             (Piece::Own, _) => own(&image, to, range, shared, failed)?,
         }
         let length = range.end - range.start;
@@ -130,12 +134,15 @@ enum Piece {
     Origin,
     /// From the disk.
     Own,
-    /// They are zero, and the file has something else there.
-    Zero,
 }
 
-/// What has to be written to a file that shares the origin's blocks or is a single hole, in order.
-fn pieces(image: &Image<'_>, origin: Option<&Origin<'_>>, shared: bool) -> Vec<(Range<u64>, Piece)> {
+/// What has to be done to a file that shares the origin's blocks or is a single hole: the ranges that become holes, and what is to
+/// be written, in order.
+fn pieces(
+    image: &Image<'_>,
+    origin: Option<&Origin<'_>>,
+    shared: bool,
+) -> (Vec<Range<u64>>, Vec<(Range<u64>, Piece)>) {
     let mut own = RangeSet::default();
     let length = origin.map_or(0, |origin| origin.file().len()).min(image.size);
     own.insert(length..image.size);
@@ -151,18 +158,20 @@ fn pieces(image: &Image<'_>, origin: Option<&Origin<'_>>, shared: bool) -> Vec<(
         }
         None => {}
     }
-    let mut pieces = Vec::new();
+    let (mut holes, mut runs) = (Vec::new(), RangeSet::default());
     for range in own.iter() {
         for extent in image.extents_in(&range) {
             let part = extent.offset.max(range.start)
                 ..(extent.offset + extent.length).min(range.end).min(image.size);
-            match extent.source.is_zero() {
-                true if !shared || part.start >= length => {}
-                true => pieces.push((part, Piece::Zero)),
-                false => pieces.extend(Image::pieces(part, SEGMENT).map(|piece| (piece, Piece::Own))),
+            match extent.source.is_zero() && part.end - part.start >= HOLE {
+                true if shared && part.start < length => holes.push(part),
+                true => {}
+                false => runs.insert(part),
             }
         }
     }
+    let mut pieces: Vec<_> =
+        runs.iter().flat_map(|run| Image::pieces(run, SEGMENT)).map(|piece| (piece, Piece::Own)).collect();
     if let Some(origin) = origin.filter(|_| !shared) {
         let data = origin.file().data().into_iter().filter(|range| range.start < length);
         for range in data.flat_map(|range| own.gaps_in(range.start..range.end.min(length))) {
@@ -170,7 +179,7 @@ fn pieces(image: &Image<'_>, origin: Option<&Origin<'_>>, shared: bool) -> Vec<(
         }
         pieces.sort_by_key(|(range, _)| range.start);
     }
-    pieces
+    (holes, pieces)
 }
 
 /// Copies `range` to the same place of another file.
@@ -252,16 +261,13 @@ mod tests {
         fs::copy(base.path(), &path).unwrap();
         let to = File::options().read(true).write(true).open(&path).unwrap();
         to.set_len(image.size).unwrap();
-        let pieces = pieces(&image, Some(&Origin::Base(&base)), true);
+        let (holes, pieces) = pieces(&image, Some(&Origin::Base(&base)), true);
         assert!(pieces.iter().all(|(_, piece)| *piece != Piece::Origin), "{pieces:?}");
         let length: u64 = pieces.iter().map(|(range, _)| range.end - range.start).sum();
         assert!(length < 200_000, "{length} bytes");
-        for (range, piece) in pieces {
-            match piece {
-                Piece::Zero => zero(&to, &range).unwrap(),
-                _ => own(&image, &to, &range, true, Error::Disk).unwrap(),
-            }
-        }
+        assert_eq!(holes.len(), 1, "{holes:?}");
+        holes.iter().for_each(|range| zero(&to, range).unwrap());
+        pieces.iter().for_each(|(range, _)| own(&image, &to, range, true, Error::Disk).unwrap());
         let mut expected = vec![0; 4 << 20];
         disk.read_at(0, &mut expected).unwrap();
         assert!(fs::read(&path).unwrap() == expected);
@@ -272,10 +278,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (base, disk) = changed(&folder);
         let image = Image::of(&disk).unwrap();
-        let all = pieces(&image, Some(&Origin::Base(&base)), false);
+        let (holes, all) = pieces(&image, Some(&Origin::Base(&base)), false);
         let of =
             |wanted| all.iter().filter(move |(_, piece)| *piece == wanted).map(|(range, _)| range.clone());
-        assert!(of(Piece::Zero).next().is_none(), "it is a hole already");
+        assert!(holes.is_empty(), "it is a hole already");
         assert!(of(Piece::Own).any(|range| range.start == 3 * MIB), "{all:?}");
         assert!(of(Piece::Origin).all(|range| range.end <= 3 * MIB), "{all:?}");
         assert!(all.is_sorted_by_key(|(range, _)| range.start), "{all:?}");
