@@ -19,7 +19,7 @@ CHANGERS = "chmod cp mkdir mv rm rmdir touch".split()
 TOOLS = READERS + CHANGERS
 
 # Stubs that only look. A cut before one of them, or a reader, is the same as one before the next command that changes things.
-ONLOOKERS = ["date", "dpkg-query", "findfs", "findmnt", "sleep", "sync", "systemd-escape", "timedatectl"]
+ONLOOKERS = ["date", "dpkg-query", "findfs", "findmnt", "locale", "sleep", "sync", "systemd-escape", "timedatectl"]
 
 EPOCH = 1_790_000_000
 LATER = EPOCH + 1000

@@ -64,6 +64,34 @@ class Packages(unittest.TestCase):
         self.assertEqual(node.stage("packages"), (0, "imgforge: [packages] every package is configured\n"))
         self.assertEqual(node.calls("dpkg") + node.calls("systemctl"), [])
 
+    def with_locale(self, card="", **states):
+        node = self.node(**states)
+        node.install("locale", "locale-gen")
+        node.set("locales", "C\nC.utf8\nPOSIX\n")
+        node.set("card", card)
+        node.write("etc/imgforge/locale", "de_DE.UTF-8\n")
+        node.write("etc/locale.gen", "# en_GB.UTF-8 UTF-8\nde_DE.UTF-8 UTF-8\n")
+        return node
+
+    def test_the_language_is_made_once_packages_are_configured(self):
+        for states in ({"locales": "unpacked"}, {"locales": "installed"}):
+            node = self.with_locale(**states)
+            self.assertEqual(node.stage("packages")[0], 0)
+            self.assertIn("de_DE.utf8\n", node.fact("locales"))
+            self.assertEqual(len(node.calls("locale-gen")), 1)
+
+    def test_a_language_that_is_there_is_not_made_again(self):
+        node = self.with_locale(locales="installed")
+        node.set("locales", "C\nde_DE.utf8\n")
+        node.stage("packages")
+        self.assertEqual(node.calls("locale-gen"), [])
+
+    def test_without_its_language_a_node_goes_on(self):
+        node = self.with_locale("full", locales="installed")
+        code, said = node.stage("packages")
+        self.assertEqual(code, 0)
+        self.assertIn("[packages] locale-gen: cannot create locale archive: No space left on device\n", said)
+
     def test_packages_that_cannot_be_configured_are_named_after_three_attempts(self):
         node = self.node(stubborn="kubelet", kubelet="unpacked", runc="unpacked")
         code, said = node.stage("packages")

@@ -88,11 +88,12 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 11] = [
+pub const OF_PLANS: [&str; 12] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
     "other-network-manager",
+    "wireless-network-manager",
     "provisioning",
     "idle-provisioning",
     "known-password",

@@ -9,6 +9,7 @@ mod subnets;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use imgforge_spec::{System, Wifi};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,10 @@ pub struct Cluster {
     pub users: Vec<User>,
     /// NTP servers, instead of the vendor's.
     pub time_servers: Vec<String>,
+    /// The wireless network that all nodes join.
+    pub wifi: Option<Wifi>,
+    /// Time zone, language, keyboard of all nodes.
+    pub system: System,
     /// Fields of all kubelets' configuration (KubeletConfiguration), by their names there: `{ maxPods: 50 }`.
     pub kubelet: Fields,
     /// The API servers.
@@ -102,6 +107,8 @@ impl Default for Cluster {
             ssh_keys: Vec::new(),
             users: Vec::new(),
             time_servers: Vec::new(),
+            wifi: None,
+            system: System::default(),
             kubelet: Fields::default(),
             api_server: Component::default(),
             controller_manager: Component::default(),

@@ -398,6 +398,14 @@ fn a_board_without_wired_network_is_told_until_it_has_an_adapter() {
     says("no-wired-network", "nodes[1].board", &text);
     let allowed = text.replace("board: rpi-zero2w", "board: rpi-zero2w, allow: [no-wired-network]");
     assert!(findings(&allowed).iter().all(|finding| finding.severity == Severity::Notice));
+    let wifi = "wifi: {ssid: home, passphrase: eight888, country: DE}";
+    let joined = text.replace("board: rpi-zero2w", &format!("board: rpi-zero2w, {wifi}"));
+    assert!(findings(&joined).iter().all(|finding| finding.severity == Severity::Notice));
+    says(
+        "wireless-address",
+        "nodes[1].address",
+        &joined.replace(wifi, &format!("{wifi}, address: 192.168.1.77/24")),
+    );
 }
 
 #[test]

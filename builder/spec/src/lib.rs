@@ -5,7 +5,7 @@
 //! - [`Role`], [`Hostname`]: what a node does and what it is called; [`is_dns_name`], [`is_broken_address`]: other names.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
-//! - [`User`], [`Mount`], [`Bind`]: what people say of a node, alike in a node's file and in a cluster's.
+//! - [`User`], [`Mount`], [`Bind`], [`System`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
 //! - [`check_authorized_key`]: whether sshd takes a line with a public key.
 //! - [`unfit_kernel_argument`]: what must not be on a kernel's command line.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
@@ -32,8 +32,10 @@ mod octets;
 mod role;
 mod sha256;
 mod ssh_key;
+mod system;
 mod text;
 mod user;
+mod wifi;
 
 pub use board::{Architecture, BoardFacts, BoardName, InvalidBoardName};
 pub use diagnose::{Class, Diagnose};
@@ -47,4 +49,6 @@ pub use octets::Octets;
 pub use role::{Role, UnknownRole};
 pub use sha256::{Hasher, InvalidSha256, Sha256};
 pub use ssh_key::{InvalidKey, check_authorized_key};
+pub use system::{Keyboard, System};
 pub use user::User;
+pub use wifi::Wifi;

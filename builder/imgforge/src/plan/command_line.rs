@@ -23,6 +23,9 @@ pub fn edit(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
         add(draft, request, &vendor.kubernetes_kernel_arguments, of_vendor())?;
     }
     add(draft, request, &profile.kernel_arguments, Origin::Board(profile.board.to_string()))?;
+    // As `iw reg set` would, before the radio is used at all.
+    let country = node.wifi.iter().map(|wifi| format!("cfg80211.ieee80211_regdom={}", wifi.country));
+    add(draft, request, &country.collect::<Vec<_>>(), Origin::Node("wifi"))?;
     add(draft, request, &node.kernel_arguments, Origin::Node("kernel-arguments"))
 }
 

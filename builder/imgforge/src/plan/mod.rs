@@ -14,9 +14,11 @@ mod overlay;
 mod packages;
 mod published;
 pub mod record;
+mod system;
 mod template;
 mod units;
 mod users;
+mod wifi;
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -78,10 +80,11 @@ impl Request {
         self.membership.is_none() && node == node.of_release(false)
     }
 
-    /// Whether the image will hold what must not be published: password hashes, or a cluster's keys and tokens.
+    /// Whether the image will hold what must not be published: password hashes, a wireless network, or a cluster's keys and tokens.
     pub fn holds_secrets(&self, changes: &[Change]) -> bool {
         changes.iter().any(|change| change.secret)
             || self.node.users.iter().any(|user| user.password_hash.is_some())
+            || self.node.wifi.is_some()
     }
 }
 
@@ -324,6 +327,8 @@ pub fn plan(
     identity::set_hostname(&mut draft, &request.hostname())?;
     fstab::add_mounts(&mut draft, &request.node)?;
     users::add_users(&mut draft, &request.node.users, *epoch)?;
+    system::set(&mut draft, &request.node.system)?;
+    wifi::join(&mut draft, request)?;
     command_line::edit(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
     identity::leave_record(&mut draft, pinned)?;

@@ -6,7 +6,7 @@ use imgforge_spec::{Architecture, BoardName, Hostname};
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use super::{Error, Pinned, Request};
+use super::{Error, Pinned, Request, wifi};
 use crate::target::node::Address;
 
 /// What templates may use. The names are part of the overlays' format.
@@ -26,6 +26,7 @@ struct NodeVariables {
     mounts: Vec<MountVariables>,
     time_servers: Vec<String>,
     address: Option<Address>,
+    wifi: Option<wifi::Variables>,
     swap: bool,
     quiet: bool,
 }
@@ -78,6 +79,7 @@ impl Context {
                 mounts: disks.chain(binds).collect(),
                 time_servers: node.time_servers.clone(),
                 address: node.address.clone(),
+                wifi: node.wifi.as_ref().map(wifi::Variables::from),
                 swap: node.swap,
                 quiet: node.status == Some(false),
             },

@@ -25,6 +25,11 @@ pub(crate) const RULES: &[Rule] = &[
         "no second network manager sets up the card that has a static address",
         other_network_manager,
     ),
+    Rule::error(
+        "wireless-network-manager",
+        "a wireless network is written for a network manager that the node starts",
+        wireless_network_manager,
+    ),
 ];
 
 /// Where each manager that files are written for looks for them.
@@ -73,6 +78,23 @@ fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
         listed(&other)
     );
     vec![Found::new("address", message).suggest("mask its unit in an overlay for the board")]
+}
+
+fn wireless_network_manager(context: &Context<'_>) -> Vec<Found> {
+    let Network { managers, .. } = &context.survey.network;
+    let is_served = |manager| FOLDERS.iter().any(|(served, _)| *served == manager);
+    if context.request.node.wifi.is_none() || managers.is_empty() || managers.iter().copied().any(is_served) {
+        return Vec::new();
+    }
+    let message = format!(
+        "the base sets up its network with {}, but the wireless network is written for {}",
+        listed(managers),
+        listed(&FOLDERS.map(|(manager, _)| manager))
+    );
+    vec![
+        Found::new("wifi", message)
+            .suggest("enable systemd-networkd.service in an overlay for the board, and mask the other"),
+    ]
 }
 
 /// The managers for which the plan has files.
@@ -148,6 +170,18 @@ mod tests {
         let card = node.with("/etc/network/interfaces.d/eth0", "iface eth0 inet dhcp\n");
         assert!(card.findings("other-network-manager")[0].contains("ifupdown is started, too"));
         assert!(!card.has_errors());
+    }
+
+    #[test]
+    fn a_wireless_network_is_for_those_that_can_join_one() {
+        let node = Node::of("wifi: {ssid: home, passphrase: eight888, country: DE}");
+        assert!(
+            node.clone().enabling("dhcpcd.service").findings("wireless-network-manager")[0]
+                .starts_with("wifi: the base sets up its network with dhcpcd, but the wireless network is written for systemd-networkd and NetworkManager")
+        );
+        for unit in ["NetworkManager.service", "systemd-networkd.service"] {
+            assert!(node.clone().enabling(unit).findings("wireless-network-manager").is_empty(), "{unit}");
+        }
     }
 
     #[test]

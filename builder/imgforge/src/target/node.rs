@@ -4,7 +4,8 @@ use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
 use imgforge_spec::{
-    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, User, is_broken_address, unfit_kernel_argument,
+    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, System, User, Wifi, is_broken_address,
+    unfit_kernel_argument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ pub struct Node {
     /// A static address; without one the node asks by DHCP.
     #[serde(default)]
     pub address: Option<Address>,
+    /// The wireless network that it joins.
+    #[serde(default)]
+    pub wifi: Option<Wifi>,
+    /// Time zone, language, keyboard.
+    #[serde(default)]
+    pub system: System,
     /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
     #[serde(default)]
     pub swap: bool,
@@ -107,10 +114,11 @@ impl Node {
         Self { packages, kubernetes: self.kubernetes.clone(), ..Self::default() }
     }
 
-    /// The packages it asks for, and those that its mounts cannot do without; each once.
+    /// The packages it asks for, and those that its mounts and its wireless network cannot do without; each once.
     pub(crate) fn all_packages(&self) -> Vec<String> {
         let mut all = self.packages.clone();
-        for package in self.mounts.iter().filter_map(Mount::package) {
+        let of_wifi = self.wifi.iter().map(|_| Wifi::PACKAGE);
+        for package in self.mounts.iter().filter_map(Mount::package).chain(of_wifi) {
             if !all.iter().any(|there| there == package) {
                 all.push(package.to_owned());
             }
@@ -148,7 +156,20 @@ impl Node {
                 return Err(invalid(format!("time-servers[{index}]"), message));
             }
         }
+        self.system.check().map_err(|error| error.below("system"))?;
+        self.check_wifi()?;
         self.check_mounts()
+    }
+
+    fn check_wifi(&self) -> Result<(), Error> {
+        let Some(wifi) = &self.wifi else { return Ok(()) };
+        wifi.check().map_err(|error| error.below("wifi"))?;
+        let card = self.address.as_ref().and_then(|address| address.interface.as_ref());
+        if card.is_some_and(|card| card.to_string() == wifi.interface) {
+            let message = "a wireless card asks by DHCP; have the router always give it the same address";
+            return Err(invalid("interface", message));
+        }
+        Ok(())
     }
 
     /// A cluster's nodes are held to the same by its rules, where it can be overruled.

@@ -9,6 +9,7 @@ mod limits;
 mod plan;
 mod programs;
 mod rooms;
+mod settings;
 mod store;
 mod survey;
 mod target;

@@ -16,6 +16,7 @@ pub const RULES: &[Rule] = &[
     Rule::error("swap-release", "swap stays on only where the kubelet keeps pods out of it", swap_release),
     Rule::error("unknown-board", "every board has a profile", unknown_board),
     Rule::error("no-wired-network", "every board can reach the others", no_wired_network),
+    Rule::error("wireless-address", "a static address is on a board with a wired network", wireless_address),
     Rule::error("board-limits", "the board can be what it is to be", board_limits),
     Rule::error("less-memory", "a board has no less memory than its smallest kind", less_memory),
     Rule::notice("unused-setting", "a node without Kubernetes has no settings of it", unused_setting),
@@ -112,15 +113,36 @@ fn unknown_board(context: &Context<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// Until a network is given to it, a board that has Wi-Fi only waits for the others for ever.
+/// A board that has Wi-Fi only and is told of no network waits for the others for ever.
 fn no_wired_network(context: &Context<'_>) -> Vec<Found> {
-    let is_deaf = |at: &At<'_>| board(context, at.node).is_some_and(|board| !board.wired);
+    let is_deaf = |at: &At<'_>| {
+        let joins = at.node.wifi.is_some() || context.cluster.wifi.is_some();
+        !joins && board(context, at.node).is_some_and(|board| !board.wired)
+    };
     let found = |at: At<'_>| {
-        let message = format!("{} has Wi-Fi only, and imgforge sets up no wireless network", at.node.board);
+        let message = format!("{} has Wi-Fi only, and is told of no wireless network", at.node.board);
         Found::new(at.path("board"), message)
-            .suggest("put a wired network adapter on it, and say `allow: [no-wired-network]` at the node")
+            .suggest("give `wifi: { ssid: …, passphrase: …, country: … }`, or put a wired adapter on it and say `allow: [no-wired-network]` at the node")
     };
     context.nodes().filter(is_deaf).map(found).collect()
+}
+
+/// Over Wi-Fi a board asks by DHCP. Who has put an adapter on it has said so by `allow`.
+fn wireless_address(context: &Context<'_>) -> Vec<Found> {
+    let has_adapter = |node: &Node| {
+        let names = || node.allow.iter().chain(&context.cluster.allow);
+        node.interface.is_some() || names().any(|name| name == "no-wired-network")
+    };
+    let is_idle = |at: &At<'_>| {
+        let wired = board(context, at.node).is_none_or(|board| board.wired);
+        at.node.address.is_some() && !wired && !has_adapter(at.node)
+    };
+    let found = |at: At<'_>| {
+        let message = format!("{} has no wired network that would have the address", at.node.board);
+        Found::new(at.path("address"), message)
+            .suggest("remove it, and have the router always give the board the same address")
+    };
+    context.nodes().filter(is_idle).map(found).collect()
 }
 
 /// The facts of a node's board, with its own amount of memory.

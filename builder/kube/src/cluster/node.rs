@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use imgforge_spec::{Bind, Mount, Role, User};
 
-use imgforge_spec::ImagePath;
+use imgforge_spec::{ImagePath, System, Wifi};
 
 use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
@@ -60,6 +60,12 @@ pub struct Node {
     /// then must have no other.
     #[serde(default)]
     pub interface: Option<Interface>,
+    /// The wireless network that it joins, where that is not what all nodes do.
+    #[serde(default)]
+    pub wifi: Option<Wifi>,
+    /// Its time zone, language, keyboard; what it leaves open is as for all nodes.
+    #[serde(default)]
+    pub system: System,
     /// Whether swap stays as the vendor made it. Pods do not use it; where there are any, needs Kubernetes 1.30.
     #[serde(default)]
     pub swap: bool,

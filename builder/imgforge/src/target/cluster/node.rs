@@ -50,14 +50,22 @@ fn hostname(node: &cluster::Node) -> Result<Hostname, InvalidHostname> {
 
 /// What [`Node::check`] says of the cluster's nodes; `imgforge-kube` looks at everything else.
 pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
-    let of_all = |users| Node { users, time_servers: cluster.time_servers.clone(), ..Node::default() };
-    let common = of_all(users(&cluster.users, &cluster.ssh_keys)).check();
+    let common = Node {
+        users: users(&cluster.users, &cluster.ssh_keys),
+        time_servers: cluster.time_servers.clone(),
+        wifi: cluster.wifi.clone(),
+        system: cluster.system.clone(),
+        ..Node::default()
+    };
+    let common = common.check();
     let mut findings: Vec<Finding> = common.err().into_iter().filter_map(|e| finding("", e)).collect();
     for (index, node) in cluster.nodes.iter().enumerate() {
         // What is said of all has been looked at, and is told where it stands.
         let own = settings(cluster, node).map(|all| Node {
             users: users(&node.users, &cluster.ssh_keys),
             time_servers: Vec::new(),
+            wifi: node.wifi.clone(),
+            system: node.system.clone(),
             ..all
         });
         let checked = own.and_then(|own| own.check()).and_then(|()| one_place(cluster, node));
@@ -114,6 +122,8 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             dns: cluster.lan.dns.clone(),
             interface: node.interface.clone(),
         }),
+        wifi: node.wifi.clone().or_else(|| cluster.wifi.clone()),
+        system: node.system.over(&cluster.system),
         swap: node.swap,
         status: Some(node.status.unwrap_or(cluster.status)),
         allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),
