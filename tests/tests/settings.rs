@@ -48,7 +48,7 @@ fn no_error_has_a_passphrase_in_it() {
     let node = bench.home.path().join("node.yaml");
     fs::write(&node, WIFI.replace("ThisIsAPassword", "secret7")).unwrap();
     let (_, mut command) = bench.build("rk3328", "base", "node.img");
-    let said = fails(command.arg("--node").arg(&node), 2);
+    let said = fails(command.arg("--node").arg(&node), 1);
     assert!(
         said.contains("node.yaml:1:") && said.contains("wifi.passphrase: a passphrase has 8 to 63"),
         "{said}"

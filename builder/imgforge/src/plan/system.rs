@@ -72,36 +72,39 @@ fn set_time_zone(draft: &mut Draft<'_>, zone: &str) -> Result<(), Error> {
 }
 
 /// The first boot makes the locale by locale-gen(8), if it is not there: offline nothing of the base is run.
-fn set_locale(draft: &mut Draft<'_>, locale: &str) -> Result<(), Error> {
-    if !is_built_in(locale) {
+fn set_locale(draft: &mut Draft<'_>, wanted: &str) -> Result<(), Error> {
+    let mut locale = wanted.to_owned();
+    if !is_built_in(wanted) {
         let Some(supported) = draft.read_text(Volume::Root, &ImagePath::new(LOCALES)?)? else {
             let message = "the base can make no locales: give `packages: [locales]`, or take C.UTF-8";
             return Err(clash("locale", message.into()));
         };
-        let lines: Vec<&str> = supported.lines().map(str::trim).collect();
         let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
-        let Some(line) = lines.iter().find(|line| name(line) == locale) else {
-            return Err(unknown(
-                "locale",
-                locale,
-                "locale",
-                &lines.iter().map(|line| name(line)).collect::<Vec<_>>(),
-            ));
+        let known: Vec<&str> = supported.lines().map(str::trim).collect();
+        let Some(line) = known.iter().find(|line| plain(&name(line)) == plain(wanted)) else {
+            let known: Vec<String> = known.iter().map(|line| name(line)).collect();
+            return Err(unknown("locale", wanted, "locale", &known));
         };
+        locale = name(line);
         let path = ImagePath::new("/etc/locale.gen")?;
         let before = draft.read_text(Volume::Root, &path)?.unwrap_or_default();
         if !before.lines().any(|there| there.trim() == *line) {
             let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
             draft.write(Volume::Root, &path, format!("{before}{end}{line}\n"), None, ORIGIN)?;
         }
-        let wanted = ImagePath::new("/etc/imgforge/locale")?;
-        draft.write(Volume::Root, &wanted, format!("{locale}\n"), None, ORIGIN)?;
+        let kept = ImagePath::new("/etc/imgforge/locale")?;
+        draft.write(Volume::Root, &kept, format!("{locale}\n"), None, ORIGIN)?;
     }
     // /etc/locale.conf since Debian 13, where the other is a link to it.
     let [new, old] = ["/etc/locale.conf", "/etc/default/locale"].map(ImagePath::new);
     let (new, old) = (new?, old?);
     let path = if draft.kind(Volume::Root, &new)? == Some(Kind::File) { new } else { old };
     draft.write(Volume::Root, &path, format!("LANG={locale}\n"), None, ORIGIN)
+}
+
+/// A locale's name as the C library compares it: `de_DE.UTF-8` is `de_DE.utf8`.
+fn plain(locale: &str) -> String {
+    locale.to_ascii_lowercase().replace('-', "")
 }
 
 /// Whether the C library has it without anything on disk.

@@ -121,7 +121,7 @@ fn worldly() -> MemoryTree {
 
 #[test]
 fn time_zone_language_and_keyboard_go_where_debian_keeps_them() {
-    let settings = "system: {time-zone: Europe/Berlin, locale: de_DE.UTF-8, keyboard: {layout: 'de,us', options: ctrl:nocaps}}";
+    let settings = "system: {time-zone: Europe/Berlin, locale: de_DE.utf8, keyboard: {layout: 'de,us', options: ctrl:nocaps}}";
     let changes = planned("rpi4", settings, &worldly()).unwrap();
     assert_eq!(link(&changes, "/etc/localtime"), "/usr/share/zoneinfo/Europe/Berlin");
     assert_eq!(text(&changes, Volume::Root, "/etc/timezone"), "Europe/Berlin\n");
@@ -158,8 +158,8 @@ fn what_the_base_does_not_know_is_said_with_what_it_knows() {
         ),
         ("time-zone: Europe", "system.time-zone: the base knows no time zone `Europe`"),
         (
-            "locale: de_DE.utf8",
-            "system.locale: the base knows no locale `de_DE.utf8`; did you mean `de_DE.UTF-8`?",
+            "locale: de_AT.UTF-8",
+            "system.locale: the base knows no locale `de_AT.UTF-8`; did you mean `de_DE.UTF-8`?",
         ),
         ("keyboard: {layout: 'us,gr'}", "system.keyboard.layout: the base knows no keyboard layout `gr`"),
     ] {

@@ -115,16 +115,19 @@ fn unknown_board(context: &Context<'_>) -> Vec<Found> {
 
 /// A board that has Wi-Fi only and is told of no network waits for the others for ever.
 fn no_wired_network(context: &Context<'_>) -> Vec<Found> {
-    let is_deaf = |at: &At<'_>| {
-        let joins = at.node.wifi.is_some() || context.cluster.wifi.is_some();
-        !joins && board(context, at.node).is_some_and(|board| !board.wired)
-    };
+    let is_deaf =
+        |at: &At<'_>| !joins(context, at.node) && board(context, at.node).is_some_and(|board| !board.wired);
     let found = |at: At<'_>| {
         let message = format!("{} has Wi-Fi only, and is told of no wireless network", at.node.board);
         Found::new(at.path("board"), message)
             .suggest("give `wifi: { ssid: …, passphrase: …, country: … }`, or put a wired adapter on it and say `allow: [no-wired-network]` at the node")
     };
     context.nodes().filter(is_deaf).map(found).collect()
+}
+
+/// Whether the node is told of a wireless network.
+fn joins(context: &Context<'_>, node: &Node) -> bool {
+    node.wifi.is_some() || context.cluster.wifi.is_some()
 }
 
 /// Over Wi-Fi a board asks by DHCP. Who has put an adapter on it has said so by `allow`.
@@ -135,7 +138,7 @@ fn wireless_address(context: &Context<'_>) -> Vec<Found> {
     };
     let is_idle = |at: &At<'_>| {
         let wired = board(context, at.node).is_none_or(|board| board.wired);
-        at.node.address.is_some() && !wired && !has_adapter(at.node)
+        at.node.address.is_some() && joins(context, at.node) && !wired && !has_adapter(at.node)
     };
     let found = |at: At<'_>| {
         let message = format!("{} has no wired network that would have the address", at.node.board);
