@@ -7,6 +7,7 @@ mod addresses;
 mod allow;
 mod boards;
 mod control_plane;
+mod engine;
 mod fields;
 mod files;
 mod images;
@@ -107,6 +108,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     [
         names::RULES,
         boards::RULES,
+        engine::RULES,
         subnets::RULES,
         addresses::RULES,
         control_plane::RULES,

@@ -34,8 +34,8 @@ pub(super) fn run(
     if !upgrade.obstacles.is_empty() {
         return Err(Error::Upgrade { cluster: cluster.name.clone(), obstacles: upgrade.obstacles });
     }
-    let changes_administrator =
-        upgrade.steps.iter().any(|step| step.from.admin_group() != step.to.admin_group());
+    let group = |release| cluster.engine.admin_group(release);
+    let changes_administrator = upgrade.steps.iter().any(|step| group(step.from) != group(step.to));
     crate::commands::print(console, &page(&upgrade, path, changes_administrator))
 }
 
