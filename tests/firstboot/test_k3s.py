@@ -71,6 +71,13 @@ class K3s(unittest.TestCase):
         self.assertEqual((node.root / DATA / "server/db/state.db").read_text(), "data")
         self.assertEqual((node.root / MARKER).read_text(), identity(), "of this card's release from now on")
 
+    def test_authorities_that_were_rotated_are_left_alone(self):
+        node = self.with_data(identity())
+        node.write(f"{DATA}/server/tls/server-ca.crt", "rotated")
+        self.prepare(node)
+        self.assertEqual((node.root / DATA / "server/tls/server-ca.crt").read_text(), "rotated")
+        self.assertEqual((node.root / DATA / "server/tls/server-ca.key").read_text(), "server-ca.key\n")
+
     def test_what_is_laid_already_is_left_alone(self):
         node = self.node()
         self.prepare(node)
@@ -93,12 +100,18 @@ class K3s(unittest.TestCase):
             self.assertIn(why, said)
 
     def test_a_power_cut_at_any_moment_leaves_no_half_file(self):
-        whole = self.node()
+        def small():
+            node = self.node()
+            for name in ("server-ca.crt", "service.key"):
+                (node.root / "etc/imgforge/k3s/tls" / name).unlink()
+            return node
+
+        whole = small()
         self.prepare(whole)
         expected = whole.tree()
         cut = 1
         while True:
-            node = self.node()
+            node = small()
             try:
                 self.prepare(node, cut_before=cut)
                 break

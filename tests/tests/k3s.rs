@@ -68,6 +68,14 @@ fn a_server_and_32_bit_agents_are_checked_locked_and_built_offline() {
     }
     succeeds(&mut imgforge(&["kubeconfig"]));
 
+    // What cannot be done with it yet is refused, with what can be done instead.
+    let said = fails(&mut imgforge(&["cluster", "backup"]), 1);
+    assert!(said.contains("snapshots are of etcd") && said.contains("datastore: etcd"), "{said}");
+    let said = fails(&mut imgforge(&["build", "--node", "k8s-master-1", "--restore", "any.snapshot"]), 1);
+    assert!(said.contains("no card of it that starts from a snapshot") && said.contains("--cluster-reset"), "{said}");
+    let said = fails(&mut imgforge(&["cluster", "remove", "k8s-master-1"]), 1);
+    assert!(said.contains("is the last master"), "{said}");
+
     // A publisher whose sums do not name the file is told with its name.
     server.put("sha256sum-arm.txt", b"nothing\n");
     fs::remove_file(home.join("home.virt-armhf.lock.yaml")).unwrap();

@@ -128,6 +128,23 @@ impl Engine {
         }
     }
 
+    /// The service that says in its journal why a node is not well.
+    pub fn service(self, role: Role) -> &'static str {
+        match (self, role) {
+            (Self::Kubeadm, _) => "kubelet",
+            (Self::K3s, Role::Master) => "k3s",
+            (Self::K3s, _) => "k3s-agent",
+        }
+    }
+
+    /// The service that renews a master's certificates.
+    pub fn renewal(self) -> &'static str {
+        match self {
+            Self::Kubeadm => "imgforge-certificates",
+            Self::K3s => "imgforge-k3s-renew",
+        }
+    }
+
     /// The services of a member that pull container images, and so are told of a proxy.
     pub(crate) fn pulling(self, member: &Member<'_>) -> &'static [&'static str] {
         use crate::cluster::Runtime;

@@ -55,6 +55,10 @@ fn finding(path: String, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
     let (engine, version) = (cluster.engine, cluster.version_of(node));
     // A board that is not there is told elsewhere.
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
+    // That there is no such release for the board, the rules of the file say.
+    if engine == Engine::K3s && engine.runs_on(version, architecture).is_err() {
+        return None;
+    }
     let (severity, message, suggestion) = match catalogue.release(&file_of(engine, version)) {
         Err(Error::UnknownRelease { asked, known }) => (
             Severity::Error,
