@@ -1,6 +1,6 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all boot-kubernetes lifetime test lint docs bench fuzz base install release
+.PHONY: archive build image boot boot-all boot-k3s boot-kubernetes lifetime test lint docs bench fuzz base install release
 
 # The command, optimised.
 build:
@@ -41,6 +41,10 @@ archive: install
 # The boots that take too long for every change.
 boot-all: install base
 	cargo test --locked --package imgforge-tests --test boot --test boot_all -- --nocapture
+
+# A server and two 32-bit agents of k3s, for which a stand-in stands.
+boot-k3s: install base
+	cargo test --locked --package imgforge-tests --test boot_k3s -- --nocapture
 
 # Real Kubernetes on two emulated boards. The first run builds it: ten minutes.
 boot-kubernetes: base

@@ -82,10 +82,10 @@ sub write_file {
     rename "$path.new", $path or die "$path: $!\n";
 }
 
-# write_kubeconfig PATH, SERVER, CERTIFICATE, KEY: the last two are files.
+# write_kubeconfig PATH, SERVER, CERTIFICATE, KEY, AUTHORITY: the last three are files, AUTHORITY kubeadm's if it is not given.
 sub write_kubeconfig {
-    my ($path, $server, $certificate, $key) = @_;
-    my %data = (authority => KUBERNETES . '/pki/ca.crt', certificate => $certificate, key => $key);
+    my ($path, $server, $certificate, $key, $authority) = @_;
+    my %data = (authority => $authority // KUBERNETES . '/pki/ca.crt', certificate => $certificate, key => $key);
     $_ = encode_base64(read_file($_), '') for values %data;
     write_file($path, YAML::XS::Dump({
         apiVersion => 'v1',
@@ -97,7 +97,7 @@ sub write_kubeconfig {
 }
 
 # request METHOD, PATH, BODY, OPTIONS: what the API server answers; dies unless it is 200. OPTIONS: either `kubeconfig`, or
-# `server` (HOST:PORT) with `authority` (a PEM file; without it nobody is verified) and `token`.
+# `server` (HOST:PORT) with `authority` (a PEM file; without it nobody is verified) and `token`, or `basic` (USER:PASSWORD).
 sub request {
     my ($method, $path, $body, %options) = @_;
     my %tls = (SSL_verify_mode => SSL_VERIFY_NONE);
@@ -119,6 +119,7 @@ sub request {
     my $server = IO::Socket::SSL->new(PeerAddr => $options{server}, Timeout => 30, %tls)
         or die "couldn't reach the API server $options{server}: " . ($! || $SSL_ERROR) . "\n";
     my $authorization = $options{token} ? "Authorization: Bearer $options{token}\r\n" : '';
+    $authorization = 'Authorization: Basic ' . encode_base64($options{basic}, '') . "\r\n" if $options{basic};
     print $server "$method $path HTTP/1.0\r\n${authorization}Content-Length: " . length($body) . "\r\n\r\n$body";
     my $answer = do { local $/; <$server> } // '';
     my ($head, $content) = split /\r\n\r\n/, $answer, 2;

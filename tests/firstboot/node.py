@@ -15,7 +15,7 @@ OVERLAYS = HERE.parent.parent / "overlays"
 
 # Packages behind them: coreutils, grep, sed. All essential.
 READERS = "cat cksum dd df env grep head od readlink sed sha256sum sort tail tr wc".split()
-CHANGERS = "chmod cp mkdir mv rm rmdir touch".split()
+CHANGERS = "chmod cp ln mkdir mv rm rmdir touch".split()
 TOOLS = READERS + CHANGERS
 
 # Stubs that only look. A cut before one of them, or a reader, is the same as one before the next command that changes things.
@@ -45,7 +45,7 @@ class Cut(Exception):
 class Node:
     """`with Node(shell, role) as node: node.stage("clock")`."""
 
-    def __init__(self, shell, role="base", vendor=None, runtime=None):
+    def __init__(self, shell, role="base", vendor=None, runtime=None, engine="kubeadm"):
         self.shell = shell
         self.folder = Path(tempfile.mkdtemp(prefix="imgforge-firstboot-"))
         self.root = self.folder / "root"
@@ -53,7 +53,8 @@ class Node:
         self.commands = self.folder / "commands"
         for folder in (self.root, self.fake, self.commands):
             folder.mkdir()
-        layers = ["common", *([f"vendors/{vendor}"] if vendor else []), f"roles/{role}", *([f"runtimes/{runtime}"] if runtime else [])]
+        of_role = ["k3s/node", f"k3s/{role}"] if engine == "k3s" else [f"roles/{role}"]
+        layers = ["common", *([f"vendors/{vendor}"] if vendor else []), *of_role, *([f"runtimes/{runtime}"] if runtime else [])]
         for layer in layers:
             self._lay(layer)
         self.write("etc/imgforge/mounts", "")

@@ -29,6 +29,10 @@ def scripts():
     return sorted(found)
 
 
+def stages_of(library):
+    return re.search(r"^STAGES='(.*)'", library.read_text(), re.M).group(1).split()
+
+
 def output_of(*command, **options):
     return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
@@ -36,9 +40,15 @@ def output_of(*command, **options):
 class Scripts(unittest.TestCase):
     def test_every_stage_is_among_them(self):
         names = {path.name for path in scripts()}
-        stages = re.search(r"^STAGES='(.*)'", STAGE_LIBRARY.read_text(), re.M).group(1).split()
+        stages = stages_of(STAGE_LIBRARY)
         self.assertEqual(set(stages) - names, set())
         self.assertEqual({path.name for path in STAGE_LIBRARY.parent.glob("stages/*")}, set(stages))
+
+    def test_every_stage_of_k3s_is_too(self):
+        library = OVERLAYS / "k3s/node/root/usr/lib/imgforge"
+        both = {path.name for folder in (STAGE_LIBRARY.parent, library) for path in folder.glob("stages/*")}
+        self.assertEqual(set(stages_of(library / "engine")) - both, set())
+        self.assertIn("k3s", stages_of(library / "engine"))
 
     def test_shellcheck_has_nothing_to_say(self):
         done = output_of("shellcheck", "--external-sources", *map(str, scripts()), cwd=OVERLAYS.parent)
@@ -171,6 +181,21 @@ class Units(unittest.TestCase):
         self.assertEqual(self.verify(), [])
         unit = (self.root / UNITS / "cri-docker.service").read_text()
         self.assertIn("WantedBy=docker.service\n", unit)
+
+    def test_nor_where_k3s_makes_the_cluster(self):
+        for layer in ("k3s/node", "k3s/master", "k3s/worker"):
+            shutil.copytree(OVERLAYS / layer / "root", self.root, dirs_exist_ok=True)
+        program = self.root / "usr/local/bin/k3s"
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o755)
+        (self.root / "usr/lib/imgforge/k3s-prepare").chmod(0o755)
+        for unit in ("imgforge-k3s.service", "k3s.service", "k3s-agent.service"):
+            target = "imgforge-first-boot.target" if unit.startswith("imgforge") else "multi-user.target"
+            self.link(unit, f"{target}.wants")
+        self.assertEqual(self.verify(), [])
+        for unit in ("k3s.service", "k3s-agent.service"):
+            done = output_of("systemd-analyze", "verify", "--man=no", f"--root={self.root}", unit, env={**os.environ, "LC_ALL": "C"})
+            self.assertEqual([line for line in done.stdout.splitlines() if "k3s" in line], [])
 
     def test_what_a_timer_starts_does_not_stay_active(self):
         for timer in (self.root / UNITS).glob("imgforge-*.timer"):

@@ -5,21 +5,18 @@
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use imgforge_tests::{
-    Guest, Lan, SignedRepository, Workbench, free_port, release, sha256, stand_ins, succeeds,
+    ClusterLab, Lan, Workbench, finishes, free_port, node, release, sha256, stand_ins, succeeds,
 };
 use serde_json::Value;
 
 /// When to give up: about ten times what an idle machine of two cores needs, since other tests run beside the boots.
 const STAGE: Duration = Duration::from_secs(1200);
-const FIRST_BOOT: Duration = Duration::from_secs(1200);
-const REPORT: Duration = Duration::from_secs(600);
 
 const CLUSTER: &str = r#"
 name: home
@@ -51,106 +48,23 @@ nodes:
 /// In place of flannel's manifest, which the tests cannot reach.
 const NETWORK: &str = "kind: ConfigMap\ndata: { net-conf.json: '{ \"Network\": \"10.244.0.0/16\" }' }\n";
 
-/// The cluster's images, and what its owner has on the workstation.
-struct Lab {
-    bench: Workbench,
-    _packages: SignedRepository,
-    file: PathBuf,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let bench = Workbench::new();
-        let packages = stand_ins();
-        packages.put("flannel.yml", NETWORK.as_bytes());
-        fs::write(bench.profiles().join("kubernetes/1.36.yaml"), release(&packages)).unwrap();
-        let flannel = format!(
-            "name: flannel\nversion: v0\nurl: {}\nsha256: {}\n",
-            packages.url("flannel.yml"),
-            sha256(&packages.path("flannel.yml"))
-        );
-        fs::write(bench.profiles().join("add-ons/flannel.yaml"), flannel).unwrap();
-        let file = bench.home.path().join("home.yaml");
-        fs::write(&file, CLUSTER).unwrap();
-        let lab = Self { bench, _packages: packages, file };
-        lab.imgforge(&["cluster", "init"]);
-        lab.imgforge(&["build", "--output", &lab.path("").to_string_lossy()]);
-        lab.imgforge(&["kubeconfig"]);
-        lab
-    }
-
-    fn imgforge(&self, words: &[&str]) {
-        let (verb, options) = words.split_at(if words[0] == "cluster" { 2 } else { 1 });
-        succeeds(self.bench.imgforge().args(verb).arg("--cluster").arg(&self.file).args(options));
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.bench.home.path().join(name)
-    }
-
-    fn image(&self, node: &str) -> PathBuf {
-        self.path(&format!("{node}.img"))
-    }
-
-    /// The disk that the master's etcd and containers belong on.
-    fn disk(&self) -> PathBuf {
-        let disk = self.path("raid.img");
-        succeeds(Command::new("mke2fs").args(["-q", "-t", "ext4", "-L", "raid"]).arg(&disk).arg("256M"));
-        disk
-    }
-
-    /// What the API server tells its administrator, through a port of this machine.
-    fn state(&self, port: u16) -> Option<Value> {
-        let kubeconfig = fs::read_to_string(self.path("home.kubeconfig")).unwrap();
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--fail", "--max-time", "30", "https://192.168.76.10:6443/state"]);
-        command.arg("--connect-to").arg(format!("192.168.76.10:6443:127.0.0.1:{port}"));
-        for (option, field) in [
-            ("--cacert", "certificate-authority-data"),
-            ("--cert", "client-certificate-data"),
-            ("--key", "client-key-data"),
-        ] {
-            let file = self.path(field);
-            decode(&kubeconfig, field, &file);
-            command.arg(option).arg(file);
-        }
-        let said = command.output().unwrap();
-        said.status.success().then(|| serde_json::from_slice(&said.stdout).unwrap())
-    }
-
-    /// Waits until the API server's administrator is told what `is_wanted`.
-    fn wait_for_state(&self, port: u16, is_wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + REPORT;
-        loop {
-            let state = self.state(port);
-            if let Some(state) = state.as_ref().filter(|state| is_wanted(state)) {
-                return state.clone();
-            }
-            assert!(Instant::now() < deadline, "the API server still says {state:?}");
-            thread::sleep(Duration::from_secs(2));
-        }
-    }
-}
-
-/// Writes what `field` of a kubeconfig holds to `file`.
-fn decode(kubeconfig: &str, field: &str, file: &Path) {
-    let (_, rest) = kubeconfig.split_once(&format!("{field}: ")).unwrap();
-    let script = "printf %s \"$0\" | base64 -d > \"$1\"";
-    succeeds(Command::new("sh").args(["-c", script, rest.lines().next().unwrap()]).arg(file));
-}
-
-fn node<'a>(state: &'a Value, name: &str) -> Option<&'a Value> {
-    state["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name)
-}
-
-fn finishes(guest: &mut Guest, node: &str) {
-    let time = guest.wait_for(&format!("imgforge: first boot finished: {node}"), FIRST_BOOT);
-    println!("{node}: first boot finished after {:.0} s", time.as_secs_f64());
+fn lab() -> ClusterLab {
+    let bench = Workbench::new();
+    let packages = stand_ins();
+    packages.put("flannel.yml", NETWORK.as_bytes());
+    fs::write(bench.profiles().join("kubernetes/1.36.yaml"), release(&packages)).unwrap();
+    let flannel = format!(
+        "name: flannel\nversion: v0\nurl: {}\nsha256: {}\n",
+        packages.url("flannel.yml"),
+        sha256(&packages.path("flannel.yml"))
+    );
+    fs::write(bench.profiles().join("add-ons/flannel.yaml"), flannel).unwrap();
+    ClusterLab::new(bench, packages, CLUSTER)
 }
 
 #[test]
 fn nodes_find_each_other_in_any_order_without_a_clock_without_their_disk_and_after_a_power_cut() {
-    let lab = Lab::new();
+    let lab = lab();
     let lan = Lan::new();
     let port = free_port();
     let management = format!("{port}:6443");

@@ -140,6 +140,7 @@ pub fn own_file_name(index: usize, name: &str) -> String {
 /// The add-ons of `cluster` whose manifests are to be fetched before a build, by name.
 pub fn needed(cluster: &Cluster) -> Vec<&'static str> {
     let network = match cluster.add_ons.network {
+        NetworkPlugin::Flannel if cluster.engine.has_network() => None,
         NetworkPlugin::Flannel => Some(FLANNEL),
         NetworkPlugin::Calico => Some(CALICO),
         NetworkPlugin::None => None,

@@ -7,6 +7,7 @@ mod addresses;
 mod allow;
 mod boards;
 mod control_plane;
+mod engine;
 mod fields;
 mod files;
 mod images;
@@ -108,6 +109,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     [
         names::RULES,
         boards::RULES,
+        engine::RULES,
         subnets::RULES,
         addresses::RULES,
         control_plane::RULES,

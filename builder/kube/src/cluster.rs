@@ -2,6 +2,7 @@
 
 mod backups;
 mod interface;
+mod k3s;
 mod network;
 mod node;
 mod passed;
@@ -15,12 +16,13 @@ use serde::{Deserialize, Serialize};
 
 pub use backups::{Backups, ETCD};
 pub use interface::{Interface, InvalidInterface};
+pub use k3s::{Datastore, K3s, Packaged};
 pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
 pub use passed::{Component, Fields, Proxy, Registry};
 pub use subnets::Subnets;
 
-use crate::{containerd, docker, kubeadm::GoDuration, version::Version};
+use crate::{containerd, docker, engine::Engine, kubeadm::GoDuration, version::Version};
 
 /// A cluster and its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -28,6 +30,8 @@ use crate::{containerd, docker, kubeadm::GoDuration, version::Version};
 pub struct Cluster {
     /// Name of the cluster, seen in kubeconfigs.
     pub name: String,
+    /// What makes a cluster of the nodes.
+    pub engine: Engine,
     /// Release of Kubernetes, all three numbers: `1.36.4`.
     pub kubernetes: Version,
     /// Addresses inside the cluster.
@@ -76,6 +80,8 @@ pub struct Cluster {
     pub etcd: Component,
     /// Fields of kubeadm's ClusterConfiguration, by their names there.
     pub kubeadm: Fields,
+    /// Settings of k3s.
+    pub k3s: K3s,
     /// Where containerd gets the images of registries, by their hosts: `docker.io`, `nas.home.example:5000`.
     pub registries: BTreeMap<String, Registry>,
     /// The proxy through which the nodes pull images.
@@ -93,6 +99,7 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             name: "kubernetes".into(),
+            engine: Engine::default(),
             kubernetes: Version::new(36, 4),
             networking: Networking::default(),
             lan: Lan::default(),
@@ -115,6 +122,7 @@ impl Default for Cluster {
             scheduler: Component::default(),
             etcd: Component::default(),
             kubeadm: Fields::default(),
+            k3s: K3s::default(),
             registries: BTreeMap::new(),
             proxy: None,
             status: true,

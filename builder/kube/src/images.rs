@@ -1,10 +1,10 @@
-//! Container images that kubeadm starts on a node: what an image for a card has to carry so that the first boot pulls
+//! Container images that are started on a node: what an image for a card has to carry so that the first boot pulls
 //! nothing. Those of add-ons are named in their manifests.
 
 use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
-use crate::{add_ons::monitoring, kube_vip, member::Member, version::Version};
+use crate::{add_ons::monitoring, member::Member, version::Version};
 
 /// The members of a pod's specification that list containers.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec>
@@ -19,21 +19,9 @@ pub struct Images {
     pub unknown: Vec<&'static str>,
 }
 
-/// The images of `member`. kube-proxy and CoreDNS are the cluster's, whatever the node's release; CoreDNS is among
-/// them on every node, as its pods may run anywhere.
+/// The images of `member`: those that its engine starts, and those of imgforge's own manifests.
 pub fn images(member: &Member<'_>) -> Images {
-    let (version, control_plane) = (member.version(), member.cluster.kubernetes);
-    let mut images = Images { references: vec![member.pause_image.clone()], unknown: Vec::new() };
-    images.add_components(control_plane, &["kube-proxy"]);
-    images.add("images.coredns", member.cluster.coredns_tag().map(|tag| coredns(control_plane, tag)));
-    if member.is_master() {
-        images.add_components(version, &["kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
-        images.add(
-            "images.etcd",
-            member.cluster.etcd_tag().map(|tag| format!("{}/etcd:{tag}", version.registry())),
-        );
-        images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
-    }
+    let mut images = member.cluster.engine.images(member);
     let monitoring = monitoring::images(member.cluster, &member.node.hostname);
     images.references.extend(monitoring.into_iter().map(str::to_owned));
     images.references.sort();
@@ -41,7 +29,7 @@ pub fn images(member: &Member<'_>) -> Images {
 }
 
 impl Images {
-    fn add(&mut self, setting: &'static str, reference: Option<String>) {
+    pub(crate) fn add(&mut self, setting: &'static str, reference: Option<String>) {
         match reference {
             Some(reference) => self.references.push(reference),
             None => self.unknown.push(setting),
@@ -49,7 +37,7 @@ impl Images {
     }
 
     /// Components of Kubernetes itself: their tag is the release.
-    fn add_components(&mut self, version: Version, names: &[&str]) {
+    pub(crate) fn add_components(&mut self, version: Version, names: &[&str]) {
         self.references.extend(names.iter().map(|name| format!("{}/{name}:v{version}", version.registry())));
     }
 }
@@ -107,6 +95,7 @@ mod tests {
     use crate::{
         board::{Architecture, BoardFacts},
         cluster::Cluster,
+        kube_vip,
     };
 
     fn images_of(text: &str) -> Images {

@@ -139,7 +139,7 @@ impl Kubeconfig {
             &endpoint.authority(),
             &secrets.ca.certificate,
             "kubernetes-admin",
-            &secrets.admin_of(cluster.kubernetes)?,
+            &secrets.admin_of(cluster)?,
         )))
     }
 

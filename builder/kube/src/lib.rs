@@ -4,7 +4,8 @@
 //! - [`cluster`]: the cluster file and its nodes; [`check`]: what is wrong with it.
 //! - [`version`]: what belongs to a release of Kubernetes and where it runs; [`performance`]: what slow boards need.
 //! - [`member`]: a node with its cluster and board, from which everything of the node is made.
-//! - [`kubeadm`], [`patches`], [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: the documents themselves.
+//! - [`engine`]: what makes a cluster of nodes, one folder each: [`kubeadm`] with its [`patches`], and [`engine::k3s`].
+//! - [`containerd`], [`docker`], [`kube_vip`], [`add_ons`]: further documents.
 //! - [`images`]: the container images a card has to carry; [`registries`], [`proxy`]: where images come from.
 //! - [`board`]: what the rules ask of a board.
 //! - [`pki`]: authorities, keys and tokens; [`kubeconfig`]: who may talk to the cluster.
@@ -44,15 +45,13 @@ pub mod check;
 pub mod cluster;
 pub mod containerd;
 pub mod docker;
+pub mod engine;
 pub mod images;
 pub mod kube_vip;
-pub mod kubeadm;
 pub mod kubeconfig;
-mod kubelet;
 pub mod member;
 pub mod node_files;
 pub mod objects;
-pub mod patches;
 pub mod performance;
 pub mod pki;
 pub mod proxy;
@@ -61,3 +60,5 @@ pub mod snapshot;
 mod text;
 pub mod version;
 pub mod yaml;
+
+pub use engine::{kubeadm, kubeadm::patches};

@@ -113,7 +113,7 @@ impl<'a> Member<'a> {
 
     /// What the board cannot do, or does although kubeadm would object.
     pub fn limits(&self) -> Limits {
-        Limits::of(&self.board, self.node.role, self.version())
+        self.cluster.engine.limits(&self.board, self.node.role, self.version())
     }
 
     /// Objections of kubeadm that are overruled on this node, to be said aloud wherever it is shown.

@@ -124,15 +124,17 @@ pub struct EtcdTiming {
 impl EtcdTiming {
     /// The timing all members of `cluster` need: that of its slowest master, as all members must have the same.
     pub fn of(cluster: &Cluster, boards: &dyn Fn(&str) -> Option<BoardFacts>) -> Self {
-        let timings = cluster.masters().filter_map(|node| Some(Self::of_node(node, &boards(&node.board)?)));
+        let data = cluster.engine.data();
+        let timings =
+            cluster.masters().filter_map(|node| Some(Self::of_node(node, data, &boards(&node.board)?)));
         timings.max_by_key(|timing| timing.election).unwrap_or(Self::DEFAULT)
     }
 
     /// etcd's own values: for disks that sync within milliseconds.
     pub const DEFAULT: Self = Self { heartbeat: 100, election: 1000 };
 
-    fn of_node(node: &Node, board: &BoardFacts) -> Self {
-        match (node.has_disk_for("/var/lib/etcd"), Performance::of(node, board)) {
+    fn of_node(node: &Node, data: &str, board: &BoardFacts) -> Self {
+        match (node.has_disk_for(data), Performance::of(node, board)) {
             (true, Performance::Fast) => Self::DEFAULT,
             (true, Performance::Modest) => Self { heartbeat: 250, election: 2500 },
             // Cards stall for seconds while they erase.

@@ -1,17 +1,14 @@
 //! The proxy between the nodes and the world, as the environment of those who pull images.
 
 use crate::{
-    cluster::{Cluster, Proxy, Runtime},
+    cluster::{Cluster, Proxy},
     member::Member,
 };
 
 /// The drop-ins with the proxy for the services of `member`: paths and contents.
 pub fn drop_ins(member: &Member<'_>) -> Vec<(String, String)> {
     let Some(proxy) = &member.cluster.proxy else { return Vec::new() };
-    let services: &[&str] = match member.runtime() {
-        Runtime::Containerd => &["containerd", "kubelet"],
-        Runtime::Docker => &["docker", "kubelet"],
-    };
+    let services = member.cluster.engine.pulling(member);
     let text = drop_in(member.cluster, proxy);
     let path = |service: &&str| format!("/etc/systemd/system/{service}.service.d/20-imgforge-proxy.conf");
     services.iter().map(|service| (path(service), text.clone())).collect()

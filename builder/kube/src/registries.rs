@@ -35,6 +35,6 @@ fn hosts(registry: &Registry, ca: Option<&str>) -> String {
 }
 
 /// Whether the path of the address names the protocol's version itself, as `https://harbor.example/v2/proxy` does.
-fn has_version(mirror: &str) -> bool {
+pub(crate) fn has_version(mirror: &str) -> bool {
     mirror.splitn(4, '/').nth(3).is_some_and(|path| path.split('/').any(|part| part == "v2"))
 }

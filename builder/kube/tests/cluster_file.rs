@@ -30,7 +30,7 @@ fn the_example_is_a_cluster_that_works() {
     assert_eq!(
         notices(&HOME),
         ["kubernetes: Kubernetes 1.26.15 gets no fixes any more; it is the line of 32-bit Arm; \
-          with 64-bit boards only, take a current release"]
+          with 64-bit boards only, take a current release; `engine: k3s` has one for 32-bit boards, too"]
     );
     let home = cluster(&HOME);
     assert_eq!(home.control_plane_endpoint().unwrap().authority(), "192.168.1.10:6443");
@@ -107,7 +107,7 @@ nodes:
         "{}",
         told[0]
     );
-    assert!(told[0].ends_with("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out"));
+    assert!(told[0].ends_with("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out; `engine: k3s` has current releases for it"));
     assert!(told[1].starts_with("nodes[2].board: Kubernetes has no binaries for ARMv6"), "{}", told[1]);
 }
 
@@ -156,7 +156,7 @@ nodes:
         errors(&with("1.29.14", "bananapi")),
         [
             "nodes[1].board: kube-proxy runs on every node in the cluster's release, and 1.29.14 has no image of it for \
-          32-bit Arm; set `kubernetes: 1.26.15` for the whole cluster, or leave the board out"
+          32-bit Arm; set `kubernetes: 1.26.15` for the whole cluster, or leave the board out; `engine: k3s` has current releases for it"
         ]
     );
 }

@@ -11,6 +11,7 @@ use std::{
 
 use common::{HOME, cluster, random};
 use imgforge_kube::{
+    cluster::Cluster,
     kubeconfig::{Kubeconfig, MergeError, merge},
     pki::{CertifiedKey, Error, Lifetime, Secrets, end_of},
     version::Version,
@@ -120,15 +121,16 @@ fn clients_are_named_as_kubernetes_expects() {
     assert!(admin.contains("TLS Web Client Authentication") && !admin.contains("CA:TRUE"), "{admin}");
     assert!(subject(&of_1_26.kube_vip).contains("O = system:masters, CN = kube-vip"));
 
+    let of_release = |minor, patch| Cluster { kubernetes: Version::new(minor, patch), ..Cluster::default() };
     let current = cluster("kubernetes: 1.36.4");
     let current = Secrets::generate(&current, Lifetime::generous(NOW), &mut random(1)).unwrap();
     assert!(subject(&current.admin).contains("O = kubeadm:cluster-admins, CN = kubernetes-admin"));
-    assert_eq!(current.admin_of(Version::new(36, 4)).unwrap(), current.admin);
+    assert_eq!(current.admin_of(&of_release(36, 4)).unwrap(), current.admin);
 
     // The cluster file went back to a release that knows no such group.
-    let older = current.admin_of(Version::new(26, 15)).unwrap();
+    let older = current.admin_of(&of_release(26, 15)).unwrap();
     assert!(subject(&older).contains("O = system:masters, CN = kubernetes-admin"));
-    assert_eq!((&older.key, &older), (&current.admin.key, &current.admin_of(Version::new(26, 15)).unwrap()));
+    assert_eq!((&older.key, &older), (&current.admin.key, &current.admin_of(&of_release(26, 15)).unwrap()));
     let files = Files::new(&[("ca.crt", &current.ca.certificate), ("client.crt", &older.certificate)]);
     let verified = says(&["verify", "-CAfile", &files.path("ca.crt"), &files.path("client.crt")]);
     assert!(verified.ends_with("OK\n"), "{verified}");

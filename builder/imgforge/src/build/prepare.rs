@@ -90,9 +90,10 @@ impl Prepared {
         let kubernetes = node.kubernetes.clone().or_else(|| board.profile.kubernetes.clone());
         let kubernetes = kubernetes.filter(|_| role.runs_kubernetes());
         let overlays = bench.options.overlays.clone().unwrap_or_else(|| bench.catalogue.overlays(&board));
-        let request = Request { board, role, node, source, membership: None, kubernetes, overlays };
-        let release = request.kubernetes.as_ref().map(|choice| bench.catalogue.release(&choice.release));
+        let release = kubernetes.as_ref().map(|choice| bench.catalogue.release(&choice.release));
         let release = release.transpose()?;
+        let engine = release.as_ref().map(|release| release.engine).unwrap_or_default();
+        let request = Request { board, role, node, source, membership: None, kubernetes, engine, overlays };
         let notes = limits::check(&request.board.profile, role, release.as_ref())?;
         let wants = Wants { set, over: None, content: wanted(&request, release)? };
         Ok(Self { request, notes, wants, lock_path: lock })
@@ -105,12 +106,13 @@ impl Prepared {
 
     fn node_wants(&self, target: &Target) -> Result<Option<Wants>, Error> {
         let Some(membership) = &target.membership else { return Ok(None) };
-        let Bundle { files, packages, .. } = membership.runtime_bundle();
+        let Bundle { files, unpinned, packages, .. } = membership.bundle();
         let of_node = target.node.packages.iter().filter(|package| !packages.contains(package));
         let manifests = membership.manifests().map_err(plan::Error::Path)?;
         let content = kubernetes::Content {
             packages: packages.iter().chain(of_node).cloned().collect(),
             artifacts: files.iter().cloned().chain(manifests).collect(),
+            unpinned: unpinned.clone(),
             images: membership.images()?,
             ..self.wants.content.clone()
         };

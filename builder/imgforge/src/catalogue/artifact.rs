@@ -34,6 +34,39 @@ impl Artifact {
     }
 }
 
+/// A file whose hash its publisher says in a checksum file beside it, and nobody here knows: the lock pins it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Unpinned {
+    /// Where it is published.
+    pub url: String,
+    /// Where the publisher's checksums are: lines `<hash>  <name>`, as sha256sum writes them.
+    pub checksum_file: String,
+    /// Where the file goes.
+    pub path: ImagePath,
+    /// Permission bits of the file in octal [default: 0755].
+    #[serde(default)]
+    pub mode: Option<String>,
+}
+
+impl Unpinned {
+    /// The name by which the checksum file knows it.
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The file with its hash.
+    pub fn pinned(&self, sha256: Sha256) -> Artifact {
+        let Self { url, path, mode, .. } = self.clone();
+        Artifact { url, size: None, sha256, path, mode, unpack: false }
+    }
+
+    /// Whether `artifact` is this one, pinned.
+    pub fn is(&self, artifact: &Artifact) -> bool {
+        *artifact == Artifact { size: artifact.size, ..self.pinned(artifact.sha256) }
+    }
+}
+
 /// The container images that a node is to carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Images {

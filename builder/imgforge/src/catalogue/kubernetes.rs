@@ -6,14 +6,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use imgforge_kube::{cluster::Runtime, version::Version};
-use imgforge_spec::Architecture;
+use imgforge_kube::{cluster::Runtime, engine::Engine, version::Version};
+use imgforge_spec::{Architecture, Sha256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
-    artifact::{Artifact, Images},
+    artifact::{Artifact, Images, Unpinned},
     keys::Declaration,
 };
 use crate::yaml;
@@ -56,6 +56,9 @@ impl Way {
 pub struct Release {
     /// Name used in profiles; the file's name without `.yaml`.
     pub release: String,
+    /// What makes a cluster of its nodes.
+    #[serde(default)]
+    pub engine: Engine,
     /// Number of the Kubernetes that runs on its nodes; none where it brings no kubelet.
     #[serde(default)]
     pub version: Option<Version>,
@@ -83,13 +86,39 @@ pub struct Release {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bundle {
     /// Official binaries: files and tarballs.
+    #[serde(default)]
     pub files: Vec<Artifact>,
+    /// Official binaries whose hashes the lock finds in their publisher's checksum files.
+    #[serde(default)]
+    pub(crate) unpinned: Vec<Unpinned>,
+    /// Archives of the container images that the release starts, for nodes that carry theirs.
+    #[serde(default)]
+    pub(crate) image_archives: Archives,
     /// Packages for what is not published as a binary.
     #[serde(default)]
     pub packages: Vec<String>,
     /// The release of containerd among the files, if it is there: its first number decides which configuration it reads.
     #[serde(default)]
     pub containerd: Option<String>,
+}
+
+impl Bundle {
+    /// All files, whether their hashes are known or not.
+    fn as_if_pinned(&self) -> impl Iterator<Item = Artifact> {
+        let Self { files, unpinned, image_archives: archives, .. } = self;
+        let unpinned = unpinned.iter().chain(&archives.unpinned).map(|file| file.pinned(Sha256::of(b"")));
+        files.iter().chain(&archives.files).cloned().chain(unpinned)
+    }
+}
+
+/// Archives of container images.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Archives {
+    /// By their hashes.
+    pub(crate) files: Vec<Artifact>,
+    /// Those whose hashes the lock finds.
+    pub(crate) unpinned: Vec<Unpinned>,
 }
 
 /// What a release brings to one node.
@@ -101,6 +130,8 @@ pub struct Content {
     pub(crate) repositories: Vec<Declaration>,
     /// Pinned files.
     pub artifacts: Vec<Artifact>,
+    /// Files that the lock pins.
+    pub(crate) unpinned: Vec<Unpinned>,
     /// The release of containerd among them.
     pub containerd: Option<String>,
     /// Container images.
@@ -120,7 +151,7 @@ impl Release {
         }
         let bundles =
             [&release.artifacts].into_iter().chain(release.runtimes.values()).flat_map(BTreeMap::values);
-        for artifact in bundles.flat_map(|bundle| &bundle.files) {
+        for artifact in bundles.flat_map(Bundle::as_if_pinned) {
             if artifact.mode().is_none() {
                 return inconsistent(format!("{}: `mode` is no octal mode such as \"0755\"", artifact.url));
             }
@@ -143,6 +174,21 @@ impl Release {
         bundle.cloned().ok_or_else(missing)
     }
 
+    /// What a node on a board of `architecture` adds to it for `runtime`, and for its container images if it carries them.
+    pub(crate) fn of_node(
+        &self,
+        runtime: Runtime,
+        architecture: Architecture,
+        carries_images: bool,
+    ) -> Result<Bundle, Error> {
+        let mut bundle = self.runtime(runtime, architecture)?;
+        if let Some(own) = self.artifacts.get(&architecture).filter(|_| carries_images) {
+            bundle.files.extend(own.image_archives.files.iter().cloned());
+            bundle.unpinned.extend(own.image_archives.unpinned.iter().cloned());
+        }
+        Ok(bundle)
+    }
+
     /// What it brings to a board of `architecture`, taken this `way`.
     pub fn content(self, architecture: Architecture, way: Way) -> Result<Content, Error> {
         let (release, has_artifacts) = (self.release.clone(), self.artifacts.contains_key(&architecture));
@@ -152,12 +198,12 @@ impl Release {
             }
             Way::Artifacts => {
                 let bundle = self.artifacts.into_iter().find(|(of, _)| *of == architecture);
-                let Bundle { files, packages, containerd } =
+                let Bundle { files, unpinned, packages, containerd, .. } =
                     bundle.map(|(_, bundle)| bundle).unwrap_or_default();
-                Content { packages, artifacts: files, containerd, ..Content::default() }
+                Content { packages, artifacts: files, unpinned, containerd, ..Content::default() }
             }
         };
-        if content.packages.is_empty() && content.artifacts.is_empty() {
+        if content.packages.is_empty() && content.artifacts.is_empty() && content.unpinned.is_empty() {
             let other = (way == Way::Packages && has_artifacts).then_some(Way::Artifacts);
             return Err(Error::NotForBoard { release, architecture, way, other });
         }

@@ -4,7 +4,8 @@
 use imgforge_kube::{
     board::BoardFacts,
     cluster,
-    version::{KNOWN, Limits, Refusal, Version, newest_for, runs_on},
+    engine::Engine,
+    version::{KNOWN, Limits, Refusal, Version},
 };
 use imgforge_spec::{Architecture, BoardName, Diagnose, Role};
 
@@ -28,11 +29,11 @@ impl Diagnose for Refused {
     /// What can be done with the board instead.
     fn hint(&self) -> Option<String> {
         self.reasons.iter().find_map(|reason| match reason {
-            Refusal::Armv6 => {
+            Refusal::Armv6 | Refusal::K3sArmv6 => {
                 Some("`--role base` makes it a plain node: host name, users, mounts and packages".into())
             }
             Refusal::ArmDropped { .. } => {
-                Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it".into())
+                Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it; k3s has current ones".into())
             }
             Refusal::OneCoreMaster { .. } => Some("`--role worker` works".into()),
             _ => None,
@@ -51,7 +52,8 @@ fn list(reasons: &[Refusal]) -> String {
 /// know of that.
 pub fn check(profile: &Profile, role: Role, release: Option<&Release>) -> Result<Vec<String>, Refused> {
     let version = release.and_then(|release| release.version);
-    let Limits { refused, overruled } = limits(profile, role, version);
+    let engine = release.map(|release| release.engine).unwrap_or_default();
+    let Limits { refused, overruled } = limits(engine, profile, role, version);
     if !refused.is_empty() {
         let (board, name) = (profile.board.clone(), profile.name.clone());
         return Err(Refused { board, name, role, reasons: refused });
@@ -61,16 +63,18 @@ pub fn check(profile: &Profile, role: Role, release: Option<&Release>) -> Result
         notes.push("the vendor takes this image away within weeks: `imgforge store export` keeps it".into());
     }
     if role.runs_kubernetes() {
-        notes.extend(held_back(profile.architecture).map(|reason| reason.to_string()));
+        notes.extend(held_back(engine, profile.architecture).map(|reason| reason.to_string()));
         notes.extend(release.into_iter().flat_map(|release| release.notes.clone()));
         notes.extend(overruled.into_iter().map(|overruled| overruled.reason));
     }
     Ok(notes)
 }
 
-/// What a board can be.
+/// What a board can be with one engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Abilities {
+    /// The engine.
+    pub engine: Engine,
     /// Newest line of Kubernetes, as its first release; `None` where none runs.
     pub newest: Option<Version>,
     /// The roles it can have.
@@ -80,12 +84,12 @@ pub struct Abilities {
 }
 
 impl Abilities {
-    /// The abilities of the board that `profile` describes.
-    pub fn of(profile: &Profile) -> Self {
-        let mut reasons: Vec<Refusal> = held_back(profile.architecture).into_iter().collect();
+    /// The abilities of the board that `profile` describes, where `engine` makes the cluster.
+    pub fn of(engine: Engine, profile: &Profile) -> Self {
+        let mut reasons: Vec<Refusal> = held_back(engine, profile.architecture).into_iter().collect();
         let mut roles = Vec::new();
         for role in [Role::Base, Role::Worker, Role::Master] {
-            let refused = limits(profile, role, None).refused;
+            let refused = limits(engine, profile, role, None).refused;
             if refused.is_empty() {
                 roles.push(role);
             }
@@ -95,12 +99,15 @@ impl Abilities {
                 }
             }
         }
-        Self { newest: newest_for(facts(profile).architecture), roles, reasons }
+        Self { engine, newest: engine.newest_for(facts(profile).architecture), roles, reasons }
     }
 
     /// The newest of `releases` that runs on the board of `profile` and has something for it.
     pub(crate) fn newest_of(&self, releases: &[Release], profile: &Profile) -> Option<Version> {
         let has_content = |release: &&Release| {
+            if release.engine != self.engine {
+                return false;
+            }
             let way = release.way_for(profile.architecture);
             (*release).clone().content(profile.architecture, way).is_ok()
         };
@@ -116,22 +123,22 @@ impl Abilities {
 }
 
 /// The limits of `role`; where nobody has said which Kubernetes, with the newest that there is for the board.
-fn limits(profile: &Profile, role: Role, version: Option<Version>) -> Limits {
+fn limits(engine: Engine, profile: &Profile, role: Role, version: Option<Version>) -> Limits {
     let facts = facts(profile);
-    let version = version.or_else(|| newest_for(facts.architecture)).unwrap_or(NEWEST);
+    let version = version.or_else(|| engine.newest_for(facts.architecture)).unwrap_or(NEWEST);
     let role = match role {
         Role::Base => cluster::Role::Base,
         Role::Worker => cluster::Role::Worker,
         Role::Master => cluster::Role::Master,
     };
-    Limits::of(&facts, role, version)
+    engine.limits(&facts, role, version)
 }
 
 const NEWEST: Version = Version::new(KNOWN.1, 0);
 
 /// Why boards of `architecture` do not run the newest Kubernetes.
-fn held_back(architecture: Architecture) -> Option<Refusal> {
-    runs_on(NEWEST, architecture).err()
+fn held_back(engine: Engine, architecture: Architecture) -> Option<Refusal> {
+    engine.runs_on(NEWEST, architecture).err()
 }
 
 /// The hardware as the rules see it.

@@ -1,5 +1,6 @@
 //! `imgforge matrix`: every board in every role it can have, for continuous integration.
 
+use imgforge_kube::engine::Engine;
 use imgforge_spec::{Architecture, BoardName, Role};
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ pub fn run(args: &MatrixArgs, settings: &Settings, console: &Console) -> Result<
     let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let mut images = Vec::new();
     for profile in catalogue.profiles() {
-        for role in Abilities::of(profile).roles {
+        for role in Abilities::of(Engine::Kubeadm, profile).roles {
             if has_kubernetes(profile, role, &catalogue)? {
                 images.push(Image::new(profile, role));
             }

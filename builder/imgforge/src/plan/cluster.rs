@@ -4,6 +4,7 @@ use imgforge_debian::Database;
 use imgforge_kube::{
     add_ons::Manifest,
     containerd::{DEBIAN_PLUGINS, KUBERNETES_PLUGINS, Runtime, Series},
+    engine::Engine,
 };
 use imgforge_spec::ImagePath;
 
@@ -32,12 +33,14 @@ pub fn join(
 ) -> Result<(), Error> {
     let Some(membership) = &request.membership else { return Ok(()) };
     let origin = Origin::Cluster(membership.cluster().to_owned());
+    // k3s has runtime and network plugins in itself.
+    let needs_runtime = request.role.runs_kubernetes() && request.engine == Engine::Kubeadm;
     let series = match series(root, additions)? {
         Some(series) => series,
-        None if !request.role.runs_kubernetes() => Series::Two,
+        None if !needs_runtime => Series::Two,
         None => return Err(cluster::Error::NoRuntime { hostname: membership.hostname().clone() }.into()),
     };
-    if request.role.runs_kubernetes() {
+    if needs_runtime {
         gather_plugins(draft, &origin)?;
     }
     let boot = request.board.profile.layout.boot.as_ref();

@@ -22,6 +22,7 @@ mod wifi;
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use imgforge_kube::engine::Engine;
 use imgforge_spec::{Architecture, Diagnose, Hostname, ImagePath, InvalidPath, Role, Sha256};
 
 use crate::{
@@ -56,6 +57,8 @@ pub struct Request {
     pub membership: Option<Membership>,
     /// The Kubernetes it gets, if any.
     pub kubernetes: Option<kubernetes::Choice>,
+    /// What makes a cluster of nodes with that.
+    pub engine: Engine,
     /// Folder with the overlays.
     pub overlays: PathBuf,
 }

@@ -2,7 +2,8 @@
 //! cannot say by itself.
 //!
 //! `overlays/common`, `overlays/vendors/<vendor>`, `overlays/kubernetes/<way>`, `overlays/roles/<role>`,
-//! `overlays/runtimes/<runtime>` and `overlays/boards/<board>` apply in this order; each is optional but `common`. In a folder,
+//! `overlays/runtimes/<runtime>` and `overlays/boards/<board>` apply in this order; each is optional but `common`. Where k3s
+//! makes the cluster, `overlays/k3s/node` and `overlays/k3s/<role>` stand in place of the middle three. In a folder,
 //! `root/` is laid over the root file system, `boot/` over the boot partition, and `overlay.yaml` holds the [`Declarations`].
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
     sync::Arc,
 };
 
+use imgforge_kube::engine::Engine;
 use imgforge_spec::ImagePath;
 
 use imgforge_ext4::Content;
@@ -40,16 +42,23 @@ pub struct Overlay {
 
 /// The names of the overlays that apply to `request`, in order, whether they are there or not.
 pub fn names(request: &Request) -> Vec<String> {
+    ["common".to_owned(), format!("vendors/{}", request.board.vendor.vendor)]
+        .into_iter()
+        .chain(of_role(request))
+        .chain([format!("boards/{}", request.board.profile.board)])
+        .collect()
+}
+
+/// What makes the image's role.
+fn of_role(request: &Request) -> Vec<String> {
+    let role = request.role.name();
+    if request.engine == Engine::K3s && request.role.runs_kubernetes() {
+        return vec!["k3s/node".to_owned(), format!("k3s/{role}")];
+    }
     let kubernetes = request.kubernetes.as_ref().map(|choice| format!("kubernetes/{}", choice.from.name()));
     let member = request.membership.as_ref().filter(|_| request.role.runs_kubernetes());
     let runtime = member.map(|member| format!("runtimes/{}", member.runtime().name()));
-    ["common".to_owned(), format!("vendors/{}", request.board.vendor.vendor)]
-        .into_iter()
-        .chain(kubernetes)
-        .chain([format!("roles/{}", request.role.name())])
-        .chain(runtime)
-        .chain([format!("boards/{}", request.board.profile.board)])
-        .collect()
+    kubernetes.into_iter().chain([format!("roles/{role}")]).chain(runtime).collect()
 }
 
 /// The overlays that apply to `request`, in order.

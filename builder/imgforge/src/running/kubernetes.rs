@@ -198,8 +198,7 @@ impl Api {
         tunnels: &Tunnels,
     ) -> Result<Self, Error> {
         let endpoint = cluster.control_plane_endpoint().ok_or(Error::NoMaster)?;
-        let connection =
-            Connection::new(&secrets.ca.certificate, &secrets.admin_of(cluster.kubernetes)?, places)?;
+        let connection = Connection::new(&secrets.ca.certificate, &secrets.admin_of(cluster)?, places)?;
         let masters = || cluster.masters().map(|master| master.hostname.as_str());
         let mut servers: Vec<Server> =
             masters().filter(|name| tunnels.contains_key(*name)).map(Self::on).collect();

@@ -164,8 +164,13 @@ pub(crate) fn remove(
     let eyes = Eyes::new(cluster, secrets, tunnels)?;
     let declared = cluster.node(name);
     let is_declared_worker = declared.is_some_and(|node| node.role != Role::Master);
+    // Without etcd there is one master, and what it has nobody else has.
+    if !eyes.has_etcd && declared.is_some_and(|node| node.role == Role::Master) {
+        return Err(Refusal::Last { name: name.into() }.into());
+    }
     // etcd first: without its majority the API says nothing of use.
-    let members = if is_declared_worker { Ok(Vec::new()) } else { see_members(cluster, &eyes) };
+    let has_members = !is_declared_worker && eyes.has_etcd;
+    let members = if has_members { see_members(cluster, &eyes) } else { Ok(Vec::new()) };
     if let Ok(members) = &members {
         check_majority(members)?;
     }

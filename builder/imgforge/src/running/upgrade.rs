@@ -4,13 +4,11 @@
 
 use imgforge_kube::{
     cluster::{Cluster, Role},
+    engine::Engine,
     version::{Version, skew},
 };
 
 use super::look::{Look, NodeLook};
-
-/// Where etcd has its data.
-const DATA: &str = "/var/lib/etcd";
 
 /// How a cluster comes to the release that its file wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +70,7 @@ struct Found<'a> {
     look: &'a NodeLook,
     runs: Version,
     wanted: Version,
-    /// Whether etcd's data is not on its card.
+    /// Whether the cluster's data is not on its card.
     keeps_data: bool,
 }
 
@@ -95,7 +93,7 @@ fn found<'a>(cluster: &Cluster, look: &'a NodeLook, notices: &mut Vec<String>) -
     if !member.ready && look.role == Role::Worker {
         notices.push(format!("{name} is not Ready"));
     }
-    let keeps_data = cluster.node(name).is_some_and(|node| node.has_disk_for(DATA));
+    let keeps_data = cluster.node(name).is_some_and(|node| node.has_disk_for(cluster.engine.data()));
     Some(Found { look, runs, wanted, keeps_data })
 }
 
@@ -118,17 +116,22 @@ fn of_master(master: &Found<'_>) -> Option<String> {
 fn of_all_masters(cluster: &Cluster, look: &Look, changing: &[&Found<'_>]) -> Vec<String> {
     let mut obstacles = Vec::new();
     let count = cluster.masters().count();
+    let data = cluster.engine.data();
+    let whose = match cluster.engine {
+        Engine::Kubeadm => "etcd",
+        Engine::K3s => "k3s",
+    };
     let loses: Vec<&str> =
         changing.iter().filter(|found| !found.keeps_data).map(|found| found.look.hostname.as_str()).collect();
     match (count, loses.as_slice()) {
         (_, []) => {}
         (1, [name, ..]) => obstacles.push(format!(
-            "{name} is the only master, and etcd's data is on its card, which is written anew: the cluster would be gone. `storage` \
-             puts {DATA} on a disk; or save the data and bring it back by hand"
+            "{name} is the only master, and {whose}'s data is on its card, which is written anew: the cluster would be gone. `storage` \
+             puts {data} on a disk; or save the data and bring it back by hand"
         )),
         (2, names) => obstacles.push(format!(
             "{}: etcd's data is on the card, and the other of two masters alone has no majority, so a new card could not join. \
-             `storage` puts {DATA} on a disk",
+             `storage` puts {data} on a disk",
             names.join(", ")
         )),
         _ => {}

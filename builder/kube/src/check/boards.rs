@@ -5,7 +5,8 @@ use crate::{
     add_ons,
     board::BoardFacts,
     cluster::{Node, Role},
-    version::{Limits, Refusal, proxy_runs_on, skew},
+    engine::Engine,
+    version::{Limits, Refusal, skew},
 };
 
 pub const RULES: &[Rule] = &[
@@ -57,9 +58,11 @@ fn frozen_release(context: &Context<'_>) -> Vec<Found> {
     let version = context.cluster.kubernetes;
     let found = || {
         let message = format!("Kubernetes {version} gets no fixes any more; it is the line of 32-bit Arm");
-        Found::new("kubernetes", message).suggest("with 64-bit boards only, take a current release")
+        Found::new("kubernetes", message).suggest(
+            "with 64-bit boards only, take a current release; `engine: k3s` has one for 32-bit boards, too",
+        )
     };
-    (version.minor <= 26).then(found).into_iter().collect()
+    (version.minor <= 26 && context.cluster.engine == Engine::Kubeadm).then(found).into_iter().collect()
 }
 
 fn node_release(context: &Context<'_>) -> Vec<Found> {
@@ -80,6 +83,9 @@ fn lagging_release(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let found = |at: At<'_>| {
         let own = at.node.kubernetes.filter(|own| own.minor != cluster.kubernetes.minor)?;
+        if cluster.engine != Engine::Kubeadm {
+            return None;
+        }
         let is_allowed = at.node.role != Role::Master && skew(cluster.kubernetes, own).is_ok();
         let message = format!(
             "kubeadm {own} joins a cluster of {}: the kubelet may lag, but kubeadm is only tested with its own release",
@@ -169,9 +175,10 @@ fn less_memory(context: &Context<'_>) -> Vec<Found> {
 
 fn limits(context: &Context<'_>, node: &Node) -> Option<Limits> {
     let board = board(context, node)?;
-    let mut limits = Limits::of(&board, node.role, context.cluster.version_of(node));
+    let cluster = context.cluster;
+    let mut limits = cluster.engine.limits(&board, node.role, cluster.version_of(node));
     if limits.refused.is_empty() && node.role != Role::Base {
-        limits.refused.extend(proxy_runs_on(context.cluster.kubernetes, board.architecture).err());
+        limits.refused.extend(cluster.engine.pods_run_on(cluster.kubernetes, board.architecture).err());
     }
     Some(limits)
 }
@@ -183,7 +190,7 @@ fn board_limits(context: &Context<'_>) -> Vec<Found> {
             let found = Found::new(at.path("board"), &refusal);
             all.push(match refusal {
                 Refusal::ArmDropped { .. } | Refusal::ProxyDropped { .. } => {
-                    found.suggest("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out")
+                    found.suggest("set `kubernetes: 1.26.15` for the whole cluster, or leave the board out; `engine: k3s` has current releases for it")
                 }
                 _ => found,
             });

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     cluster::{Family, Role, Runtime},
     docker,
+    engine::Engine,
 };
 
 pub const RULES: &[Rule] = &[
@@ -42,6 +43,9 @@ const OF_MEMBERS: [&str; 8] = [
     "/etc/systemd/system/kubelet.service.d/20-imgforge-proxy.conf",
 ];
 
+/// The same of k3s.
+const OF_K3S: [&str; 3] = ["/etc/rancher", "/etc/sysctl.d/90-imgforge-ipv6.conf", "/usr/local/bin/k3s"];
+
 /// Files of the system, or folders, and what to do instead of replacing them.
 const SYSTEM: [(&str, &str); 22] = [
     ("/etc/fstab", "give the disks under `mounts`"),
@@ -74,18 +78,23 @@ const KERNEL: &str = "the kernel makes what is in there";
 fn file_of_imgforge(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
-        let (of_member, of_runtime): (&[&str], &[&str]) =
-            match (at.node.role, context.cluster.runtime_of(at.node)) {
-                (Role::Base, _) => (&[], &[]),
-                (_, Runtime::Containerd) => (&OF_MEMBERS, &[]),
-                (_, Runtime::Docker) => (&OF_MEMBERS, &docker::FILES),
-            };
+        let cluster = context.cluster;
+        let (of_member, of_runtime): (&[&str], &[&str]) = match (at.node.role, cluster.runtime_of(at.node)) {
+            (Role::Base, _) => (&[], &[]),
+            _ if cluster.engine == Engine::K3s => (&OF_K3S, &[]),
+            (_, Runtime::Containerd) => (&OF_MEMBERS, &[]),
+            (_, Runtime::Docker) => (&OF_MEMBERS, &docker::FILES),
+        };
         for (index, file) in at.node.files.iter().enumerate() {
             let mut ours = OURS.iter().chain(of_member).chain(of_runtime);
             if let Some(ours) = ours.find(|ours| is_in(&plain(&file.path), ours)) {
                 let message = match file.path.len() == ours.len() {
-                    true => format!("`{}` is imgforge's or kubeadm's own", file.path),
-                    false => format!("`{}` is in {ours}, which is imgforge's or kubeadm's own", file.path),
+                    true => format!("`{}` is imgforge's or {}'s own", file.path, cluster.engine.name()),
+                    false => format!(
+                        "`{}` is in {ours}, which is imgforge's or {}'s own",
+                        file.path,
+                        cluster.engine.name()
+                    ),
                 };
                 found.push(
                     Found::new(at.path(format!("files[{index}].path")), message)

@@ -1,6 +1,7 @@
 //! Container images: their tags, and those that the cards cannot carry, because nobody knows their tags.
 
 use super::{Context, Found, Rule};
+use crate::engine::Engine;
 
 pub const RULES: &[Rule] = &[
     Rule::error("image-tag", "the tag of an image is one", image_tag),
@@ -23,7 +24,8 @@ fn image_tag(context: &Context<'_>) -> Vec<Found> {
 
 fn image_pulled(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
-    if !cluster.carry_images || context.members().next().is_none() {
+    let is_carried = cluster.carry_images && cluster.engine == Engine::Kubeadm;
+    if !is_carried || context.members().next().is_none() {
         return Vec::new();
     }
     let tags = [("etcd", cluster.etcd_tag()), ("coredns", cluster.coredns_tag())];

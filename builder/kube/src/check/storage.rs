@@ -2,7 +2,8 @@
 
 use super::{At, Context, Found, Rule};
 use crate::{
-    cluster::{ETCD, Mount, Node, Role, Runtime},
+    cluster::{Mount, Node, Role, Runtime},
+    engine::{Engine, k3s},
     kubeadm::GoDuration,
 };
 
@@ -56,11 +57,12 @@ const SYSTEM: [&str; 18] = [
 const WHOLE: [&str; 6] = ["/boot", "/dev", "/proc", "/run", "/sys", "/usr/lib/systemd"];
 
 /// Folders that Kubernetes writes to: whether it starts programs from there.
-const WORK: [(&str, bool); 4] = [
+const WORK: [(&str, bool); 5] = [
     ("/var/lib/containerd", true),
     ("/var/lib/docker", true),
     ("/var/lib/etcd", false),
     ("/var/lib/kubelet", true),
+    (k3s::DATA, true),
 ];
 
 /// A path without what does not change it: `//`, `/./`, a slash at its end.
@@ -170,6 +172,8 @@ fn work<'a>(context: &Context<'a>) -> Vec<(At<'a>, &'static str, bool, usize, &'
     let mut all = Vec::new();
     for at in context.members() {
         let is_used = |folder: &str| match folder {
+            k3s::DATA => cluster.engine == Engine::K3s,
+            "/var/lib/containerd" | "/var/lib/etcd" if cluster.engine == Engine::K3s => false,
             "/var/lib/etcd" => at.node.role == Role::Master,
             "/var/lib/docker" => cluster.runtime_of(at.node) == Runtime::Docker,
             _ => true,
@@ -243,7 +247,8 @@ fn disk_options(context: &Context<'_>) -> Vec<Found> {
 
 /// Without its disk, etcd would begin anew on the card.
 fn optional_disk(context: &Context<'_>) -> Vec<Found> {
-    let etcd = work(context).into_iter().filter(|(_, folder, ..)| *folder == "/var/lib/etcd");
+    let data = context.cluster.engine.data();
+    let etcd = work(context).into_iter().filter(|(_, folder, ..)| *folder == data);
     let optional = etcd.filter(|(.., mount)| !mount.required);
     optional
         .map(|(at, folder, _, index, mount)| {
@@ -276,10 +281,11 @@ fn backups_on_card(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let asked =
         context.nodes().filter(|at| cluster.backups.is_some() && cluster.backups_of(at.node).is_some());
-    let on_card = asked.filter(|at| disk_of(at.node, ETCD).is_none());
+    let data = cluster.engine.data();
+    let on_card = asked.filter(|at| disk_of(at.node, data).is_none());
     on_card
         .map(|at| {
-            let message = format!("{ETCD} is on the card, and so are its backups: they die with it");
+            let message = format!("{data} is on the card, and so are its backups: they die with it");
             Found::new(at.path("storage"), message)
                 .suggest("give etcd a disk, or fetch them with `imgforge cluster backup`")
         })

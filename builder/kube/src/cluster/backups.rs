@@ -30,8 +30,8 @@ impl Cluster {
     /// The snapshots that `node` takes: where the file does not say, those of masters whose etcd has a disk. A card dies with its
     /// snapshots, and of writing to it.
     pub fn backups_of(&self, node: &Node) -> Option<Backups> {
-        let by_default = || node.has_disk_for(ETCD).then(Backups::default);
+        let by_default = || node.has_disk_for(self.engine.data()).then(Backups::default);
         let backups = self.backups.or_else(by_default).filter(|backups| backups.keep > 0);
-        backups.filter(|_| node.role == Role::Master)
+        backups.filter(|_| node.role == Role::Master && self.engine.has_etcd(self))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CertifiedKey, Error, Lifetime, Random, Secret, key::PrivateKey};
-use crate::{cluster::Cluster, version::Version};
+use crate::cluster::Cluster;
 
 /// Names of the authorities, as kubeadm has them: <https://kubernetes.io/docs/setup/best-practices/certificates/>.
 const CLUSTER_CA: &str = "kubernetes";
@@ -64,7 +64,7 @@ impl Secrets {
         };
         Ok(Self {
             cluster: cluster.name.clone(),
-            admin: client(ADMIN, cluster.kubernetes.admin_group())?,
+            admin: client(ADMIN, cluster.engine.admin_group(cluster.kubernetes))?,
             kube_vip: client("kube-vip", MASTERS)?,
             ca,
             front_proxy_ca,
@@ -95,11 +95,10 @@ impl Secrets {
         )))
     }
 
-    /// The administrator of a cluster of release `version`. Which group may do everything is the release's matter, and a
-    /// cluster's release may change after its secrets were made: then the key gets another certificate, the same each
-    /// time.
-    pub fn admin_of(&self, version: Version) -> Result<CertifiedKey, Error> {
-        let group = version.admin_group();
+    /// The administrator of `cluster`. Which group may do everything is its engine's and its release's matter, and both may
+    /// change after its secrets were made: then the key gets another certificate, the same each time.
+    pub fn admin_of(&self, cluster: &Cluster) -> Result<CertifiedKey, Error> {
+        let group = cluster.engine.admin_group(cluster.kubernetes);
         if self.admin.is_of(group) {
             return Ok(self.admin.clone());
         }

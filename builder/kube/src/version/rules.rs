@@ -103,6 +103,19 @@ pub enum Refusal {
         "Kubernetes has no binaries for ARMv6, where those for newer boards end in \"Illegal instruction\", and k3s needs ARMv7, too; use such a board with the role base"
     )]
     Armv6,
+    /// k3s needs ARMv7, as Go's float code does: <https://github.com/k3s-io/k3s/issues/2699>.
+    #[error(
+        "k3s' program for 32-bit Arm is for ARMv7, and ends in \"Illegal instruction\" on ARMv6; use such a board with the role base"
+    )]
+    K3sArmv6,
+    /// An older release would read other options.
+    #[error("imgforge knows k3s from 1.{oldest} on, not {version}")]
+    OldK3s {
+        /// The release asked for.
+        version: Version,
+        /// The 34 of 1.34.
+        oldest: u16,
+    },
     /// 32-bit Arm was dropped: <https://github.com/kubernetes/kubernetes/pull/115742>.
     #[error(
         "Kubernetes {version} has no binaries for 32-bit Arm; 1.26 was the last line with them (no fixes since 2024-02)"

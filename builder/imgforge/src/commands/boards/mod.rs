@@ -4,6 +4,7 @@ mod new;
 
 use std::path::Path;
 
+use imgforge_kube::engine::Engine;
 use imgforge_spec::{Architecture, BoardName, Role};
 use serde::Serialize;
 
@@ -41,6 +42,8 @@ struct Runs {
     kubernetes: Option<String>,
     /// Whether that line is the last one for such boards.
     frozen: bool,
+    /// Newest line of k3s among those that there is a release of.
+    k3s: Option<String>,
     roles: Vec<Role>,
     reasons: Vec<String>,
 }
@@ -110,10 +113,13 @@ impl<'a> Board<'a> {
 
 impl Runs {
     fn new(profile: &Profile, releases: &[Release]) -> Self {
-        let abilities = Abilities::of(profile);
-        let newest = abilities.newest_of(releases, profile);
+        let abilities = Abilities::of(Engine::Kubeadm, profile);
+        let line = |abilities: &Abilities| {
+            abilities.newest_of(releases, profile).map(|version| format!("1.{}", version.minor))
+        };
         Self {
-            kubernetes: newest.map(|version| format!("1.{}", version.minor)),
+            kubernetes: line(&abilities),
+            k3s: line(&Abilities::of(Engine::K3s, profile)),
             frozen: abilities.newest.is_some() && !abilities.is_current(),
             roles: abilities.roles.clone(),
             reasons: abilities.reasons.iter().map(ToString::to_string).collect(),
@@ -121,10 +127,14 @@ impl Runs {
     }
 
     fn kubernetes(&self) -> String {
-        match (&self.kubernetes, self.frozen) {
+        let own = match (&self.kubernetes, self.frozen) {
             (None, _) => "no Kubernetes".to_owned(),
             (Some(line), true) => format!("Kubernetes {line}, frozen"),
             (Some(line), false) => format!("Kubernetes up to {line}"),
+        };
+        match &self.k3s {
+            Some(line) => format!("{own}; k3s up to {line}"),
+            None => own,
         }
     }
 

@@ -19,6 +19,10 @@ pub(super) fn run(
     args: &ClusterBackupArgs,
     console: &Console,
 ) -> Result<(), Error> {
+    let of_file = file.cluster();
+    if !of_file.engine.has_etcd(of_file) {
+        return Err(cluster::Error::NoSnapshots { cluster: of_file.name.clone() }.into());
+    }
     let output = args.output.clone().unwrap_or_else(|| default(args));
     if !args.force && output.symlink_metadata().is_ok() {
         return Err(destination::Error::Exists { path: output }.into());

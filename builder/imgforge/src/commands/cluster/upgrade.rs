@@ -34,17 +34,22 @@ pub(super) fn run(
     if !upgrade.obstacles.is_empty() {
         return Err(Error::Upgrade { cluster: cluster.name.clone(), obstacles: upgrade.obstacles });
     }
-    let changes_administrator =
-        upgrade.steps.iter().any(|step| step.from.admin_group() != step.to.admin_group());
-    crate::commands::print(console, &page(&upgrade, path, changes_administrator))
+    let group = |release| cluster.engine.admin_group(release);
+    let changes_administrator = upgrade.steps.iter().any(|step| group(step.from) != group(step.to));
+    let has_backup = cluster.engine.has_etcd(cluster);
+    if !has_backup && !upgrade.steps.is_empty() {
+        console.note("notice: this cluster's objects are in a file of SQLite, of which there is no backup: save the master's disk first");
+    }
+    crate::commands::print(console, &page(&upgrade, path, has_backup, changes_administrator))
 }
 
-fn page(upgrade: &Upgrade, path: &Path, changes_administrator: bool) -> String {
+fn page(upgrade: &Upgrade, path: &Path, has_backup: bool, changes_administrator: bool) -> String {
     if upgrade.steps.is_empty() {
         return "all nodes run what the file wants\n".into();
     }
     let file = path.display();
-    let mut lines = vec![format!("imgforge cluster backup --cluster {file}")];
+    let backup = has_backup.then(|| format!("imgforge cluster backup --cluster {file}"));
+    let mut lines: Vec<String> = backup.into_iter().collect();
     lines.extend(upgrade.steps.iter().map(|step| card(step, &file.to_string())));
     if changes_administrator {
         lines.push(format!("imgforge kubeconfig --cluster {file}  # the administrator's group is another"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use imgforge_kube::{
     cluster::{Cluster, Node, Role, Taint, TaintEffect},
+    engine::Engine,
     version::Version,
 };
 use serde::{Deserialize, Serialize};
@@ -48,19 +49,22 @@ pub(super) fn apply(
 ) -> Result<usize, Error> {
     let mut count = 0;
     for node in cluster.nodes.iter().filter(|node| node.role != Role::Base) {
-        let lines = apply_to(api, node, cluster.version_of(node), manner)?;
+        let lines = apply_to(api, node, (cluster.engine, cluster.version_of(node)), manner)?;
         lines.iter().for_each(|line| tell(&format!("{}: {line}", node.hostname)));
         count += lines.len();
     }
     Ok(count)
 }
 
+/// What makes the cluster, and of which release the node is.
+type Runs = (Engine, Version);
+
 /// What has changed at `node`.
-fn apply_to(api: &Api, node: &Node, version: Version, manner: Manner) -> Result<Vec<String>, Error> {
+fn apply_to(api: &Api, node: &Node, runs: Runs, manner: Manner) -> Result<Vec<String>, Error> {
     for attempt in 1.. {
         // One that is not there yet is given all of it by its card.
         let Some(object) = api.node(&node.hostname)? else { break };
-        let Some(change) = change(node, version, &object) else { break };
+        let Some(change) = change(node, runs, &object) else { break };
         if manner.dry_run {
             return Ok(change.lines);
         }
@@ -73,7 +77,7 @@ fn apply_to(api: &Api, node: &Node, version: Version, manner: Manner) -> Result<
 }
 
 /// From what is, and what is noted, to what the file says; nothing where that is so.
-fn change(node: &Node, version: Version, object: &NodeObject) -> Option<Change> {
+fn change(node: &Node, runs: Runs, object: &NodeObject) -> Option<Change> {
     let note = object.metadata.annotations.get(NOTE);
     let before: Given = note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default();
     let given = Given { labels: node.labels.clone(), taints: node.taints.clone() };
@@ -83,7 +87,7 @@ fn change(node: &Node, version: Version, object: &NodeObject) -> Option<Change> 
     if !labels.is_empty() {
         patch["metadata"]["labels"] = labels.into();
     }
-    if let Some(taints) = taints(&before, &given, node.role, version, &object.spec.taints, &mut lines) {
+    if let Some(taints) = taints(&before, &given, node.role, runs, &object.spec.taints, &mut lines) {
         patch["spec"]["taints"] = taints.into();
     }
     if before != given {
@@ -125,7 +129,7 @@ fn taints(
     before: &Given,
     given: &Given,
     role: Role,
-    version: Version,
+    runs: Runs,
     present: &[Value],
     lines: &mut Vec<String>,
 ) -> Option<Vec<Value>> {
@@ -133,9 +137,9 @@ fn taints(
     if before.taints.is_none() && given.taints.is_none() {
         return None;
     }
-    let of_kubeadm = of_kubeadm(role, version);
-    let wanted = given.taints.as_ref().unwrap_or(&of_kubeadm);
-    let is_ours = |found: &Value| before.taints.iter().flatten().chain(&of_kubeadm).any(|own| is(found, own));
+    let by_default = by_default(role, runs);
+    let wanted = given.taints.as_ref().unwrap_or(&by_default);
+    let is_ours = |found: &Value| before.taints.iter().flatten().chain(&by_default).any(|own| is(found, own));
     let is_wanted = |found: &Value| wanted.iter().any(|taint| is(found, taint));
     let mut taints = Vec::new();
     for found in present {
@@ -162,8 +166,8 @@ fn taints(
 }
 
 /// The taints that a node has where its file has none.
-fn of_kubeadm(role: Role, version: Version) -> Vec<Taint> {
-    let keys = if role == Role::Master { version.master_taints() } else { &[] };
+fn by_default(role: Role, (engine, version): Runs) -> Vec<Taint> {
+    let keys = if role == Role::Master { engine.master_taints(version) } else { &[] };
     let taint =
         |key: &&str| Taint { key: (*key).into(), value: String::new(), effect: TaintEffect::NoSchedule };
     keys.iter().map(taint).collect()
@@ -185,7 +189,7 @@ fn described(taint: &Value) -> String {
 mod tests {
     use super::*;
 
-    const VERSION: Version = Version::new(36, 4);
+    const VERSION: Runs = (Engine::Kubeadm, Version::new(36, 4));
 
     fn node(text: &str) -> Node {
         serde_yaml::from_str(&format!("{{ hostname: k, board: virt, {text} }}")).unwrap()

@@ -1,6 +1,6 @@
 //! What to do next about what is seen.
 
-use imgforge_kube::{cluster::Role, version::Version};
+use imgforge_kube::{cluster::Role, engine::Engine, version::Version};
 
 use super::{EtcdLook, Look, NodeLook, State};
 use crate::host::clock;
@@ -16,10 +16,10 @@ const FULL: u64 = 85;
 const LARGE_DATABASE: u64 = 1_600 << 20;
 
 /// Says what to do next, of each node and of the whole.
-pub(super) fn give(look: &mut Look) {
+pub(super) fn give(look: &mut Look, engine: Engine) {
     let (at, api_answers) = (look.at, look.api.server.is_some());
     for node in &mut look.nodes {
-        node.next = of_node(node, at, api_answers);
+        node.next = of_node(node, engine, at, api_answers);
     }
     let members: Vec<&str> =
         look.nodes.iter().filter(|n| n.role == Role::Master).map(|n| n.hostname.as_str()).collect();
@@ -28,8 +28,10 @@ pub(super) fn give(look: &mut Look) {
         next.push(match look.nodes.iter().any(|node| node.role == Role::Master && node.reachable) {
             false => "no master can be reached: are they switched on?".to_owned(),
             true => {
-                "wait for the masters; on one of them, `imgforge-status` and `journalctl -u kubelet` say more"
-                    .to_owned()
+                format!(
+                    "wait for the masters; on one of them, `imgforge-status` and `journalctl -u {}` say more",
+                    engine.service(Role::Master)
+                )
             }
         });
     }
@@ -45,7 +47,7 @@ pub(super) fn give(look: &mut Look) {
     look.next = next;
 }
 
-fn of_node(node: &NodeLook, at: i64, api_answers: bool) -> Vec<String> {
+fn of_node(node: &NodeLook, engine: Engine, at: i64, api_answers: bool) -> Vec<String> {
     let name = &node.hostname;
     let mut next = Vec::new();
     match node.state {
@@ -69,7 +71,10 @@ fn of_node(node: &NodeLook, at: i64, api_answers: bool) -> Vec<String> {
             ),
             _ => format!("is it switched on? If its card is dead, write it again, or `imgforge cluster remove {name}`"),
         }),
-        State::NotReady => next.push("on the node, `journalctl -u kubelet` and `imgforge-status` say more".into()),
+        State::NotReady => {
+            let service = engine.service(node.role);
+            next.push(format!("on the node, `journalctl -u {service}` and `imgforge-status` say more"));
+        }
         State::Ready | State::ComingUp | State::Up => {}
     }
     if let Some(member) = &node.member {
@@ -96,9 +101,10 @@ fn of_node(node: &NodeLook, at: i64, api_answers: bool) -> Vec<String> {
         let days = (certificate.end - at).div_euclid(DAY);
         if days < FEW_DAYS {
             next.push(format!(
-                "the certificate of {} ends in {days} days ({}): on the node, `systemctl start imgforge-certificates`",
+                "the certificate of {} ends in {days} days ({}): on the node, `systemctl start {}`",
                 certificate.of,
-                clock::utc(certificate.end)
+                clock::utc(certificate.end),
+                engine.renewal()
             ));
         }
     }
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn a_node_that_is_well_needs_nothing() {
         let well = NodeLook { member: Some(member("v1.36.4")), ..node(State::Ready) };
-        assert_eq!(of_node(&well, 1000, true), Vec::<String>::new());
+        assert_eq!(of_node(&well, Engine::Kubeadm, 1000, true), Vec::<String>::new());
     }
 
     #[test]
@@ -237,7 +243,7 @@ mod tests {
             ),
         ];
         for (node, expected) in cases {
-            let next = of_node(&node, 1000, true);
+            let next = of_node(&node, Engine::Kubeadm, 1000, true);
             assert!(next.len() == 1 && next[0].starts_with(expected), "{expected}: {next:?}");
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Eyes {
     pub places: Places,
     pub api: Api,
     pub etcd: Etcd,
+    /// Whether the cluster has an etcd to ask.
+    pub has_etcd: bool,
 }
 
 impl Eyes {
@@ -73,7 +75,7 @@ impl Eyes {
         let places = places(cluster, tunnels);
         let api = Api::new(cluster, secrets, &places, tunnels)?;
         let etcd = Etcd::new(secrets, &places)?;
-        Ok(Self { places, api, etcd })
+        Ok(Self { places, api, etcd, has_etcd: cluster.engine.has_etcd(cluster) })
     }
 }
 
@@ -112,7 +114,7 @@ pub(crate) fn look(cluster: &Cluster, secrets: &Secrets, tunnels: &Tunnels) -> R
         others,
         next: Vec::new(),
     };
-    advice::give(&mut look);
+    advice::give(&mut look, cluster.engine);
     Ok(look)
 }
 

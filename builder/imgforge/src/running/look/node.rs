@@ -257,7 +257,8 @@ fn membership(object: &NodeObject, known: &Known) -> Membership {
         since: ready.and_then(|ready| clock::seconds_of(ready.last_transition_time.as_deref()?)),
         heard: known.leases.get(&object.metadata.name).and_then(|lease| clock::seconds_of(lease.renewed()?)),
         message: ready.filter(|_| !is_ready).map(|ready| ready.message.clone()).unwrap_or_default(),
-        kubelet: object.status.node_info.kubelet_version.clone(),
+        // k3s puts its own number behind: `v1.36.4+k3s1`.
+        kubelet: object.status.node_info.kubelet_version.split('+').next().unwrap_or_default().to_owned(),
         cordoned: object.spec.unschedulable,
         pressure: pressure.map(|condition| condition.kind.clone()).collect(),
     }
@@ -276,8 +277,10 @@ fn see_control_plane(look: &mut NodeLook, eyes: &Eyes) {
         Err(_) if is_coming_up => {}
         Err(error) => look.problems.push(format!("its API server: {error}")),
     }
-    match eyes.etcd.status(&Etcd::on(&look.hostname)) {
-        Ok(status) => {
+    let etcd = eyes.has_etcd.then(|| eyes.etcd.status(&Etcd::on(&look.hostname)));
+    match etcd.transpose() {
+        Ok(None) => {}
+        Ok(Some(status)) => {
             ends.extend(status.certificate_end.map(|end| Certificate { of: "etcd".into(), end }));
             look.etcd = Some(etcd_member(&status));
         }

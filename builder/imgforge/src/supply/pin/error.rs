@@ -56,6 +56,14 @@ pub enum Error {
         /// Why.
         source: imgforge_disk::Error,
     },
+    /// The publisher's checksum file does not name the file.
+    #[error("{url} names no checksum of {name}")]
+    NoChecksum {
+        /// Where the checksum file is.
+        url: String,
+        /// The file that it should name.
+        name: String,
+    },
     /// The clock of this machine is before 1970.
     #[error("the clock of this machine is wrong")]
     Clock,
@@ -84,6 +92,10 @@ impl Diagnose for Error {
                 suggestion.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
             Error::Download(error) => of_artifact(error),
+            Error::NoChecksum { .. } => Some(
+                "look at what the project publishes there, and correct the release of Kubernetes (kubernetes/ beside the profiles)"
+                    .into(),
+            ),
             _ => self.below()?.hint(),
         }
     }

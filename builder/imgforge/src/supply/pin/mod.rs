@@ -13,6 +13,7 @@ use imgforge_spec::{Architecture, Sha256};
 use super::{
     Supply,
     base::Base,
+    checksum_file,
     download::{self, Downloader, MOST_ARTIFACT, Pinned, Size},
     lock::{Lock, Set, SetName},
     oci,
@@ -20,7 +21,12 @@ use super::{
     resolve::{self, Resolve, Update, Wanted},
 };
 use crate::{
-    catalogue::{Board, Catalogue, artifact::Artifact, keys::Declaration, kubernetes},
+    catalogue::{
+        Board, Catalogue,
+        artifact::{Artifact, Unpinned},
+        keys::Declaration,
+        kubernetes,
+    },
     host::clock,
     image::read::{PackageTree, Remembered, Tree},
     yaml,
@@ -43,8 +49,8 @@ pub struct Wants {
 impl Wants {
     /// Whether nothing is added.
     pub fn is_empty(&self) -> bool {
-        let kubernetes::Content { packages, artifacts, images, .. } = &self.content;
-        packages.is_empty() && artifacts.is_empty() && images.is_empty()
+        let kubernetes::Content { packages, artifacts, unpinned, images, .. } = &self.content;
+        packages.is_empty() && artifacts.is_empty() && unpinned.is_empty() && images.is_empty()
     }
 }
 
@@ -201,7 +207,7 @@ impl Pin<'_> {
         if lock.base.image_sha256 != Some(self.base) {
             return Some("the base is another than the lock was made for".into());
         }
-        let urls: Vec<&String> = wanted.artifacts.iter().map(|artifact| &artifact.url).collect();
+        let urls = self.urls();
         let same = |artifact: &Artifact| {
             let locked =
                 lock.artifact(&artifact.url).map(|locked| Artifact { size: artifact.size, ..locked.clone() });
@@ -210,7 +216,9 @@ impl Pin<'_> {
         if set.wanted != wanted.packages || set.over != *over {
             return Some(format!("{} wants other packages than are locked", name.described()));
         }
-        if set.artifacts.iter().collect::<Vec<_>>() != urls || !wanted.artifacts.iter().all(same) {
+        let pinned = |file: &Unpinned| lock.artifact(&file.url).is_some_and(|locked| file.is(locked));
+        let fits = wanted.artifacts.iter().all(same) && wanted.unpinned.iter().all(pinned);
+        if set.artifacts != urls || !fits {
             return Some(format!("{} wants other artifacts than are locked", name.described()));
         }
         if set.images_wanted != wanted.images.names() {
@@ -244,16 +252,38 @@ impl Pin<'_> {
     }
 
     fn pin_artifacts(&self, lock: &mut Lock, downloader: Option<&Downloader>) -> Result<(), Error> {
-        let wanted = &self.wants.content.artifacts;
+        let kubernetes::Content { artifacts, unpinned, .. } = &self.wants.content;
         if let Some(set) = lock.sets.get_mut(&self.wants.set) {
-            set.artifacts = wanted.iter().map(|artifact| artifact.url.clone()).collect();
+            set.artifacts = self.urls();
         }
-        for artifact in wanted {
+        let mut wanted = artifacts.clone();
+        for file in unpinned {
+            wanted.push(match lock.artifact(&file.url).filter(|locked| file.is(locked)) {
+                Some(locked) => locked.clone(),
+                None => self.pinned(file, downloader)?,
+            });
+        }
+        for artifact in &wanted {
             let size = self.supply.fetch_artifact(artifact, downloader)?;
             lock.artifacts.retain(|known| known.url != artifact.url);
             lock.artifacts.push(Artifact { size: Some(size), ..artifact.clone() });
         }
         Ok(())
+    }
+
+    /// The URLs of all artifacts.
+    fn urls(&self) -> Vec<String> {
+        let kubernetes::Content { artifacts, unpinned, .. } = &self.wants.content;
+        let artifacts = artifacts.iter().map(|artifact| &artifact.url);
+        artifacts.chain(unpinned.iter().map(|file| &file.url)).cloned().collect()
+    }
+
+    /// `file` with the hash that its publisher says.
+    fn pinned(&self, file: &Unpinned, downloader: Option<&Downloader>) -> Result<Artifact, Error> {
+        let text = self.metadata(downloader)?.unpinned(&file.checksum_file)?;
+        let sha256 = checksum_file::find(&String::from_utf8_lossy(&text), file.name());
+        let missing = || Error::NoChecksum { url: file.checksum_file.clone(), name: file.name().to_owned() };
+        sha256.map(|sha256| file.pinned(sha256)).ok_or_else(missing)
     }
 
     /// What was locked, in words.

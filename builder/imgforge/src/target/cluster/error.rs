@@ -52,6 +52,20 @@ pub enum Error {
         /// The nearest name there is.
         suggestion: Option<String>,
     },
+    /// There is no etcd of which a snapshot could be.
+    #[error(
+        "the objects of the cluster {cluster} are in a file of SQLite on its master, and snapshots are of etcd"
+    )]
+    NoSnapshots {
+        /// The cluster.
+        cluster: String,
+    },
+    /// A master of k3s starts from no snapshot by itself.
+    #[error("k3s makes the cluster {cluster}, and imgforge makes no card of it that starts from a snapshot")]
+    NoRestore {
+        /// The cluster.
+        cluster: String,
+    },
     /// The cluster has no control plane.
     #[error("{} has no node with `role: master`", path.display())]
     NoMaster {
@@ -263,6 +277,16 @@ impl Diagnose for Error {
             Error::NoSecrets { cluster, .. } => {
                 Some(format!("`imgforge cluster init --cluster {}` makes them, once", cluster.display()))
             }
+            Error::NoSnapshots { .. } => Some(
+                "`k3s: { datastore: etcd }` in the cluster file takes etcd, from the next card on; or save \
+                 /var/lib/rancher/k3s/server/db while k3s is stopped"
+                    .into(),
+            ),
+            Error::NoRestore { .. } => Some(
+                "build it without --restore; on the master, with k3s stopped, `k3s server --cluster-reset \
+                 --cluster-reset-restore-path=FILE` starts from one, where the cluster has etcd (docs/k3s.md)"
+                    .into(),
+            ),
             Error::NotFirstMaster { hostname } => Some(format!(
                 "build {hostname} with it; the other masters' cards are made without, and join"
             )),

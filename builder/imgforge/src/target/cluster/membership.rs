@@ -103,8 +103,8 @@ impl Membership {
         self.runtime.0
     }
 
-    /// What brings that, where the node's release does not.
-    pub(crate) fn runtime_bundle(&self) -> &Bundle {
+    /// What the node adds to its release: another runtime, archives of container images.
+    pub(crate) fn bundle(&self) -> &Bundle {
         &self.runtime.1
     }
 

@@ -23,12 +23,12 @@ impl ClusterFile<'_> {
         let architecture = board.profile.architecture;
         let mut settings = settings(&self.cluster, node)?;
         settings.check()?;
-        let runtime = self.cluster.runtime_of(node);
+        let (engine, runtime) = (self.cluster.engine, self.cluster.runtime_of(node));
         let mut bundle = Bundle::default();
         if node.role.runs_kubernetes() {
-            let release = releases::file_of(self.cluster.version_of(node));
+            let release = releases::file_of(engine, self.cluster.version_of(node));
             let found = self.catalogue.release(&release)?;
-            bundle = found.runtime(runtime, architecture)?;
+            bundle = found.of_node(runtime, architecture, self.cluster.carry_images)?;
             settings.kubernetes = Some(Choice { release, from: found.way_for(architecture) });
         }
         let hostname = hostname(node).map_err(Error::from)?;
@@ -38,7 +38,10 @@ impl ClusterFile<'_> {
             source: Some(Source::new(&self.path, &self.text, format!("nodes[{index}]."))),
             membership: Some(Membership::new(self, hostname, (runtime, bundle))),
             lock: self.lock_path(&board.profile.board),
-            set: SetName::Release { role: node.role, kubernetes: node.kubernetes.map(releases::file_of) },
+            set: SetName::Release {
+                role: node.role,
+                kubernetes: node.kubernetes.map(|own| releases::file_of(engine, own)),
+            },
             board,
         })
     }

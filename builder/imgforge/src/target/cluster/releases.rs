@@ -3,6 +3,7 @@
 use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster, Role},
+    engine::Engine,
     version::Version,
 };
 
@@ -17,7 +18,7 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue) -> Vec<Finding>
             Some(_) => format!("nodes[{index}].kubernetes"),
             None => "kubernetes".to_owned(),
         };
-        let of_release = finding(path, cluster.version_of(node), node, catalogue);
+        let of_release = finding(path, cluster, node, catalogue);
         let of_runtime = runtime(index, cluster, node, catalogue);
         for finding in of_release.into_iter().chain(of_runtime) {
             if !findings.contains(&finding) {
@@ -31,7 +32,7 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue) -> Vec<Finding>
 /// A container runtime that the node's release does not have for its board. A release that is not there was told already.
 fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
-    let release = catalogue.release(&file_of(cluster.version_of(node))).ok()?;
+    let release = catalogue.release(&file_of(cluster.engine, cluster.version_of(node))).ok()?;
     let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
     Some(Finding {
         name: "runtime-of-release",
@@ -42,21 +43,33 @@ fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
     })
 }
 
-/// The name of the file of `version`: its patches share one.
-pub(super) fn file_of(version: Version) -> String {
-    format!("1.{}", version.minor)
+/// The name of the file of `version` for `engine`: its patches share one.
+pub(super) fn file_of(engine: Engine, version: Version) -> String {
+    match engine {
+        Engine::Kubeadm => format!("1.{}", version.minor),
+        Engine::K3s => format!("k3s-1.{}", version.minor),
+    }
 }
 
-fn finding(path: String, version: Version, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
+fn finding(path: String, cluster: &Cluster, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
+    let (engine, version) = (cluster.engine, cluster.version_of(node));
     // A board that is not there is told elsewhere.
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
-    let (severity, message, suggestion) = match catalogue.release(&file_of(version)) {
+    // That there is no such release for the board, the rules of the file say.
+    if engine == Engine::K3s && engine.runs_on(version, architecture).is_err() {
+        return None;
+    }
+    let (severity, message, suggestion) = match catalogue.release(&file_of(engine, version)) {
         Err(Error::UnknownRelease { asked, known }) => (
             Severity::Error,
             format!("nothing is known of Kubernetes {asked}"),
             Some(format!("known releases: {}", known.join(", "))),
         ),
         Err(error) => (Severity::Error, error.to_string(), None),
+        Ok(release) if release.engine != engine => {
+            let message = format!("`{}` is a release of {}", release.release, release.engine.name());
+            (Severity::Error, message, Some(format!("give its file `engine: {}`", engine.name())))
+        }
         Ok(release) => {
             match (release.version, release.clone().content(architecture, release.way_for(architecture))) {
                 (_, Err(error)) => (
@@ -66,9 +79,12 @@ fn finding(path: String, version: Version, node: &cluster::Node, catalogue: &Cat
                 ),
                 (Some(own), Ok(_)) if own != version => (
                     Severity::Notice,
-                    format!(
-                        "the control plane's images are of {version}, the nodes get kubeadm and kubelet {own}"
-                    ),
+                    match engine {
+                        Engine::Kubeadm => format!(
+                            "the control plane's images are of {version}, the nodes get kubeadm and kubelet {own}"
+                        ),
+                        Engine::K3s => format!("the nodes get k3s of Kubernetes {own}"),
+                    },
                     Some(format!("with `kubernetes: {own}` they are the same")),
                 ),
                 _ => return None,

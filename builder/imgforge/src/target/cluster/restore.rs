@@ -9,6 +9,7 @@ use std::{
 use imgforge_disk::FileContent;
 use imgforge_ext4::Content;
 use imgforge_kube::{
+    engine::Engine,
     snapshot::{self, Snapshot},
     version::Version,
 };
@@ -19,6 +20,9 @@ use crate::target::Target;
 impl ClusterFile<'_> {
     /// Has the first master among `targets` start from the snapshot in the file `path`; returns what there is to say of it.
     pub(crate) fn restore(&self, path: &Path, targets: &mut [Target]) -> Result<String, Error> {
+        if self.cluster.engine == Engine::K3s {
+            return Err(Error::NoRestore { cluster: self.cluster.name.clone() });
+        }
         let master =
             self.cluster.first_master().ok_or_else(|| Error::NoMaster { path: self.path.clone() })?;
         let memberships = targets.iter_mut().filter_map(|target| target.membership.as_mut());

@@ -14,6 +14,13 @@ BACKUP=$ROOT/var/lib/imgforge/metrics/backup.prom             # its last snapsho
 STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
 LONGEST_DELAY=120 # seconds between two attempts
 LOG_LIMIT=262144  # bytes; an older log is kept once
+ADMIN=$ROOT/etc/kubernetes/admin.conf # a master's kubeconfig that may do everything
+
+# Another engine than kubeadm has other stages.
+if [ -f "$LIB/engine" ]; then
+    # shellcheck source=overlays/k3s/node/root/usr/lib/imgforge/engine
+    . "$LIB/engine"
+fi
 
 now() { date +%s; }
 

@@ -8,11 +8,10 @@ use super::{
     KubeProxyConfiguration, KubeletConfiguration, LocalEtcd, Networking, NodeRegistration, PATCHES, Patches,
     Timeouts, TokenDiscovery,
 };
+use super::{kubelet, patches::has_patches};
 use crate::{
     cluster::{self, Endpoint, ProxyMode},
-    kubelet,
     member::Member,
-    patches::has_patches,
     performance::{Patience, Performance},
     version::KubeadmApi,
 };

@@ -4,6 +4,10 @@ mod api;
 mod components;
 mod compose;
 mod duration;
+mod files;
+mod images;
+mod kubelet;
+pub mod patches;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +15,9 @@ pub use api::*;
 pub use components::*;
 pub use compose::{arguments, init, join, rejoin};
 pub use duration::GoDuration;
+pub(super) use files::files;
+pub(super) use images::images;
+pub(crate) use kubelet::configuration as kubelet_configuration;
 
 use crate::{cluster::Cluster, yaml};
 

@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kubelet;
 use crate::{
-    kubelet,
     member::Member,
     performance::{EtcdTiming, Patience, Performance},
     yaml,

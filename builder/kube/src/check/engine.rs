@@ -1,0 +1,140 @@
+//! What makes the cluster of the nodes, and settings that it does not have.
+
+use super::{Context, Found, Rule};
+use crate::{
+    cluster::{Cluster, NetworkPlugin, Runtime},
+    engine::{Engine, k3s},
+};
+
+pub const RULES: &[Rule] = &[
+    Rule::error("engine-setting", "every setting is one that the engine has", engine_setting),
+    Rule::error("k3s-masters", "k3s has one master, which the nodes find by its own address", k3s_masters),
+    Rule::error(
+        "k3s-network",
+        "pods of k3s are connected by its own network, or by one of yours",
+        k3s_network,
+    ),
+    Rule::error("k3s-backups", "snapshots are of etcd, and as often as a schedule can say", k3s_backups),
+    Rule::notice("k3s-storage", "what is bound elsewhere is where k3s keeps it", k3s_storage),
+];
+
+fn is_k3s(context: &Context<'_>) -> bool {
+    context.cluster.engine == Engine::K3s
+}
+
+/// Settings of the other engine, each with what to do instead.
+fn engine_setting(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    match cluster.engine {
+        Engine::Kubeadm => {
+            let has_k3s = cluster.k3s != Default::default();
+            let found = || {
+                Found::new("k3s", "kubeadm makes this cluster").suggest("give `engine: k3s`, or remove it")
+            };
+            has_k3s.then(found).into_iter().collect()
+        }
+        Engine::K3s => of_kubeadm(cluster),
+    }
+}
+
+fn of_kubeadm(cluster: &Cluster) -> Vec<Found> {
+    const OWN: &str = "k3s has containerd in itself";
+    let images = &cluster.images;
+    let mut all = vec![
+        (
+            "kubeadm".to_owned(),
+            !cluster.kubeadm.is_empty(),
+            "k3s makes this cluster, and there is no kubeadm in it",
+        ),
+        ("runtime".to_owned(), cluster.runtime != Runtime::Containerd, OWN),
+        ("images.etcd".to_owned(), images.etcd.is_some(), "k3s has etcd in itself"),
+        (
+            "images.coredns".to_owned(),
+            images.coredns.is_some() && cluster.add_ons.lan_dns.is_none(),
+            "k3s brings its own CoreDNS",
+        ),
+        (
+            "join-window".to_owned(),
+            cluster.join_window.is_some(),
+            "the token that k3s' agents join by does not run out, and imgforge makes no other",
+        ),
+    ];
+    all.extend(cluster.nodes.iter().enumerate().map(|(index, node)| {
+        (format!("nodes[{index}].runtime"), node.runtime.is_some_and(|own| own != Runtime::Containerd), OWN)
+    }));
+    let given = all.into_iter().filter(|(_, is_given, _)| *is_given);
+    given.map(|(path, _, why)| Found::new(path, why).suggest("remove it")).collect()
+}
+
+/// What it takes besides (a virtual address that runs before there is a cluster, a first master whose data was lost) is made
+/// for kubeadm alone.
+fn k3s_masters(context: &Context<'_>) -> Vec<Found> {
+    if !is_k3s(context) {
+        return Vec::new();
+    }
+    let cluster = context.cluster;
+    let mut found = Vec::new();
+    if cluster.masters().count() > 1 {
+        let message = "imgforge sets up k3s with one master: how several find each other again after a loss is made for kubeadm alone";
+        found.push(
+            Found::new("nodes", message).suggest("leave one with `role: master`, or give `engine: kubeadm`"),
+        );
+    }
+    if cluster.endpoint.as_ref().is_some_and(|endpoint| endpoint.is_virtual) {
+        let message = "a virtual endpoint is for several masters, and k3s has one here";
+        found.push(
+            Found::new("endpoint.virtual", message)
+                .suggest("remove it: the nodes find the master by its own address"),
+        );
+    }
+    found
+}
+
+fn k3s_network(context: &Context<'_>) -> Vec<Found> {
+    let is_calico = is_k3s(context) && context.cluster.add_ons.network == NetworkPlugin::Calico;
+    let found = || {
+        let message =
+            "Calico's manifest takes the pods' network from kubeadm's configuration, which k3s does not have";
+        Found::new("add-ons.network", message)
+            .suggest("`flannel` is k3s' own, with network policies; `none` leaves it to a manifest of yours")
+    };
+    is_calico.then(found).into_iter().collect()
+}
+
+fn k3s_backups(context: &Context<'_>) -> Vec<Found> {
+    let Some(backups) = context.cluster.backups.filter(|backups| is_k3s(context) && backups.keep > 0) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if !context.cluster.engine.has_etcd(context.cluster) {
+        let message = "snapshots are of etcd, and this cluster's objects are in a file of SQLite";
+        found.push(Found::new("backups", message).suggest("give `k3s: { datastore: etcd }`, or remove it"));
+    }
+    if k3s::schedule(backups.every).is_none() {
+        let message =
+            format!("k3s takes snapshots by the hour of the day, and {} is none of its parts", backups.every);
+        found.push(Found::new("backups.every", message).suggest("write 24h, 12h, 8h, 6h, 4h, 3h, 2h or 1h"));
+    }
+    found
+}
+
+fn k3s_storage(context: &Context<'_>) -> Vec<Found> {
+    const OF_KUBEADM: [&str; 2] = ["/var/lib/etcd", "/var/lib/containerd"];
+    let mut found = Vec::new();
+    for at in context.members().filter(|_| is_k3s(context)) {
+        for (index, bind) in at.node.storage.iter().enumerate() {
+            let path = bind.path.to_string();
+            if OF_KUBEADM.contains(&path.as_str()) {
+                let message = format!(
+                    "k3s keeps nothing in {path}: containers and the cluster's data are in {}",
+                    k3s::DATA
+                );
+                found.push(
+                    Found::new(at.path(format!("storage[{index}].path")), message)
+                        .suggest(format!("bind {}", k3s::DATA)),
+                );
+            }
+        }
+    }
+    found
+}

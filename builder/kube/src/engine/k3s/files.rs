@@ -1,0 +1,85 @@
+//! All that k3s finds on a node. What must lie on the cluster's disk waits in `/etc/imgforge/k3s` until that is there:
+//! `docs/first-boot.md`.
+
+use super::{Tokens, config, node_password, registries};
+use crate::{
+    engine::kubeadm::kubelet_configuration,
+    member::Member,
+    node_files::{Error, NodeFile, Sources},
+    pki::{CertifiedKey, Secrets},
+    yaml,
+};
+
+/// What the first boot takes from the card to k3s' folder.
+const FOLDER: &str = "/etc/imgforge/k3s";
+
+/// The files of `member`.
+pub(in crate::engine) fn files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<NodeFile>, Error> {
+    let document = |path: &str| {
+        let path = path.to_owned();
+        move |source| Error::Document { path, source }
+    };
+    let registries =
+        registries::files(member.cluster).map_err(document("/etc/rancher/k3s/registries.yaml"))?;
+    let mut files: Vec<_> = registries.into_iter().map(|(path, text)| NodeFile::public(path, text)).collect();
+    let path = format!("{FOLDER}/kubelet.conf");
+    files.push(NodeFile::public(&path, kubelet(member).map_err(document(&path))?));
+    let Some(secrets) = sources.secrets else { return Ok(files) };
+    files.push(NodeFile::public(format!("{FOLDER}/cluster"), identity(member, secrets)));
+    let path = "/etc/rancher/k3s/config.yaml";
+    let config = yaml::to_string(&config(member, &Tokens::of(secrets))).map_err(document(path))?;
+    files.push(NodeFile::secret(path, format!("# Made by imgforge from the cluster file.\n{config}")));
+    let password = node_password(secrets, &member.node.hostname);
+    files.push(NodeFile::secret("/etc/rancher/node/password", format!("{}\n", password.reveal())));
+    if member.is_master() {
+        files.extend(authorities(secrets));
+    }
+    Ok(files)
+}
+
+/// The kubelet's part that is this node's own, as a file of its folder of drop-ins: `kubelet.conf.d`.
+fn kubelet(member: &Member<'_>) -> Result<String, serde_yaml::Error> {
+    let mut configuration = serde_yaml::to_value(kubelet_configuration(member))?;
+    if let serde_yaml::Value::Mapping(mapping) = &mut configuration {
+        mapping.insert("kind".into(), "KubeletConfiguration".into());
+    }
+    member.cluster.kubelet.merge_into(&mut configuration);
+    member.node.kubelet.merge_into(&mut configuration);
+    yaml::to_string(&configuration)
+}
+
+/// Whose the node is, as lines `key=value`: what is compared with the marker beside the data.
+fn identity(member: &Member<'_>, secrets: &Secrets) -> String {
+    format!(
+        "cluster={}\nauthority={}\nrelease=1.{}\nnode={}\nendpoint={}\n",
+        member.cluster.name,
+        super::ca_hash(&secrets.ca.certificate),
+        member.version().minor,
+        member.node.hostname,
+        member.endpoint.authority(),
+    )
+}
+
+/// The authorities as k3s takes them where it finds them at its first start: docs.k3s.io, cli/certificate, "Custom CA
+/// certificates". One vouches for servers and clients, as kubeadm's does, so that whoever knows it knows the cluster before
+/// there is one.
+fn authorities(secrets: &Secrets) -> Vec<NodeFile> {
+    let all: [(&str, &CertifiedKey); 5] = [
+        ("server-ca", &secrets.ca),
+        ("client-ca", &secrets.ca),
+        ("request-header-ca", &secrets.front_proxy_ca),
+        ("etcd/peer-ca", &secrets.etcd_ca),
+        ("etcd/server-ca", &secrets.etcd_ca),
+    ];
+    let pairs = all.into_iter().flat_map(|(name, authority)| {
+        [
+            NodeFile::public(format!("{FOLDER}/tls/{name}.crt"), &authority.certificate),
+            NodeFile::secret(format!("{FOLDER}/tls/{name}.key"), authority.key.reveal()),
+        ]
+    });
+    // The API server looks for public keys in this file, and finds none in a private one of this form (`ParsePublicKeysPEM` of
+    // client-go's keyutil): both halves are there.
+    let account = &secrets.service_account;
+    let both = format!("{}{}", account.key.reveal(), account.public);
+    pairs.chain([NodeFile::secret(format!("{FOLDER}/tls/service.key"), both)]).collect()
+}

@@ -1,0 +1,55 @@
+# shellcheck shell=sh disable=SC2034,SC2153,SC2154 # variables shared with those who read this file
+# k3s on this node, and whose its data is. Read by the stage k3s and by k3s-prepare, after stage.sh.
+# The data may be the last copy of a cluster. Nothing here, and nobody who reads this, ever deletes it.
+
+CARD=$ETC/k3s                 # what the card brings for k3s' folder
+DATA=$ROOT/var/lib/rancher/k3s
+MARKER=$DATA/server/imgforge-cluster # whose data lies beside it: lines `key=value`
+PROBLEM=$ROOT/run/imgforge/k3s.problem # why k3s must not start yet
+case $IMGFORGE_ROLE in
+master) UNIT=k3s.service KIND=server ;;
+*) UNIT=k3s-agent.service KIND=agent ;;
+esac
+
+# field NAME FILE: the value of a line `NAME=value`.
+field() { sed -n "s/^$1=//p" "$2"; }
+
+has_data() { [ -e "$DATA/server/db/state.db" ] || [ -e "$DATA/server/db/etcd" ]; }
+
+# objection: why the card may not go on with the data that is here, and what to do. Nothing: it may.
+objection() {
+    moved="move $DATA/server away, or attach the right disk"
+    if ! has_data; then
+        return
+    elif [ ! -e "$MARKER" ]; then
+        echo "k3s' data of an earlier cluster is in $DATA/server, and nothing beside it says whose it is: $moved"
+    elif [ -z "$(field authority "$MARKER")" ] || [ -z "$(field node "$MARKER")" ]; then
+        echo "$MARKER is not whole, so nobody knows whose the data is: $moved"
+    elif [ "$(field authority "$MARKER")" != "$(field authority "$CARD/cluster")" ]; then
+        echo "k3s' data in $DATA/server is of another cluster, $(field cluster "$MARKER"): $moved"
+    elif [ "$(field node "$MARKER")" != "$IMGFORGE_HOSTNAME" ]; then
+        echo "k3s' data in $DATA/server is of the master $(field node "$MARKER") of this cluster: $moved"
+    else
+        skew "$(field release "$MARKER")" "$(field release "$CARD/cluster")"
+    fi
+}
+
+# skew OF_DATA OF_CARD: the data goes from one minor release to the next, and never back.
+skew() {
+    steps=$((${2#*.} - ${1#*.}))
+    if [ "$steps" -lt 0 ]; then
+        echo "k3s' data in $DATA/server is of Kubernetes $1, newer than the card's $2: write a card with $1"
+    elif [ "$steps" -gt 1 ]; then
+        echo "k3s' data in $DATA/server is of Kubernetes $1, and the card's $2 is more than one minor release later: write a card with 1.$((${1#*.} + 1)) first"
+    fi
+}
+
+# lay SOURCE TARGET MODE: a file of the card in k3s' folder; after a power cut it is there whole, or as it was.
+lay() {
+    if [ -e "$2" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]; then return; fi
+    mkdir -p "${2%/*}" "$DATA/imgforge"
+    cp "$1" "$DATA/imgforge/unfinished"
+    chmod "$3" "$DATA/imgforge/unfinished"
+    sync "$DATA/imgforge/unfinished"
+    mv "$DATA/imgforge/unfinished" "$2"
+}

@@ -1,0 +1,175 @@
+"""k3s: what is laid before it starts, whose data it takes, and when the node has its place."""
+
+import unittest
+
+from node import Cut, Node
+
+DATA = "var/lib/rancher/k3s"
+MARKER = f"{DATA}/server/imgforge-cluster"
+AUTHORITY = "a" * 64
+
+
+def identity(node="k8s-1", authority=AUTHORITY, release="1.36"):
+    return f"cluster=home\nauthority={authority}\nrelease={release}\nnode={node}\nendpoint=192.168.1.10:6443\n"
+
+
+class K3s(unittest.TestCase):
+    shell = None
+
+    def node(self, role="master"):
+        node = Node(self.shell, role=role, engine="k3s")
+        self.addCleanup(node.__exit__)
+        node.install("k3s", "systemctl")
+        node.write("etc/rancher/k3s/config.yaml", "token: x\n")
+        node.write("etc/imgforge/k3s/cluster", identity())
+        node.write("etc/imgforge/k3s/kubelet.conf", "kind: KubeletConfiguration\n")
+        if role == "master":
+            for name in ("server-ca.crt", "server-ca.key", "etcd/peer-ca.key", "service.key"):
+                node.write(f"etc/imgforge/k3s/tls/{name}", f"{name}\n")
+        node.write("var/lib/imgforge/images/k3s.tar.zst", "images")
+        return node
+
+    def prepare(self, node, **options):
+        return node.run("usr/lib/imgforge/k3s-prepare", **options)
+
+    def with_data(self, marker):
+        node = self.node()
+        node.write(f"{DATA}/server/db/state.db", "data")
+        if marker is not None:
+            node.write(MARKER, marker)
+        return node
+
+    def refusal(self, marker):
+        """What stands against the data; then it is moved away, and k3s goes on."""
+        node = self.with_data(marker)
+        node.set("when-asleep", f'/bin/cp "$IMGFORGE_ROOT/run/imgforge/k3s.problem" "$FAKE/why"; /bin/rm -rf "$IMGFORGE_ROOT/{DATA}/server"')
+        code, _ = self.prepare(node)
+        self.assertEqual(code, 0)
+        self.assertFalse((node.root / "run/imgforge/k3s.problem").exists())
+        return node.fact("why")
+
+    def test_the_authorities_are_there_before_k3s_would_make_its_own(self):
+        node = self.node()
+        self.assertEqual(self.prepare(node)[0], 0, node)
+        for name in ("server-ca.key", "etcd/peer-ca.key", "service.key"):
+            path = node.root / DATA / "server/tls" / name
+            self.assertEqual((path.read_text(), path.stat().st_mode & 0o777), (f"{name}\n", 0o600))
+        self.assertEqual((node.root / MARKER).read_text(), identity())
+        self.assertEqual((node.root / DATA / "agent/images/k3s.tar.zst").read_text(), "images")
+        drop_in = node.root / DATA / "agent/etc/kubelet.conf.d/50-imgforge.conf"
+        self.assertEqual(drop_in.read_text(), "kind: KubeletConfiguration\n")
+
+    def test_an_agent_has_no_authority_and_no_marker(self):
+        node = self.node("worker")
+        self.assertEqual(self.prepare(node)[0], 0)
+        self.assertFalse((node.root / DATA / "server").exists())
+        self.assertTrue((node.root / DATA / "agent/images/k3s.tar.zst").exists())
+
+    def test_a_new_card_goes_on_with_its_own_data(self):
+        node = self.with_data(identity(release="1.35"))
+        self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []))
+        self.assertEqual((node.root / DATA / "server/db/state.db").read_text(), "data")
+        self.assertEqual((node.root / MARKER).read_text(), identity(), "of this card's release from now on")
+
+    def test_authorities_that_were_rotated_are_left_alone(self):
+        node = self.with_data(identity())
+        node.write(f"{DATA}/server/tls/server-ca.crt", "rotated")
+        self.prepare(node)
+        self.assertEqual((node.root / DATA / "server/tls/server-ca.crt").read_text(), "rotated")
+        self.assertEqual((node.root / DATA / "server/tls/server-ca.key").read_text(), "server-ca.key\n")
+
+    def test_what_is_laid_already_is_left_alone(self):
+        node = self.node()
+        self.prepare(node)
+        before = node.tree()
+        node.reboot()
+        self.prepare(node)
+        self.assertEqual(node.tree(), before)
+        self.assertEqual([call for call in node.calls() if call.startswith("cp ")], [])
+
+    def test_foreign_data_is_waited_out_and_never_touched(self):
+        for marker, why in (
+            (None, "nothing beside it says whose it is"),
+            ("cluster=home\n", "is not whole"),
+            (identity(authority="b" * 64), "is of another cluster, home"),
+            (identity(node="k8s-9"), "is of the master k8s-9 of this cluster"),
+            (identity(release="1.37"), "newer than the card's 1.36: write a card with 1.37"),
+            (identity(release="1.34"), "more than one minor release later: write a card with 1.35 first"),
+        ):
+            said = self.refusal(marker)
+            self.assertIn(why, said)
+
+    def test_a_power_cut_at_any_moment_leaves_no_half_file(self):
+        def small():
+            node = self.node()
+            for name in ("server-ca.crt", "service.key"):
+                (node.root / "etc/imgforge/k3s/tls" / name).unlink()
+            return node
+
+        whole = small()
+        self.prepare(whole)
+        expected = whole.tree()
+        cut = 1
+        while True:
+            node = small()
+            try:
+                self.prepare(node, cut_before=cut)
+                break
+            except Cut:
+                for path in (node.root / DATA).rglob("*"):
+                    name = str(path.relative_to(node.root))
+                    if path.is_file() and "imgforge/unfinished" not in name and not name.endswith(".tmp"):
+                        self.assertEqual(path.read_bytes(), expected[name], name)
+                node.reboot()
+                self.assertEqual(self.prepare(node)[0], 0)
+                after = node.tree()
+                after.pop(f"{DATA}/imgforge/unfinished", None)
+                self.assertEqual({n: b for n, b in after.items() if not n.endswith(".tmp")}, expected)
+            cut += 1
+        self.assertGreater(cut, 10)
+
+    def test_the_stage_ends_when_the_server_is_up(self):
+        node = self.node()
+        node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")
+        node.set("when-asleep", '[ "$clock" -lt 1790001020 ] || { : >"$FAKE/active"; : >"$FAKE/answers"; }')
+        code, said = node.stage("k3s")
+        self.assertEqual(code, 0)
+        self.assertEqual(said.count("WAITING: the API server does not answer yet"), 1)
+        self.assertIn("k3s server is up", said)
+        self.assertIn("systemctl --no-block start k3s.service", node.calls("systemctl"))
+        self.assertTrue(node.is_stamped("k3s"))
+        self.assertTrue(any("--kubeconfig" in call and "k3s.yaml get --raw /readyz" in call for call in node.calls("k3s")))
+
+    def test_an_agent_has_joined_when_it_asks_as_itself(self):
+        node = self.node("worker")
+        node.write(f"{DATA}/agent/kubelet.kubeconfig", "identity")
+        node.set("active", "")
+        node.set("when-asleep", ': >"$FAKE/answers"')
+        code, said = node.stage("k3s")
+        self.assertEqual(code, 0)
+        self.assertIn("WAITING: no place in the cluster yet: no answer from 192.168.1.10:6443", said)
+        self.assertIn("k3s agent has joined 192.168.1.10:6443", said)
+        self.assertIn("get node k8s-1", node.calls("k3s")[-1])
+
+    def test_the_stage_says_what_k3s_waits_for(self):
+        node = self.node()
+        node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")
+        node.write("run/imgforge/k3s.problem", "k3s' data is of another cluster\n")
+        node.set("when-asleep", ': >"$FAKE/active"; : >"$FAKE/answers"')
+        self.assertIn("WAITING: k3s' data is of another cluster", node.stage("k3s")[1])
+
+    def test_add_ons_are_applied_as_k3s_administrator(self):
+        node = self.node()
+        node.install("kubectl")
+        node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")
+        node.write("etc/imgforge/addons/00-metallb.yaml", "kind: Namespace\n")
+        node.set("failures", "0\n")
+        self.assertEqual(node.stage("addons")[0], 0)
+        self.assertIn("k3s.yaml apply --server-side", node.calls("kubectl")[0])
+
+    def test_status_shows_the_stages_of_k3s(self):
+        node = self.node()
+        code, said = node.run("usr/bin/imgforge-status")
+        self.assertEqual(code, 2)
+        names = [line.split()[0] for line in said.splitlines()[3:] if line]
+        self.assertEqual(names, "grow clock storage packages kernel k3s addons ready".split())
