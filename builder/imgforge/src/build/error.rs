@@ -143,6 +143,12 @@ pub enum Error {
     /// There is nowhere to put a profile.
     #[error("there is no folder for the profile: neither --profiles, IMGFORGE_PROFILES nor a home folder")]
     NoProfileFolder,
+    /// A folder that was to be empty.
+    #[error("{} is not empty", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// An image without anything to patch.
     #[error("no partition of the image has an ext4 file system; {found}")]
     NoRoot {
@@ -231,6 +237,7 @@ impl Diagnose for Error {
             | Error::Found { .. }
             | Error::Manifest { .. }
             | Error::NoProfileFolder
+            | Error::InUse { .. }
             | Error::NoRoot { .. }
             | Error::NoStore
             | Error::NoHome
@@ -247,6 +254,7 @@ impl Diagnose for Error {
                  not help, please report this with the manifest"
                     .into(),
             ),
+            Error::InUse { .. } => Some("--force writes into it all the same, over files of the same names".into()),
             Error::Unfit { .. } | Error::Found { .. } => Some(
                 "where you know better, `allow: [RULE]` in the node's settings or the cluster file overrules a rule".into(),
             ),

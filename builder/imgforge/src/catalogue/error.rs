@@ -17,6 +17,12 @@ pub enum Error {
         /// The folders that were tried.
         looked_in: Vec<String>,
     },
+    /// What the program has inside could not be unpacked.
+    #[error("cannot unpack the built-in board profiles")]
+    BuiltIn {
+        /// Why.
+        source: std::io::Error,
+    },
     /// Nobody calls a board this.
     #[error("no board is called `{asked}`")]
     UnknownBoard {
@@ -108,6 +114,9 @@ impl Diagnose for Error {
                 Some("choose another release with `kubernetes:` in --node FILE, or --role base".into())
             }
             Error::NoProfiles { .. } => Some("name the folder with --profiles".into()),
+            Error::BuiltIn { .. } => {
+                Some("set TMPDIR or XDG_CACHE_HOME to a folder that can be written".into())
+            }
             _ => self.below()?.hint(),
         }
     }

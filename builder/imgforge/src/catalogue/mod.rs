@@ -1,5 +1,5 @@
 //! What is known: boards, their vendors, releases of Kubernetes, add-ons, keys; all of it data, found by a search path, so
-//! that a person's own files come first.
+//! that a person's own files come first. What the program has inside comes last.
 //!
 //! ```text
 //! board-profiles/<board>.yaml              a board, its image and how that is laid out
@@ -10,10 +10,12 @@
 //! ```
 
 pub mod artifact;
+pub mod built_in;
 mod error;
 pub mod keys;
 pub mod kubernetes;
 pub mod limits;
+mod own;
 pub mod profile;
 pub mod vendor;
 
@@ -28,7 +30,7 @@ use imgforge_kube::add_ons::{Manifest, Manifests};
 use imgforge_spec::BoardName;
 
 pub use self::error::Error;
-use self::{kubernetes::Release, profile::Profile, vendor::Vendor};
+use self::{built_in::Unpacked, kubernetes::Release, profile::Profile, vendor::Vendor};
 use crate::yaml;
 
 /// A board with all that is known of it.
@@ -40,6 +42,8 @@ pub struct Board {
     pub profile: Profile,
     /// Whose image it takes.
     pub vendor: Vendor,
+    /// Whether the file is one of those that the program has inside.
+    is_built_in: bool,
 }
 
 /// All that is known, loaded and checked once.
@@ -47,6 +51,7 @@ pub struct Board {
 pub struct Catalogue {
     folders: Vec<PathBuf>,
     boards: BTreeMap<BoardName, (PathBuf, Profile)>,
+    built_in: Option<Arc<Unpacked>>,
 }
 
 impl Catalogue {
@@ -65,9 +70,16 @@ impl Catalogue {
                 boards.entry(profile.board.clone()).or_insert((path, profile));
             }
         }
-        let catalogue = Self { folders, boards };
+        let catalogue = Self { folders, boards, built_in: None };
         catalogue.check_names()?;
         Ok(catalogue)
+    }
+
+    /// The same, and last what the program has inside, which is unpacked in the user's folder `cache`.
+    pub fn with_built_in(mut folders: Vec<PathBuf>, cache: Option<&Path>) -> Result<Self, Error> {
+        let built_in = Unpacked::new(cache).map_err(|source| Error::BuiltIn { source })?;
+        folders.push(built_in.profiles());
+        Ok(Self { built_in: Some(Arc::new(built_in)), ..Self::load(folders)? })
     }
 
     /// All profiles, by the boards' names.
@@ -79,7 +91,8 @@ impl Catalogue {
     pub fn board(&self, name: &str) -> Result<Arc<Board>, Error> {
         let (path, profile) = self.find(name)?;
         let vendor = self.vendor_of(path, profile)?;
-        Ok(Arc::new(Board { path: path.to_owned(), profile: profile.clone(), vendor }))
+        let is_built_in = self.built_in.as_ref().is_some_and(|inside| path.starts_with(inside.profiles()));
+        Ok(Arc::new(Board { path: path.to_owned(), profile: profile.clone(), vendor, is_built_in }))
     }
 
     /// The profile of the board called `name`, and the file it is in; of its vendor nothing need be known.

@@ -255,6 +255,12 @@ pub struct BoardsArgs {
     /// What to do; without it, all boards are listed.
     #[command(subcommand)]
     pub command: Option<BoardsCommand>,
+    /// Write the profiles, overlays and examples that the program has inside into this folder, to look at or to change.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) export: Option<PathBuf>,
+    /// With --export: into a folder that has something in it, too; files of the same names are replaced.
+    #[arg(long, requires = "export")]
+    pub(crate) force: bool,
     /// The folder with the board profiles.
     #[arg(long, global = true, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,

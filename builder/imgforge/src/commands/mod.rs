@@ -29,7 +29,11 @@ use crate::{
     build::error::Error,
     catalogue::Catalogue,
     cli::{Cli, Command},
-    host::{console::Console, interrupt, settings::Settings},
+    host::{
+        console::Console,
+        interrupt,
+        settings::{self, Settings},
+    },
     supply::store::Store,
 };
 
@@ -71,9 +75,13 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     }
 }
 
-/// What is known, from the folders of the search path or the one that was `asked` for.
+/// What is known, from the folders of the search path and the program itself, or the folder that was `asked` for.
 fn catalogue(settings: &Settings, asked: Option<&Path>) -> Result<Catalogue, Error> {
-    Ok(Catalogue::load(settings.profile_folders(asked))?)
+    let folders = settings.profile_folders(asked);
+    Ok(match asked {
+        Some(_) => Catalogue::load(folders)?,
+        None => Catalogue::with_built_in(folders, settings::own_cache().as_deref())?,
+    })
 }
 
 /// The store, in the folder that was `asked` for, the configured one, or the user's own.

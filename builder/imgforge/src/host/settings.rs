@@ -51,7 +51,7 @@ impl Settings {
 
     /// The store: `asked` for on the command line, else configured, else in the user's cache folder.
     pub(crate) fn store_folder(&self, asked: Option<&Path>) -> Option<PathBuf> {
-        let default = || folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("imgforge/store"));
+        let default = || own_cache().map(|folder| folder.join("store"));
         asked.map(Path::to_owned).or_else(|| self.store.clone()).or_else(default)
     }
 
@@ -71,6 +71,16 @@ impl Settings {
 /// The user's own profiles, in the configuration folder.
 pub(crate) fn own_profiles() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("imgforge/board-profiles"))
+}
+
+/// Locks of boards beside whose profiles the user cannot write.
+pub(crate) fn own_locks() -> Option<PathBuf> {
+    folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("imgforge/locks"))
+}
+
+/// What can be made again.
+pub(crate) fn own_cache() -> Option<PathBuf> {
+    folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("imgforge"))
 }
 
 /// A folder of the XDG base directory specification: the variable, or its default below the home folder.

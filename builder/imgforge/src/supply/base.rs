@@ -254,7 +254,7 @@ impl Source<'_> {
         let pinned = BaseImage { sha256: Some(sha256), made_by: None, ..base.clone() };
         let image = self.fetch(url, (sha256, base.size))?;
         let Some(suffix) = &base.signature_file else { return Ok((sha256, pinned)) };
-        let keys = self.board.path.with_file_name("keys");
+        let keys = self.board.keys();
         let signers = &self.board.vendor.image_signers;
         let signer = Verifier { signers, keys: &keys, downloader: &downloader, settings }
             .verify(&image, url, suffix)?

@@ -230,8 +230,10 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    /// Writes it to `path`, whole or not at all.
+    /// Writes it to `path`, whole or not at all; its folder is made where it is missing.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or(Ok(()), store::make_folder)?;
         let lock = Self { format: FORMAT, ..self.clone() };
         Ok(store::write_whole(path, format!("{HEADER}{}", yaml::to_string(&lock)).as_bytes())?)
     }

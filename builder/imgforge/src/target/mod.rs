@@ -141,7 +141,7 @@ impl Target {
 /// Everything that is `asked` for, in order. What should be known of it is said on `console`.
 pub fn targets(asked: &Asked, catalogue: &Catalogue, console: &Console) -> Result<Vec<Target>, Error> {
     let targets = match asked {
-        Asked::Alone(asked) => vec![alone(asked, catalogue)?],
+        Asked::Alone(asked) => vec![alone(asked, catalogue, console)?],
         Asked::Cluster { file, secrets, nodes, restore } => {
             let file = ClusterFile::read(file, secrets, catalogue)?;
             file.notices()?.iter().for_each(|notice| console.note(&notice.labelled()));
@@ -170,7 +170,7 @@ fn say_packages(node: &Node, console: &Console) {
 }
 
 /// The node's file, with what was asked for by itself on top.
-fn alone(asked: &Alone, catalogue: &Catalogue) -> Result<Target, Error> {
+fn alone(asked: &Alone, catalogue: &Catalogue, console: &Console) -> Result<Target, Error> {
     let board = catalogue.board(&asked.board)?;
     let read = asked.node.as_deref().map(Node::read).transpose()?;
     let (mut node, source) = read.map_or_else(Default::default, |(node, source)| (node, Some(source)));
@@ -180,13 +180,16 @@ fn alone(asked: &Alone, catalogue: &Catalogue) -> Result<Target, Error> {
         node.hostname = Some(hostname.clone());
     }
     node.check()?;
-    let beside = || board.path.with_extension("lock.yaml");
+    let lock = asked.lock.clone().unwrap_or_else(|| board.lock());
+    if asked.lock.is_none() && board.keeps_lock_elsewhere() && !lock.exists() {
+        console.note(&format!("the lock of {} is kept in {}", board.profile.board, lock.display()));
+    }
     Ok(Target {
         role: asked.role,
         node,
         source,
         membership: None,
-        lock: asked.lock.clone().unwrap_or_else(beside),
+        lock,
         set: SetName::of_role(asked.role),
         board,
     })

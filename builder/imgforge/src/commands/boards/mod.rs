@@ -1,5 +1,6 @@
 //! `imgforge boards`: what there are profiles for, and what each board can run.
 
+mod export;
 mod new;
 
 use std::path::Path;
@@ -62,6 +63,9 @@ struct Details<'a> {
 
 /// Runs the command.
 pub fn run(args: &BoardsArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    if let Some(folder) = &args.export {
+        return export::run(folder, args.force, console);
+    }
     let folder = args.profiles.as_deref();
     let catalogue = super::catalogue(settings, folder)?;
     match &args.command {

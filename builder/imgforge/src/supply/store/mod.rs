@@ -104,6 +104,11 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     output.commit().map_err(not_written(path))
 }
 
+/// Makes a folder for what [`write_whole`] is to write, where there is none.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(failed("cannot make", path))
+}
+
 fn not_written(path: &Path) -> impl Fn(imgforge_disk::Error) -> Error {
     move |source| failed("cannot write", path)(io::Error::other(source))
 }
