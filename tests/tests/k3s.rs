@@ -72,7 +72,10 @@ fn a_server_and_32_bit_agents_are_checked_locked_and_built_offline() {
     let said = fails(&mut imgforge(&["cluster", "backup"]), 1);
     assert!(said.contains("snapshots are of etcd") && said.contains("datastore: etcd"), "{said}");
     let said = fails(&mut imgforge(&["build", "--node", "k8s-master-1", "--restore", "any.snapshot"]), 1);
-    assert!(said.contains("no card of it that starts from a snapshot") && said.contains("--cluster-reset"), "{said}");
+    assert!(
+        said.contains("no card of it that starts from a snapshot") && said.contains("--cluster-reset"),
+        "{said}"
+    );
     let said = fails(&mut imgforge(&["cluster", "remove", "k8s-master-1"]), 1);
     assert!(said.contains("is the last master"), "{said}");
 

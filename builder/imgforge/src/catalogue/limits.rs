@@ -33,7 +33,7 @@ impl Diagnose for Refused {
                 Some("`--role base` makes it a plain node: host name, users, mounts and packages".into())
             }
             Refusal::ArmDropped { .. } => {
-                Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it; k3s has current ones".into())
+                Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it; `engine: k3s` in a cluster file has current ones".into())
             }
             Refusal::OneCoreMaster { .. } => Some("`--role worker` works".into()),
             _ => None,

@@ -104,6 +104,7 @@ impl Lab {
             source: target.source,
             membership: target.membership,
             kubernetes: None,
+            engine: Default::default(),
             overlays: repository().join("overlays"),
         }
     }
@@ -352,9 +353,14 @@ fn a_patch_release_that_the_files_do_not_have_is_told() {
 }
 
 #[test]
-fn the_example_can_be_built() {
-    let text = fs::read_to_string(repository().join("examples/home.yaml")).unwrap();
-    let Err(Error::Unfit { errors, .. }) = Lab::new(&text).file().notices() else {
+fn the_examples_can_be_built() {
+    for name in ["home", "home-k3s"] {
+        can_be_built(&fs::read_to_string(repository().join(format!("examples/{name}.yaml"))).unwrap());
+    }
+}
+
+fn can_be_built(text: &str) {
+    let Err(Error::Unfit { errors, .. }) = Lab::new(text).file().notices() else {
         panic!("it is a stranger's")
     };
     assert!(errors.iter().all(|error| error.finding.name == "placeholder"), "{errors:?}");
@@ -363,7 +369,7 @@ fn the_example_can_be_built() {
         ("655a39e8-9a5d-45f3-ae14-73b4c5ed50c3", "5c0a1f0e-1111-4b4b-8a8a-0123456789ab"),
         ("0633df91-017c-4b98-9b2e-4a0d27989a5c", "5c0a1f0e-2222-4b4b-8a8a-0123456789ab"),
     ];
-    let lab = Lab::new(&own.iter().fold(text, |text, (theirs, own)| text.replace(theirs, own)));
+    let lab = Lab::new(&own.iter().fold(text.to_owned(), |text, (theirs, own)| text.replace(theirs, own)));
     lab.file().notices().unwrap();
     let sets: Vec<String> =
         lab.file().targets(&[]).unwrap().into_iter().map(|target| target.set.to_string()).collect();

@@ -12,7 +12,8 @@ use imgforge::{
     },
     host::console::render,
 };
-use imgforge_spec::{Diagnose, Role};
+use imgforge_kube::engine::Engine;
+use imgforge_spec::{Architecture, Diagnose, Role};
 
 fn catalogue() -> Catalogue {
     Catalogue::load(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-profiles")]).unwrap()
@@ -60,7 +61,7 @@ fn a_32_bit_board_runs_1_26_and_is_told_that_it_is_the_last() {
         notes("bananapi-m1", Role::Worker, Some("1.36")).unwrap_err(),
         "error: Banana Pi M1 (bananapi-m1) cannot be a worker: Kubernetes 1.36.4 has no binaries for 32-bit Arm; 1.26 was the \
          last line with them (no fixes since 2024-02)\n\
-         hint: `kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it\n"
+         hint: `kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it; `engine: k3s` in a cluster file has current ones\n"
     );
 }
 
@@ -97,7 +98,7 @@ fn an_image_that_will_vanish_is_announced() {
 fn the_profiles_own_kubernetes_runs_on_every_board_that_can_have_it() {
     let catalogue = catalogue();
     for profile in catalogue.profiles() {
-        let abilities = Abilities::of(profile);
+        let abilities = Abilities::of(Engine::Kubeadm, profile);
         assert_eq!(abilities.newest.is_some(), profile.kubernetes.is_some(), "{}", profile.board);
         for role in abilities.roles {
             notes(profile.board.as_str(), role, None).unwrap_or_else(|said| panic!("{said}"));
@@ -110,6 +111,23 @@ fn the_profiles_own_kubernetes_runs_on_every_board_that_can_have_it() {
     }
 }
 
+/// What k3s is published for: everything but ARMv6, in one current release.
+#[test]
+fn k3s_has_a_current_release_for_every_board_but_armv6() {
+    let catalogue = catalogue();
+    let release = catalogue.release("k3s-1.36").unwrap();
+    for profile in catalogue.profiles() {
+        let abilities = Abilities::of(Engine::K3s, profile);
+        let is_old = profile.architecture == Architecture::Armv6;
+        assert_eq!(abilities.newest.is_none(), is_old, "{}", profile.board);
+        assert_eq!(abilities.roles.contains(&Role::Worker), !is_old, "{}", profile.board);
+        let content = release.clone().content(profile.architecture, Way::Artifacts);
+        assert_eq!(content.is_err(), is_old, "{}", profile.board);
+        let said = limits::check(profile, Role::Worker, Some(&release));
+        assert_eq!(said.is_err_and(|refused| refused.to_string().contains("for ARMv7")), is_old);
+    }
+}
+
 #[test]
 fn every_board_of_the_origin_story_has_its_roles() {
     use Role::{Base, Master, Worker};
@@ -119,6 +137,6 @@ fn every_board_of_the_origin_story_has_its_roles() {
         ("bananapi-m1", vec![Base, Worker, Master]),
         ("roc-rk3328-cc", vec![Base, Worker, Master]),
     ] {
-        assert_eq!(Abilities::of(&profile(board)).roles, roles, "{board}");
+        assert_eq!(Abilities::of(Engine::Kubeadm, &profile(board)).roles, roles, "{board}");
     }
 }

@@ -38,6 +38,7 @@ pub fn request(board: &str, role: Role, node: &str) -> Request {
         source: None,
         membership: None,
         kubernetes: None,
+        engine: Default::default(),
         overlays: repository().join("overlays"),
     }
 }

@@ -18,7 +18,16 @@ fn target(board: &str, hostname: Option<&str>) -> Target {
 fn request(target: &Target) -> Request {
     let Target { board, role, node, .. } = target.clone();
     let overlays = repository().join("overlays");
-    Request { board, role, node, source: None, membership: None, kubernetes: None, overlays }
+    Request {
+        board,
+        role,
+        node,
+        source: None,
+        membership: None,
+        kubernetes: None,
+        engine: Default::default(),
+        overlays,
+    }
 }
 
 #[test]

@@ -60,11 +60,11 @@ fn finding(path: String, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
         return None;
     }
     let (severity, message, suggestion) = match catalogue.release(&file_of(engine, version)) {
-        Err(Error::UnknownRelease { asked, known }) => (
-            Severity::Error,
-            format!("nothing is known of Kubernetes {asked}"),
-            Some(format!("known releases: {}", known.join(", "))),
-        ),
+        Err(Error::UnknownRelease { asked, mut known }) => {
+            known.retain(|name| catalogue.release(name).is_ok_and(|release| release.engine == engine));
+            let suggestion = Some(format!("known releases: {}", known.join(", ")));
+            (Severity::Error, format!("nothing is known of Kubernetes {asked}"), suggestion)
+        }
         Err(error) => (Severity::Error, error.to_string(), None),
         Ok(release) if release.engine != engine => {
             let message = format!("`{}` is a release of {}", release.release, release.engine.name());

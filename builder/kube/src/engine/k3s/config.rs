@@ -191,7 +191,7 @@ fn snapshots(member: &Member<'_>) -> Snapshots {
 pub(crate) fn schedule(every: GoDuration) -> Option<String> {
     let hours = every.0 / 3600;
     match hours {
-        _ if every.0 % 3600 != 0 || hours == 0 || 24 % hours != 0 => None,
+        _ if !every.0.is_multiple_of(3600) || hours == 0 || !24u32.is_multiple_of(hours) => None,
         24 => Some("0 3 * * *".into()),
         _ => Some(format!("0 */{hours} * * *")),
     }
