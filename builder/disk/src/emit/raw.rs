@@ -12,6 +12,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(target_os = "linux")]
 use rustix::{
     fs::{FallocateFlags, fallocate, ioctl_ficlone},
     io::Errno,
@@ -119,8 +120,15 @@ pub fn raw(
 }
 
 /// Lets `to`, which is empty, share all blocks of `from` (ioctl_ficlone(2)); whether the host could.
+#[cfg(target_os = "linux")]
 fn share(from: &File, to: &File) -> bool {
     ioctl_ficlone(to, from).is_ok()
+}
+
+/// Elsewhere files are shared only as they are made, under their name.
+#[cfg(not(target_os = "linux"))]
+fn share(_from: &File, _to: &File) -> bool {
+    false
 }
 
 /// Where a piece's bytes come from.
@@ -202,16 +210,28 @@ fn own(
 
 /// Makes `range` a hole, or writes zeros where the host makes none.
 fn zero(to: &File, range: &Range<u64>) -> io::Result<()> {
+    if punch(to, range)? {
+        return Ok(());
+    }
+    let zeros = vec![0; COPIED];
+    Image::pieces(range.clone(), COPIED as u64).try_for_each(|piece| {
+        to.write_all_at(zeros.split_at((piece.end - piece.start) as usize).0, piece.start)
+    })
+}
+
+/// Makes `range` a hole; whether the host could.
+#[cfg(target_os = "linux")]
+fn punch(to: &File, range: &Range<u64>) -> io::Result<bool> {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     match fallocate(to, flags, range.start, range.end - range.start) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-            let zeros = vec![0; COPIED];
-            Image::pieces(range.clone(), COPIED as u64).try_for_each(|piece| {
-                to.write_all_at(zeros.split_at((piece.end - piece.start) as usize).0, piece.start)
-            })
-        }
-        done => Ok(done?),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+        done => Ok(done.map(|()| true)?),
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch(_to: &File, _range: &Range<u64>) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -78,11 +78,12 @@ fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Erro
     if json {
         return super::print_json(console, &boards);
     }
+    let head = ["BOARD", "KUBERNETES", "ROLES", "NAME", "ALSO CALLED"].map(str::to_owned);
     let rows = boards.iter().map(|board| {
         let aliases = board.aliases.join(", ");
         [board.board.to_string(), board.runs.kubernetes(), board.runs.roles(), board.name.to_owned(), aliases]
     });
-    super::print(console, &super::table(rows.collect()))
+    super::print(console, &super::table([head].into_iter().chain(rows).collect()))
 }
 
 fn show(catalogue: &Catalogue, board: &str, json: bool, console: &Console) -> Result<(), Error> {
@@ -126,9 +127,9 @@ impl Runs {
 
     fn kubernetes(&self) -> String {
         match (&self.kubernetes, self.frozen) {
-            (None, _) => "no Kubernetes".to_owned(),
-            (Some(line), true) => format!("Kubernetes {line}, frozen"),
-            (Some(line), false) => format!("Kubernetes up to {line}"),
+            (None, _) => "none".to_owned(),
+            (Some(line), true) => format!("{line}, frozen"),
+            (Some(line), false) => format!("up to {line}"),
         }
     }
 
@@ -150,9 +151,9 @@ impl Details<'_> {
             ("vendor", vendor.to_string()),
             ("hardware", format!("{architecture}, cores: {cores}, memory: {memory} MiB")),
             ("base", base.unwrap_or_default()),
-            ("runs", runs.kubernetes()),
+            ("Kubernetes", runs.kubernetes()),
             ("roles", runs.roles()),
-            ("default", default.unwrap_or_else(|| "no Kubernetes".to_owned())),
+            ("default", default.unwrap_or_else(|| "none".to_owned())),
         ];
         rows.extend(runs.reasons.iter().map(|reason| ("because", reason.clone())));
         rows.extend(self.notes.iter().map(|note| ("note", note.clone())));
