@@ -1,27 +1,40 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all boot-k3s boot-kubernetes lifetime test lint docs bench fuzz base install release
+.PHONY: archive build image boot boot-all boot-k3s boot-kubernetes lifetime test lint docs bench fuzz base install install-test-dependencies deb test-deb release
 
 # The command, optimised.
 build:
-	cargo build --release --locked --package imgforge
+	@scripts/compile
 
-# A flashable image from a real base: the README's first command. NODE=examples/node.yaml adds users and disks.
+# The command, its manual pages and completions, as `make build` left them: make install PREFIX=/usr/local
+PREFIX ?= /usr/local
+install:
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install-files
+
+# The same as a Debian package in out/deb, from a binary that runs on any Linux: make deb TARGET=aarch64-unknown-linux-musl
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+deb:
+	cargo build --release --locked --package imgforge --target $(TARGET)
+	scripts/make-deb target/$(TARGET)/release/imgforge
+
+# Installs that package in Debian 12 and 13, and builds an image there.
+test-deb: deb
+	scripts/install-dependencies image
+	scripts/make-base virt-arm64
+	scripts/test-deb out/deb/imgforge_*_$(shell dpkg --print-architecture).deb
+
+# An image from a real base that one can log in to: the README's first command. BOARD=rpi4 is for a card; NODE=my-node.yaml has
+# other settings.
+BOARD ?= virt-arm64
 IMAGE ?= out/images/k8s-master-1.img
 image:
-	scripts/install-dependencies image
-	$(MAKE) build
-	scripts/make-base virt-arm64
-	mkdir -p out/images
-	target/release/imgforge build --board virt-arm64 --role master --hostname k8s-master-1 \
-		$(if $(NODE),--node $(NODE)) --store out/store --output $(IMAGE)
-	@echo
-	@echo "Boot it in QEMU:   make boot        (Ctrl-a x leaves)"
-	@echo "For a board:       target/release/imgforge build --board rk3328 --role master, then imgforge flash IMAGE"
+	@NODE=$(NODE) scripts/first-image $(BOARD) $(IMAGE)
 
-# Boots an image on this terminal: make boot IMAGE=path
-boot: install
-	scripts/boot-image $(IMAGE)
+# Boots an image on this terminal: make boot IMAGE=path. Its ssh is at port 2222 of this machine.
+SSH ?= 2222
+boot:
+	@scripts/install-dependencies boot
+	scripts/boot-image --ssh $(SSH) $(IMAGE)
 
 # Release images of virt-arm64, whose base is made here; CI does the same for all boards. RELEASE_KEY=FINGERPRINT signs.
 release:
@@ -30,20 +43,20 @@ release:
 	scripts/release local
 
 # What every change must pass: the README's second command.
-test: install base
+test: install-test-dependencies base
 	tests/firstboot/run
 	scripts/test
 
 # Our packages against dpkg, apt and the archive's signatures, with packages from the Debian mirror.
-archive: install
+archive: install-test-dependencies
 	cargo test --release --locked --package imgforge-debian --test mirror
 
 # The boots that take too long for every change.
-boot-all: install base
+boot-all: install-test-dependencies base
 	cargo test --locked --package imgforge-tests --test boot --test boot_all -- --nocapture
 
 # A server and two 32-bit agents of k3s, for which a stand-in stands.
-boot-k3s: install base
+boot-k3s: install-test-dependencies base
 	cargo test --locked --package imgforge-tests --test boot_k3s -- --nocapture
 
 # Real Kubernetes on two emulated boards. The first run builds it: ten minutes.
@@ -71,7 +84,7 @@ docs:
 	IMGFORGE_WRITE_DOCS=1 cargo test --locked --package imgforge --test it generated
 
 # Speed and memory, as ratios to what people would run instead.
-bench: install base build
+bench: install-test-dependencies base build
 	scripts/bench
 	scripts/bench-packages
 	scripts/bench-cluster
@@ -79,7 +92,7 @@ bench: install base build
 # Coverage-guided fuzzing of every parser of foreign bytes, so many seconds each; then the tests' own fuzzing, and dash's
 # judgement of what is said of scripts, longer than usual.
 FUZZ_SECONDS ?= 600
-fuzz: install
+fuzz: install-test-dependencies
 	scripts/fuzz $(FUZZ_SECONDS)
 	FUZZ_SECONDS=60 PROPTEST_CASES=20000 cargo test --release --workspace --locked -- fuzz against_dash
 
@@ -89,5 +102,5 @@ base:
 	scripts/make-base
 
 # Debian packages that making bases and running the tests need.
-install:
+install-test-dependencies:
 	scripts/install-dependencies test

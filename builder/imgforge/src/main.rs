@@ -3,10 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use imgforge::{cli::Cli, commands, host::console};
+use imgforge::{
+    cli::{self, Cli},
+    commands,
+    host::console,
+};
 use imgforge_spec::Diagnose;
 
 fn main() -> ExitCode {
+    cli::answer();
     match commands::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -12,6 +12,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(target_os = "linux")]
 use rustix::{
     fs::{FallocateFlags, fallocate, ioctl_ficlone},
     io::Errno,
@@ -85,7 +86,7 @@ pub fn raw(
     let origin = options.origin.as_ref().map(Origin::file);
     let shared = origin.is_some_and(|origin| share(origin.file(), destination.file()));
     destination.file().set_len(image.size).map_err(failed)?;
-    let (holes, pieces) = pieces(&image, options.origin.as_ref(), shared);
+    let Work { holes, pieces } = work(&image, options.origin.as_ref(), shared);
     // Before anything is written, so that there is nothing near them to be written first.
     holes.iter().try_for_each(|range| zero(destination.file(), range)).map_err(failed)?;
     let written = AtomicU64::new(0);
@@ -123,8 +124,15 @@ pub fn raw(
 }
 
 /// Lets `to`, which is empty, share all blocks of `from` (ioctl_ficlone(2)); whether the host could.
+#[cfg(target_os = "linux")]
 fn share(from: &File, to: &File) -> bool {
     ioctl_ficlone(to, from).is_ok()
+}
+
+/// Elsewhere files are shared only as they are made, under their name.
+#[cfg(not(target_os = "linux"))]
+fn share(_from: &File, _to: &File) -> bool {
+    false
 }
 
 /// Where a piece's bytes come from.
@@ -136,13 +144,15 @@ enum Piece {
     Own,
 }
 
-/// What has to be done to a file that shares the origin's blocks or is a single hole: the ranges that become holes, and what is to
-/// be written, in order.
-fn pieces(
-    image: &Image<'_>,
-    origin: Option<&Origin<'_>>,
-    shared: bool,
-) -> (Vec<Range<u64>>, Vec<(Range<u64>, Piece)>) {
+/// What has to be done to a file that shares the origin's blocks or is a single hole.
+struct Work {
+    /// What becomes a hole.
+    holes: Vec<Range<u64>>,
+    /// What is to be written, in order.
+    pieces: Vec<(Range<u64>, Piece)>,
+}
+
+fn work(image: &Image<'_>, origin: Option<&Origin<'_>>, shared: bool) -> Work {
     let mut own = RangeSet::default();
     let length = origin.map_or(0, |origin| origin.file().len()).min(image.size);
     own.insert(length..image.size);
@@ -179,7 +189,7 @@ fn pieces(
         }
         pieces.sort_by_key(|(range, _)| range.start);
     }
-    (holes, pieces)
+    Work { holes, pieces }
 }
 
 /// Copies `range` to the same place of another file.
@@ -211,16 +221,28 @@ fn own(
 
 /// Makes `range` a hole, or writes zeros where the host makes none.
 fn zero(to: &File, range: &Range<u64>) -> io::Result<()> {
+    if punch(to, range)? {
+        return Ok(());
+    }
+    let zeros = vec![0; COPIED];
+    Image::pieces(range.clone(), COPIED as u64).try_for_each(|piece| {
+        to.write_all_at(zeros.split_at((piece.end - piece.start) as usize).0, piece.start)
+    })
+}
+
+/// Makes `range` a hole; whether the host could.
+#[cfg(target_os = "linux")]
+fn punch(to: &File, range: &Range<u64>) -> io::Result<bool> {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     match fallocate(to, flags, range.start, range.end - range.start) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-            let zeros = vec![0; COPIED];
-            Image::pieces(range.clone(), COPIED as u64).try_for_each(|piece| {
-                to.write_all_at(zeros.split_at((piece.end - piece.start) as usize).0, piece.start)
-            })
-        }
-        done => Ok(done?),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+        done => Ok(done.map(|()| true)?),
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch(_to: &File, _range: &Range<u64>) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -261,7 +283,7 @@ mod tests {
         fs::copy(base.path(), &path).unwrap();
         let to = File::options().read(true).write(true).open(&path).unwrap();
         to.set_len(image.size).unwrap();
-        let (holes, pieces) = pieces(&image, Some(&Origin::Base(&base)), true);
+        let Work { holes, pieces } = work(&image, Some(&Origin::Base(&base)), true);
         assert!(pieces.iter().all(|(_, piece)| *piece != Piece::Origin), "{pieces:?}");
         let length: u64 = pieces.iter().map(|(range, _)| range.end - range.start).sum();
         assert!(length < 200_000, "{length} bytes");
@@ -278,7 +300,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (base, disk) = changed(&folder);
         let image = Image::of(&disk).unwrap();
-        let (holes, all) = pieces(&image, Some(&Origin::Base(&base)), false);
+        let Work { holes, pieces: all } = work(&image, Some(&Origin::Base(&base)), false);
         let of =
             |wanted| all.iter().filter(move |(_, piece)| *piece == wanted).map(|(range, _)| range.clone());
         assert!(holes.is_empty(), "it is a hole already");

@@ -166,6 +166,12 @@ pub enum Error {
         /// What stands against it.
         obstacles: Vec<String>,
     },
+    /// There are no completions for a shell.
+    #[error("there are no completions for {shell}")]
+    NoCompletions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// There is nowhere to look for the user's kubeconfig.
     #[error("there is no home folder, so no ~/.kube/config; name the file with --output")]
     NoHome,
@@ -241,6 +247,7 @@ impl Diagnose for Error {
             | Error::NoRoot { .. }
             | Error::NoStore
             | Error::NoHome
+            | Error::NoCompletions { .. }
             | Error::Upgrade { .. }
             | Error::NotReady { .. }
             | Error::Io { .. } => return None,

@@ -31,7 +31,10 @@ use imgforge_spec::BoardName;
 
 pub use self::error::Error;
 use self::{built_in::Unpacked, kubernetes::Release, profile::Profile, vendor::Vendor};
-use crate::yaml;
+use crate::{
+    host::settings::{self, Settings},
+    yaml,
+};
 
 /// A board with all that is known of it.
 #[derive(Debug, Clone)]
@@ -75,8 +78,18 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The same, and last what the program has inside, which is unpacked in the user's folder `cache`.
-    pub fn with_built_in(mut folders: Vec<PathBuf>, cache: Option<&Path>) -> Result<Self, Error> {
+    /// What is known from the folder that was `asked` for, or else from those of the user's search path, and last from the program
+    /// itself.
+    pub fn of(settings: &Settings, asked: Option<&Path>) -> Result<Self, Error> {
+        let folders = settings.profile_folders(asked);
+        match asked {
+            Some(_) => Self::load(folders),
+            None => Self::with_built_in(folders, settings::own_cache().as_deref()),
+        }
+    }
+
+    /// All profiles of `folders`, and last what the program has inside, which is unpacked in the user's folder `cache`.
+    fn with_built_in(mut folders: Vec<PathBuf>, cache: Option<&Path>) -> Result<Self, Error> {
         let built_in = Unpacked::new(cache).map_err(|source| Error::BuiltIn { source })?;
         folders.push(built_in.profiles());
         Ok(Self { built_in: Some(Arc::new(built_in)), ..Self::load(folders)? })

@@ -3,9 +3,12 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use imgforge_kube::kubeadm::GoDuration;
+use imgforge_kube::{cluster::Cidr, kubeadm::GoDuration};
 
-use super::values;
+use super::{
+    complete,
+    values::{self, Boards},
+};
 
 /// `imgforge cluster`.
 #[derive(Debug, Args)]
@@ -18,6 +21,8 @@ pub struct ClusterArgs {
 /// What can be done with a cluster.
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
+    /// Writes a cluster file for the boards that are named, with your name and keys and the network that this machine is in.
+    New(ClusterNewArgs),
     /// Says what is wrong with a cluster file, and what should be known of it.
     Check(ClusterCheckArgs),
     /// Makes the cluster's secrets: authorities, keys and tokens. Once; they are never overwritten.
@@ -30,6 +35,28 @@ pub enum ClusterCommand {
     Upgrade(ClusterUpgradeArgs),
     /// Fetches a snapshot of etcd, which has all objects of the cluster.
     Backup(ClusterBackupArgs),
+}
+
+/// `imgforge cluster new`.
+#[derive(Debug, Args)]
+pub struct ClusterNewArgs {
+    /// The board of a master, or of several, as in rpi4=3; may be given several times. With several masters there should be three.
+    #[arg(long = "master", value_name = "BOARD[=COUNT]", value_parser = values::boards, required = true,
+        add = complete::boards())]
+    pub(crate) masters: Vec<Boards>,
+    /// The same for workers.
+    #[arg(long = "worker", value_name = "BOARD[=COUNT]", value_parser = values::boards, add = complete::boards())]
+    pub(crate) workers: Vec<Boards>,
+    /// The router and the length of the prefix of the network that the boards will stand in, such as 192.168.1.1/24 [default: those
+    /// of this machine].
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub(crate) lan: Option<Cidr>,
+    /// The file to write, which must not be there yet.
+    #[arg(long, short, value_name = "FILE", default_value = "home.yaml")]
+    pub output: PathBuf,
+    /// The folder with the board profiles.
+    #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
+    pub profiles: Option<PathBuf>,
 }
 
 /// `imgforge cluster check`.
@@ -141,7 +168,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct ClusterRemoveArgs {
     /// The node, by its host name. It need not be in the cluster file any more.
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", add = complete::nodes())]
     pub node: String,
     /// The cluster.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FixedArgs, PlaceArgs, SecretsArgs};
+use super::{FixedArgs, PlaceArgs, SecretsArgs, complete};
 
 /// `imgforge flash`.
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ pub struct FlashArgs {
     /// The image, raw or compressed; what its block map beside it leaves out is not written. Or the name of a node, whose
     /// image is made without a file on the way: of --cluster, else of the cluster file in the working directory that has it. With
     /// --cluster and no name: all nodes, card after card.
-    #[arg(value_name = "IMAGE|NODE", required_unless_present_any = ["cluster", "list"])]
+    #[arg(value_name = "IMAGE|NODE", required_unless_present_any = ["cluster", "list"], add = complete::nodes_or_files())]
     pub image: Option<String>,
     /// The device, such as /dev/sdb, or a file that stands for a card of its size [default: the card that is there; if there are
     /// several, it is asked which].

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cluster;
+pub(crate) mod complete;
 mod flash;
 mod personalize;
 mod translate;
@@ -12,13 +13,15 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgforge_spec::{BoardName, Role};
 
+pub use self::complete::answer;
 pub(crate) use self::{
     cluster::{
         ClusterApplyArgs, ClusterArgs, ClusterBackupArgs, ClusterCheckArgs, ClusterCommand, ClusterFileArgs,
-        KubeconfigArgs, RunningClusterArgs, SecretsArgs, StatusArgs,
+        ClusterNewArgs, KubeconfigArgs, RunningClusterArgs, SecretsArgs, StatusArgs,
     },
     flash::FlashArgs,
     personalize::PersonalizeArgs,
+    values::Boards,
     verify::{RebuildArgs, VerifyArgs},
 };
 use crate::build::output::Format;
@@ -100,7 +103,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct TargetArgs {
     /// The board, by its name or an alias; `imgforge boards` lists them.
-    #[arg(long, value_name = "BOARD", required_unless_present = "cluster")]
+    #[arg(long, value_name = "BOARD", required_unless_present = "cluster", add = complete::boards())]
     pub board: Option<String>,
     /// What the node does.
     #[arg(long, value_parser = values::roles(), required_unless_present = "cluster")]
@@ -113,7 +116,7 @@ pub struct TargetArgs {
     pub cluster: Option<PathBuf>,
     /// With --cluster: only the node of this name; may be given several times. Without: a file with the node's settings,
     /// users, mounts, … (`imgforge schema node`).
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", add = complete::nodes_or_files())]
     pub node: Vec<String>,
     /// The cluster's secrets.
     #[command(flatten)]
@@ -275,6 +278,7 @@ pub enum BoardsCommand {
     /// Shows one board: its image, what it can run and why not more.
     Show {
         /// The board, by its name or an alias.
+        #[arg(add = complete::boards())]
         board: String,
     },
     /// Starts a profile for a board from an image, and says what to fill in.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Making, PlaceArgs, SecretsArgs, values};
+use super::{Making, PlaceArgs, SecretsArgs, complete, values};
 use crate::build::output::Format;
 
 /// `imgforge personalize`.
@@ -16,7 +16,7 @@ pub struct PersonalizeArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "hostname", requires = "node")]
     pub cluster: Option<PathBuf>,
     /// With --cluster: the node's name. Without: a file with the node's settings (`imgforge schema node`).
-    #[arg(long, value_name = "NAME|FILE", required_unless_present = "hostname")]
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "hostname", add = complete::nodes_or_files())]
     pub node: Option<String>,
     /// The node's host name, where there is no cluster.
     #[arg(long, value_name = "NAME")]

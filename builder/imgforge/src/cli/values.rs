@@ -30,6 +30,25 @@ pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(formats.map(value)).try_map(|name| name.parse::<Format>())
 }
 
+/// Boards of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Boards {
+    /// The board, by its name or an alias.
+    pub(crate) board: String,
+    /// How many of it.
+    pub(crate) count: u32,
+}
+
+/// `rpi4`, or `rpi4=2` for two of it.
+pub(super) fn boards(text: &str) -> Result<Boards, String> {
+    const MOST: u32 = 250;
+    let (board, count) = text.split_once('=').unwrap_or((text, "1"));
+    let is_count = |count: &u32| (1..=MOST).contains(count);
+    let count = count.parse().ok().filter(is_count);
+    let count = count.ok_or_else(|| format!("write BOARD=COUNT, with a count from 1 to {MOST}"))?;
+    Ok(Boards { board: board.to_owned(), count })
+}
+
 /// Where a node is: `k8s-master-1=127.0.0.2`.
 pub(super) fn place(text: &str) -> Result<(String, IpAddr), String> {
     let (node, address) = text.split_once('=').ok_or("write NODE=ADDRESS")?;

@@ -10,6 +10,7 @@ mod flash;
 mod inspect;
 mod kubeconfig;
 mod lock;
+mod manual;
 mod matrix;
 mod os_list;
 mod personalize;
@@ -23,20 +24,15 @@ mod verify;
 
 use std::{io, path::Path};
 
-use clap::CommandFactory;
-
 use crate::{
     build::error::Error,
     catalogue::Catalogue,
-    cli::{Cli, Command},
-    host::{
-        console::Console,
-        interrupt,
-        settings::{self, Settings},
-    },
+    cli::{Cli, Command, complete},
+    host::{console::Console, interrupt, settings::Settings},
     supply::store::Store,
 };
 
+pub use manual::write_manual;
 pub use rules::rules_page;
 pub use schema::schema_of;
 
@@ -65,23 +61,19 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Rules(args) => rules::run(args, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {
-            let mut text = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "imgforge", &mut text);
-            print(&console, &String::from_utf8_lossy(&text))
+            let script = complete::script(args.shell).ok_or(Error::NoCompletions { shell: args.shell });
+            print(&console, &script?)
         }
-        Command::ManPages { folder } => clap_mangen::generate_to(Cli::command(), folder).map_err(|source| {
-            Error::Io { what: format!("write the manual pages into {}", folder.display()), source }
+        Command::ManPages { folder } => write_manual(folder).map_err(|source| Error::Io {
+            what: format!("write the manual pages into {}", folder.display()),
+            source,
         }),
     }
 }
 
 /// What is known, from the folders of the search path and the program itself, or the folder that was `asked` for.
 fn catalogue(settings: &Settings, asked: Option<&Path>) -> Result<Catalogue, Error> {
-    let folders = settings.profile_folders(asked);
-    Ok(match asked {
-        Some(_) => Catalogue::load(folders)?,
-        None => Catalogue::with_built_in(folders, settings::own_cache().as_deref())?,
-    })
+    Ok(Catalogue::of(settings, asked)?)
 }
 
 /// The store, in the folder that was `asked` for, the configured one, or the user's own.

@@ -8,15 +8,13 @@ use std::{
 };
 
 use imgforge_disk::partition::SECTOR;
-use rustix::{
-    fs::{Advice, OFlags},
-    io::Errno,
-};
+use rustix::{fs::OFlags, io::Errno};
 
 use super::{
     block_device::BlockDevice,
     buffer::Buffer,
     error::{Error, Refusal},
+    system::{self, DIRECT},
     udisks,
     write::Medium,
 };
@@ -42,7 +40,7 @@ impl Card {
     /// mounted or held, and as long as it is open here nobody can mount it (open(2)).
     pub(crate) fn open(device: &BlockDevice, command: &str) -> Result<Self, Error> {
         let path = &device.path;
-        let file = match opened(path, OFlags::EXCL | OFlags::DIRECT) {
+        let file = match opened(path, OFlags::EXCL | DIRECT) {
             // A device without such a way.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => opened(path, OFlags::EXCL),
             opened => opened,
@@ -51,10 +49,10 @@ impl Card {
             Err(error) if is_denied(&error) => by_udisks(path, command)?,
             file => file.map_err(|source| refused(path, source))?,
         };
-        let is_direct = rustix::fs::fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
+        let is_direct = rustix::fs::fcntl_getfl(&file).is_ok_and(|flags| flags.intersects(DIRECT));
         let rdev = file.metadata().map_err(|source| unopened(path, source))?.rdev();
         // Names go to others when devices come and go.
-        if device.number != format!("{}:{}", rustix::fs::major(rdev), rustix::fs::minor(rdev)) {
+        if device.number != system::number(rdev) {
             return Err(Refusal::Missing { path: path.clone() }.into());
         }
         let presence = Some(Path::new("/sys/dev/block").join(&device.number));
@@ -101,7 +99,7 @@ fn is_denied(error: &io::Error) -> bool {
 }
 
 fn by_udisks(path: &Path, command: &str) -> Result<File, Refusal> {
-    udisks::open(path, OFlags::EXCL | OFlags::DIRECT | OFlags::CLOEXEC).map_err(|reason| Refusal::Denied {
+    udisks::open(path, OFlags::EXCL | DIRECT | OFlags::CLOEXEC).map_err(|reason| Refusal::Denied {
         path: path.to_owned(),
         reason,
         command: command.to_owned(),
@@ -154,8 +152,7 @@ impl Medium for Card {
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()?;
         if !self.is_direct {
-            // What is read from now on comes from the device. Who cannot forget reads what it has kept.
-            let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
+            system::forget(&self.file);
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::{
     error::{Error, Refusal},
     kernel::{self, Mount, Transport, udev_property},
     label::label,
+    system,
 };
 
 /// Partitions that are told one by one.
@@ -66,7 +67,7 @@ impl Machine {
         if !metadata.file_type().is_block_device() {
             return Err(Refusal::NoDevice { path: path.to_owned() }.into());
         }
-        let number = format!("{}:{}", rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+        let number = system::number(metadata.rdev());
         // What is no disk of its own is a partition, whose folder lies in that of its disk.
         let place = fs::canonicalize(self.path("sys/dev/block").join(number)).map_err(|_| missing())?;
         let name = |place: &Path| place.file_name().map(|name| name.to_string_lossy().into_owned());

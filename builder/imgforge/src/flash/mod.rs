@@ -7,6 +7,7 @@
 mod block_device;
 mod buffer;
 mod card;
+#[cfg(target_os = "linux")]
 mod dbus;
 mod error;
 mod kernel;
@@ -15,7 +16,20 @@ mod machine;
 mod map;
 mod ranges;
 mod source;
+mod system;
+#[cfg(target_os = "linux")]
 mod udisks;
+#[cfg(not(target_os = "linux"))]
+mod udisks {
+    use std::{fs::File, path::Path};
+
+    use rustix::fs::OFlags;
+
+    /// There is none.
+    pub(super) fn open(_device: &Path, _flags: OFlags) -> Result<File, Option<String>> {
+        Err(None)
+    }
+}
 mod write;
 
 pub use self::error::Error;

@@ -4,4 +4,6 @@ pub mod clock;
 pub mod console;
 pub mod file;
 pub mod interrupt;
+pub(crate) mod lan;
+pub(crate) mod person;
 pub mod settings;

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use imgforge::{
     cli::SchemaKind,
-    commands::{rules_page, schema_of},
+    commands::{rules_page, schema_of, write_manual},
 };
 
 fn docs() -> PathBuf {
@@ -41,9 +41,8 @@ fn the_page_of_rules_is_that_of_the_tables() {
 
 #[test]
 fn the_manual_is_that_of_the_command_line() {
-    use clap::CommandFactory;
     let folder = tempfile::tempdir().unwrap();
-    clap_mangen::generate_to(imgforge::cli::Cli::command(), folder.path()).unwrap();
+    write_manual(folder.path()).unwrap();
     let mut pages: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     pages.sort();
     for page in pages {

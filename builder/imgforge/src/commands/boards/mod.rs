@@ -81,11 +81,13 @@ fn list(catalogue: &Catalogue, json: bool, console: &Console) -> Result<(), Erro
     if json {
         return super::print_json(console, &boards);
     }
+    let head = ["BOARD", "KUBERNETES", "K3S", "ROLES", "NAME", "ALSO CALLED"].map(str::to_owned);
     let rows = boards.iter().map(|board| {
         let aliases = board.aliases.join(", ");
-        [board.board.to_string(), board.runs.kubernetes(), board.runs.roles(), board.name.to_owned(), aliases]
+        let Board { board, runs, name, .. } = board;
+        [board.to_string(), runs.kubernetes(), runs.k3s(), runs.roles(), (*name).to_owned(), aliases]
     });
-    super::print(console, &super::table(rows.collect()))
+    super::print(console, &super::table([head].into_iter().chain(rows).collect()))
 }
 
 fn show(catalogue: &Catalogue, board: &str, json: bool, console: &Console) -> Result<(), Error> {
@@ -131,15 +133,15 @@ impl Runs {
     }
 
     fn kubernetes(&self) -> String {
-        let own = match (&self.kubernetes, self.frozen) {
-            (None, _) => "no Kubernetes".to_owned(),
-            (Some(line), true) => format!("Kubernetes {line}, frozen"),
-            (Some(line), false) => format!("Kubernetes up to {line}"),
-        };
-        match &self.k3s {
-            Some(line) => format!("{own}; k3s up to {line}"),
-            None => own,
+        match (&self.kubernetes, self.frozen) {
+            (None, _) => "none".to_owned(),
+            (Some(line), true) => format!("{line}, frozen"),
+            (Some(line), false) => format!("up to {line}"),
         }
+    }
+
+    fn k3s(&self) -> String {
+        self.k3s.as_ref().map_or_else(|| "none".to_owned(), |line| format!("up to {line}"))
     }
 
     fn roles(&self) -> String {
@@ -160,9 +162,10 @@ impl Details<'_> {
             ("vendor", vendor.to_string()),
             ("hardware", format!("{architecture}, cores: {cores}, memory: {memory} MiB")),
             ("base", base.unwrap_or_default()),
-            ("runs", runs.kubernetes()),
+            ("Kubernetes", runs.kubernetes()),
+            ("k3s", runs.k3s()),
             ("roles", runs.roles()),
-            ("default", default.unwrap_or_else(|| "no Kubernetes".to_owned())),
+            ("default", default.unwrap_or_else(|| "none".to_owned())),
         ];
         rows.extend(runs.reasons.iter().map(|reason| ("because", reason.clone())));
         rows.extend(self.notes.iter().map(|note| ("note", note.clone())));

@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod new;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::{
 /// Runs the command.
 pub fn run(args: &ClusterArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     match &args.command {
+        ClusterCommand::New(args) => new::run(args, settings, console),
         ClusterCommand::Check(args) => {
             with_file(&args.file, None, settings, |file| check(file, args, console))
         }

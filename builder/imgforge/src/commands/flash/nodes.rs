@@ -3,14 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread,
 };
 
 use imgforge_spec::Diagnose;
-use serde::Deserialize;
 
 use super::{choose::choose, device_words, open, put, wish};
 use crate::{
@@ -28,28 +26,14 @@ use crate::{
         console::{self, Console},
         settings::Settings,
     },
-    target::{Located, targets},
+    target::{Located, cluster::at_hand, targets},
 };
 
 /// The one cluster file in the working directory that has the node called `node`.
 pub(super) fn cluster_at_hand(node: &str) -> Option<PathBuf> {
-    #[derive(Deserialize)]
-    struct Outline {
-        nodes: Vec<Named>,
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        hostname: String,
-    }
-    let has_node = |path: &PathBuf| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let outline = serde_yaml::from_str::<Outline>(&text);
-        outline.is_ok_and(|outline| outline.nodes.iter().any(|named| named.hostname == node))
-    };
-    let paths = fs::read_dir(".").ok()?.flatten().map(|entry| PathBuf::from(entry.file_name()));
-    let mut files =
-        paths.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).filter(has_node);
-    files.next().filter(|_| files.next().is_none())
+    let mut files = at_hand().into_iter().filter(|(_, nodes)| nodes.iter().any(|name| name == node));
+    let (file, _) = files.next()?;
+    files.next().is_none().then_some(file)
 }
 
 /// Flashes the node of `cluster` that is named, or all of them.

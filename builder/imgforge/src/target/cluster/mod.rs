@@ -2,6 +2,7 @@
 //!
 //! `imgforge-kube` knows what a cluster is; here is what ties it to profiles, files and images.
 
+mod at_hand;
 mod error;
 mod membership;
 mod node;
@@ -24,7 +25,7 @@ use imgforge_kube::{
 };
 use imgforge_spec::{BoardFacts, BoardName};
 
-pub use self::{error::Error, membership::Membership, secrets::recipients};
+pub use self::{at_hand::at_hand, error::Error, membership::Membership, secrets::recipients};
 use self::{own::Own, secrets::SecretsFile};
 use super::{Located, SecretsPaths, Target};
 use crate::{

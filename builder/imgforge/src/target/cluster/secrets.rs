@@ -14,7 +14,6 @@ use imgforge_kube::{
         age::{self, Identity, Recipient},
     },
 };
-use rustix::rand::{GetRandomFlags, getrandom};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -161,16 +160,13 @@ fn generate(cluster: &Cluster) -> Result<Secrets, Error> {
 /// The one place with randomness.
 #[derive(Default)]
 struct SystemRandom {
-    refused: Option<rustix::io::Errno>,
+    refused: Option<getrandom::Error>,
 }
 
 impl SystemRandom {
-    fn fill(&mut self, mut bytes: &mut [u8]) {
-        while self.refused.is_none() && !bytes.is_empty() {
-            match getrandom(&mut *bytes, GetRandomFlags::empty()) {
-                Ok(count) => bytes = bytes.get_mut(count..).unwrap_or_default(),
-                Err(error) => self.refused = Some(error),
-            }
+    fn fill(&mut self, bytes: &mut [u8]) {
+        if self.refused.is_none() {
+            self.refused = getrandom::fill(bytes).err();
         }
     }
 
