@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use imgforge_kube::{cluster::Cluster, version::Version};
+use imgforge_kube::{cluster::Cluster, engine::Engine, version::Version};
 use imgforge_spec::{Invalid, Role, User};
 
 use crate::{
@@ -122,8 +122,9 @@ fn newest_for<'a>(
     nodes: &[Node<'a>],
     catalogue: &Catalogue,
 ) -> Result<(Version, Option<&'a Profile>), Error> {
-    let releases = catalogue.releases()?;
-    let newest = |profile| Abilities::of(profile).newest_of(&releases, profile);
+    let releases: Vec<_> =
+        catalogue.releases()?.into_iter().filter(|release| release.engine == Engine::Kubeadm).collect();
+    let newest = |profile| Abilities::of(Engine::Kubeadm, profile).newest_of(&releases, profile);
     let runs = nodes.iter().filter_map(|node| Some((newest(node.profile)?, node.profile)));
     let (version, profile) = match runs.min_by_key(|(version, _)| *version) {
         Some((version, profile)) => (version, Some(profile)),

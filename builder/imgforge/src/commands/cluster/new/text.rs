@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use imgforge_kube::engine::Engine;
 use imgforge_spec::Role;
 
 use super::{Draft, Node};
@@ -28,7 +29,7 @@ impl Draft<'_> {
         let mut text = String::from("# The newest release that every board runs.");
         if let Some(profile) = self.held_back_by {
             let _ = write!(text, " Without {} it could be newer", profile.board);
-            match Abilities::of(profile).reasons.first() {
+            match Abilities::of(Engine::Kubeadm, profile).reasons.first() {
                 Some(reason) => {
                     let _ = write!(text, ":\n# {reason}");
                 }
