@@ -43,6 +43,7 @@ impl Node {
             source: None,
             membership: None,
             kubernetes: None,
+            engine: Default::default(),
             overlays: PathBuf::new(),
         };
         let (files, links, boot, programs) = Default::default();
