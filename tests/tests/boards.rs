@@ -35,8 +35,8 @@ fn boards_are_listed_with_what_they_can_run_and_why_not_more() {
     assert_eq!(runs("rpi1")["roles"], serde_json::json!(["base"]));
     assert!(runs("cubieboard1")["reasons"].as_array().unwrap().len() == 2, "32-bit, and one core");
     let shown = printed(&bench, &["boards", "show", "renegade"]);
-    assert!(shown.contains("board     rk3328\n"), "{shown}");
-    assert!(shown.contains("hardware  arm64, cores: 4, memory: 1024 MiB\n"), "{shown}");
+    assert!(shown.contains("board       rk3328\n"), "{shown}");
+    assert!(shown.contains("hardware    arm64, cores: 4, memory: 1024 MiB\n"), "{shown}");
 }
 
 #[test]
@@ -127,6 +127,6 @@ fn a_persons_own_profile_hides_the_one_of_the_same_name() {
     command.env_remove("IMGFORGE_PROFILES").env("XDG_CONFIG_HOME", bench.home.path().join("configuration"));
     command.args(["boards", "show", "renegade"]).current_dir(imgforge_tests::repository());
     let shown = String::from_utf8(succeeds(&mut command).stdout).unwrap();
-    assert!(shown.contains("name      My own ROC-RK3328-CC (Renegade)\n"), "{shown}");
+    assert!(shown.contains("name        My own ROC-RK3328-CC (Renegade)\n"), "{shown}");
     assert!(shown.contains(own.to_str().unwrap()), "{shown}");
 }
