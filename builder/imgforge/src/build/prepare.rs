@@ -107,7 +107,8 @@ impl Prepared {
     fn node_wants(&self, target: &Target) -> Result<Option<Wants>, Error> {
         let Some(membership) = &target.membership else { return Ok(None) };
         let Bundle { files, unpinned, packages, .. } = membership.bundle();
-        let of_node = target.node.packages.iter().filter(|package| !packages.contains(package));
+        let of_node = target.node.all_packages();
+        let of_node = of_node.iter().filter(|package| !packages.contains(package));
         let manifests = membership.manifests().map_err(plan::Error::Path)?;
         let content = kubernetes::Content {
             packages: packages.iter().chain(of_node).cloned().collect(),

@@ -239,16 +239,27 @@ fn docker_comes_with_the_node_over_a_release_that_knows_nothing_of_it() {
     assert_eq!(of_worker.misfits(&of_other), [], "both are made from the same release");
 }
 
+/// What the node's own layer takes.
+fn content_of_node(lab: &Lab, hostname: &str) -> Content {
+    let target = lab.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
+    let wants = Wants { set: target.set.clone(), over: None, content: Content::default() };
+    let request = lab.request_without_secrets(hostname).release();
+    let prepared = Prepared { request, notes: Vec::new(), wants, lock_path: target.lock.clone() };
+    prepared.layers(&target).unwrap().node.unwrap().content
+}
+
+#[test]
+fn what_a_nodes_settings_cannot_do_without_comes_along_in_a_cluster_too() {
+    let mounts = "mounts: [{ source: //nas/k8s, target: /mnt/nas, type: cifs }]";
+    let wifi = "wifi: { ssid: home, passphrase: eight888, country: DE }";
+    let lab = Lab::new(&TWO_NODES.replace("packages: [nfs-common]", &format!("{mounts}, {wifi}")));
+    assert_eq!(content_of_node(&lab, "k8s-worker-1").packages, ["cifs-utils", "wpasupplicant"]);
+}
+
 #[test]
 fn docker_is_locked_for_the_node_and_cri_dockerd_is_pinned() {
     let lab = Lab::new(DOCKER);
-    let bundle = |hostname: &str| {
-        let target = lab.file().targets(&[hostname.to_owned()]).unwrap().remove(0);
-        let wants = Wants { set: target.set.clone(), over: None, content: Content::default() };
-        let request = lab.request_without_secrets(hostname).release();
-        let prepared = Prepared { request, notes: Vec::new(), wants, lock_path: target.lock.clone() };
-        prepared.layers(&target).unwrap().node.unwrap().content
-    };
+    let bundle = |hostname: &str| content_of_node(&lab, hostname);
     let Content { packages, artifacts, .. } = bundle("w");
     assert_eq!(packages, ["docker.io", "docker-cli", "file"], "each once");
     let [cri_dockerd] = artifacts.as_slice() else { panic!("{artifacts:?}") };

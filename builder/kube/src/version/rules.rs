@@ -224,16 +224,27 @@ pub const CONTROL_PLANE_MEMORY: u32 = 1700;
 impl Limits {
     /// The limits of a node with `role` and Kubernetes `version` on `board`.
     pub fn of(board: &BoardFacts, role: Role, version: Version) -> Self {
+        Self::judge(board, role, runs_on(version, board.architecture), little_memory(board.memory))
+    }
+
+    /// The limits of a node with `role` on `board`, for any engine: whether its release is published for the board, and what
+    /// the engine says of a master's memory.
+    pub(crate) fn judge(
+        board: &BoardFacts,
+        role: Role,
+        published: Result<(), Refusal>,
+        of_memory: Option<Overruled>,
+    ) -> Self {
         let mut limits = Self::default();
         if role == Role::Base {
             return limits;
         }
-        limits.refused.extend(runs_on(version, board.architecture).err());
+        limits.refused.extend(published.err());
         if role == Role::Master {
             if board.cores < 2 {
                 limits.refused.push(Refusal::OneCoreMaster { cores: board.cores });
             }
-            limits.overruled.extend(little_memory(board.memory));
+            limits.overruled.extend(of_memory);
         }
         limits
     }

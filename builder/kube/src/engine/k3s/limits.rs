@@ -24,18 +24,7 @@ pub fn runs_on(version: Version, architecture: Architecture) -> Result<(), Refus
 
 /// The limits of a node with `role` and k3s `version` on `board`. Two cores for a server are k3s' own requirement, too.
 pub fn limits(board: &BoardFacts, role: Role, version: Version) -> Limits {
-    let mut limits = Limits::default();
-    if role == Role::Base {
-        return limits;
-    }
-    limits.refused.extend(runs_on(version, board.architecture).err());
-    if role == Role::Master {
-        if board.cores < 2 {
-            limits.refused.push(Refusal::OneCoreMaster { cores: board.cores });
-        }
-        limits.overruled.extend(little_memory(board.memory));
-    }
-    limits
+    Limits::judge(board, role, runs_on(version, board.architecture), little_memory(board.memory))
 }
 
 fn little_memory(memory: u32) -> Option<Overruled> {
