@@ -7,6 +7,7 @@ from node import Cut, Node
 DATA = "var/lib/rancher/k3s"
 MARKER = f"{DATA}/server/imgforge-cluster"
 AUTHORITY = "a" * 64
+SNAPSHOT = "var/lib/imgforge/restore/snapshot"
 
 
 def identity(node="k8s-1", authority=AUTHORITY, release="1.36"):
@@ -127,6 +128,59 @@ class K3s(unittest.TestCase):
                 self.assertEqual({n: b for n, b in after.items() if not n.endswith(".tmp")}, expected)
             cut += 1
         self.assertGreater(cut, 10)
+
+    def with_snapshot(self, content="of monday"):
+        node = self.node()
+        node.write(SNAPSHOT, content)
+        return node
+
+    def test_a_cards_snapshot_becomes_the_data_once(self):
+        node = self.with_snapshot()
+        self.assertEqual(self.prepare(node)[0], 0, node.errors)
+        self.assertEqual(len(node.calls("k3s")), 1)
+        self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "restored: of monday")
+        (node.root / DATA / "server/db/etcd/data").write_text("and what came since")
+        node.reboot()
+        self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []))
+        self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "and what came since")
+
+    def test_no_snapshot_overwrites_data(self):
+        """Neither another cluster's nor this one's own, nor what came of another snapshot."""
+        for restored in (None, "b" * 64 + "\n"):
+            node = self.with_data(identity())
+            node.write(SNAPSHOT, "of monday")
+            if restored:
+                node.write(f"{DATA}/server/imgforge-restored", restored)
+            node.set("when-asleep", f'/bin/cp "$IMGFORGE_ROOT/run/imgforge/k3s.problem" "$FAKE/why"; /bin/rm "$IMGFORGE_ROOT/{SNAPSHOT}"')
+            self.assertEqual(self.prepare(node)[0], 0)
+            self.assertIn("this card brings a snapshot: nothing is overwritten. To go on with the data, remove ", node.fact("why"))
+            self.assertEqual((node.root / DATA / "server/db/state.db").read_text(), "data")
+            self.assertEqual(node.calls("k3s"), [])
+
+    def test_a_restore_that_was_cut_off_begins_again(self):
+        cut = 1
+        while True:
+            node = self.with_snapshot()
+            try:
+                self.prepare(node, cut_before=cut)
+                break
+            except Cut:
+                node.reboot()
+                self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []), cut)
+                self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "restored: of monday")
+                self.assertFalse((node.root / DATA / "server/imgforge-restoring").exists())
+            cut += 1
+        self.assertGreater(cut, 10)
+
+    def test_a_snapshot_that_k3s_does_not_take_is_said_and_tried_again(self):
+        node = self.with_snapshot("damaged")
+        self.assertEqual(self.prepare(node)[0], 1)
+        node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")
+        node.set("when-asleep", ': >"$FAKE/active"; : >"$FAKE/answers"')
+        self.assertIn("WAITING: k3s makes no data of the card's snapshot: journalctl -u k3s says why", node.stage("k3s")[1])
+        node.write(SNAPSHOT, "of monday")
+        self.assertEqual(self.prepare(node)[0], 0)
+        self.assertFalse((node.root / "run/imgforge/k3s.problem").exists())
 
     def test_the_stage_ends_when_the_server_is_up(self):
         node = self.node()

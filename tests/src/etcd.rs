@@ -20,6 +20,13 @@ pub fn of_cluster(name: &str, release: &str, certificate: &str) -> Vec<(String, 
     vec![object("kubeadm-config", settings), object("kube-root-ca.crt", certificate.to_owned())]
 }
 
+/// The certificate of the cluster's authority in a file of secrets, in PEM.
+pub fn authority(secrets: &Path) -> String {
+    let secrets = fs::read_to_string(secrets).expect("what `cluster init` made");
+    let (_, rest) = secrets.split_once("\nca:\n  certificate: |\n").expect("an authority");
+    rest.lines().take_while(|line| !line.contains("key:")).map(|line| line.trim().to_owned() + "\n").collect()
+}
+
 /// Has a new etcd take `entries`, and writes its snapshot to `file`.
 pub fn etcd_snapshot(entries: &[(String, String)], file: &Path) {
     let member = Member::start();

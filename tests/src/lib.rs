@@ -25,7 +25,7 @@ pub use build::{Workbench, approved, fails, file_in, read_at, same, same_boot_lo
 pub use card::{LoopDevice, card_image, has_no_table, is_root, map_of, used_card};
 pub use cluster_lab::{ClusterLab, finishes, node};
 pub use deb::{Deb, regular};
-pub use etcd::{etcd_snapshot, of_cluster};
+pub use etcd::{authority, etcd_snapshot, of_cluster};
 pub use gnupg::Gnupg;
 pub use guest::{Guest, Lan, free_port};
 pub use kubernetes::{

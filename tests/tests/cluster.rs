@@ -10,7 +10,7 @@ use std::{
 };
 
 use imgforge_tests::{
-    LoopDevice, Tool, Workbench, approved, etcd_snapshot, fails, file_in, of_cluster, succeeds,
+    LoopDevice, Tool, Workbench, approved, authority, etcd_snapshot, fails, file_in, of_cluster, succeeds,
 };
 use serde_json::Value;
 
@@ -242,12 +242,9 @@ fn judge_kubeconfig(lab: &Lab) {
 fn the_first_masters_card_brings_the_snapshot_that_it_is_to_start_from() {
     let lab = Lab::new();
     succeeds(&mut lab.imgforge(&["cluster", "init"]));
-    let secrets = fs::read_to_string(lab.bench.home.path().join("home.secrets.yaml")).unwrap();
-    let (_, of_ca) = secrets.split_once("\nca:\n  certificate: |\n").unwrap();
-    let lines =
-        of_ca.lines().take_while(|line| !line.contains("key:")).map(|line| line.trim().to_owned() + "\n");
+    let authority = authority(&lab.bench.home.path().join("home.secrets.yaml"));
     let snapshot = lab.bench.home.path().join("home.snapshot");
-    etcd_snapshot(&of_cluster("home", "1.36.4", &lines.collect::<String>()), &snapshot);
+    etcd_snapshot(&of_cluster("home", "1.36.4", &authority), &snapshot);
     let file = snapshot.display().to_string();
 
     let folder = lab.build("restored", &["--node", "k8s-master-1", "--restore", &file]);

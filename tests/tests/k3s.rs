@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
-use imgforge_tests::{SignedRepository, Workbench, approved, fails, file_in, k3s_release, sha256, succeeds};
+use imgforge_tests::{
+    SignedRepository, Tool, Workbench, approved, authority, etcd_snapshot, fails, file_in, k3s_release,
+    of_cluster, sha256, succeeds,
+};
 
 const CLUSTER: &str = "\
 name: home
@@ -72,10 +75,7 @@ fn a_server_and_32_bit_agents_are_checked_locked_and_built_offline() {
     let said = fails(&mut imgforge(&["cluster", "backup"]), 1);
     assert!(said.contains("snapshots are of etcd") && said.contains("datastore: etcd"), "{said}");
     let said = fails(&mut imgforge(&["build", "--node", "k8s-master-1", "--restore", "any.snapshot"]), 1);
-    assert!(
-        said.contains("no card of it that starts from a snapshot") && said.contains("--cluster-reset"),
-        "{said}"
-    );
+    assert!(said.contains("snapshots are of etcd") && said.contains("datastore: etcd"), "{said}");
     let said = fails(&mut imgforge(&["cluster", "remove", "k8s-master-1"]), 1);
     assert!(said.contains("is the last master"), "{said}");
 
@@ -84,4 +84,42 @@ fn a_server_and_32_bit_agents_are_checked_locked_and_built_offline() {
     fs::remove_file(home.join("home.virt-armhf.lock.yaml")).unwrap();
     let said = fails(&mut imgforge(&["lock"]), 1);
     assert!(said.contains("sha256sum-arm.txt names no checksum of k3s-armhf"), "{said}");
+}
+
+/// k3s makes data of it; that it comes to the master as it is, and only of this cluster, is ours.
+#[test]
+fn a_card_brings_the_snapshot_that_its_master_is_to_start_from() {
+    let bench = Workbench::new();
+    let server = SignedRepository::new();
+    fs::write(bench.profiles().join("kubernetes/k3s-1.36.yaml"), k3s_release(&server)).unwrap();
+    let path = |name: &str| bench.home.path().join(name);
+    fs::write(path("home.yaml"), format!("k3s: {{ datastore: etcd }}\n{CLUSTER}")).unwrap();
+    let imgforge = |words: &[&str]| {
+        let mut command = bench.imgforge();
+        command.args(words).arg("--cluster").arg(path("home.yaml"));
+        command
+    };
+    succeeds(&mut imgforge(&["cluster", "init"]));
+    let build = |snapshot: &Path| {
+        let mut build = imgforge(&["build", "--node", "k8s-master-1", "--restore"]);
+        build.arg(snapshot).arg("--output").arg(path("master.img"));
+        build
+    };
+    // k3s has none of kubeadm's notes in its cluster, and so no release.
+    let of_k3s = |certificate: &str| {
+        let mut objects = of_cluster("home", "1.36.4", certificate);
+        objects.retain(|(key, _)| !key.ends_with("kubeadm-config"));
+        objects
+    };
+    etcd_snapshot(&of_k3s("-----BEGIN CERTIFICATE-----\nMIIB\n"), &path("other.snapshot"));
+    let said = fails(&mut build(&path("other.snapshot")), 1);
+    assert!(said.contains("is of another cluster"), "{said}");
+
+    etcd_snapshot(&of_k3s(&authority(&path("home.secrets.yaml"))), &path("home.snapshot"));
+    succeeds(&mut build(&path("home.snapshot")));
+    let root = approved(&path("master.img"), bench.home.path());
+    let (inside, copy) = ("/var/lib/imgforge/restore/snapshot", path("copy").display().to_string());
+    Tool::DEBUGFS.approves(["-R", &format!("dump {inside} {copy}"), &root.to_string_lossy()]);
+    succeeds(Command::new("cmp").arg(path("home.snapshot")).arg(&copy));
+    assert!(file_in(&root, "/etc/rancher/k3s/config.yaml").contains("cluster-init: true"));
 }

@@ -1,5 +1,5 @@
 //! A snapshot of etcd as its own tools and `imgforge cluster backup` write it, a database and then its SHA-256: whether it is whole,
-//! and whose it is. In every cluster that kubeadm has made lies the authority that signs for it, in the clear.
+//! and whose it is. In every cluster lies the authority that signs for it, in the clear.
 
 mod bolt;
 
@@ -78,7 +78,7 @@ pub enum Error {
     #[error(transparent)]
     Database(#[from] bolt::Error),
     /// It is etcd's, but of something else.
-    #[error("no cluster of kubeadm's is in it: neither cluster-info nor kube-root-ca.crt")]
+    #[error("no cluster is in it: neither cluster-info nor kube-root-ca.crt")]
     NoCluster,
 }
 

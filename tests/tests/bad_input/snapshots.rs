@@ -135,7 +135,7 @@ fn a_snapshot_that_is_not_whole_or_not_ours_is_refused() {
             code: 1,
             answer: &[
                 UNFIT,
-                "  caused by: no cluster of kubeadm's is in it: neither cluster-info nor kube-root-ca.crt",
+                "  caused by: no cluster is in it: neither cluster-info nor kube-root-ca.crt",
                 ANOTHER,
             ],
         },

@@ -60,8 +60,8 @@ pub enum Error {
         /// The cluster.
         cluster: String,
     },
-    /// A master of k3s starts from no snapshot by itself.
-    #[error("k3s makes the cluster {cluster}, and imgforge makes no card of it that starts from a snapshot")]
+    /// There is no etcd in it.
+    #[error("snapshots are of etcd, and the objects of the cluster {cluster} are in a file of SQLite")]
     NoRestore {
         /// The cluster.
         cluster: String,
@@ -283,8 +283,8 @@ impl Diagnose for Error {
                     .into(),
             ),
             Error::NoRestore { .. } => Some(
-                "build it without --restore; on the master, with k3s stopped, `k3s server --cluster-reset \
-                 --cluster-reset-restore-path=FILE` starts from one, where the cluster has etcd (docs/k3s.md)"
+                "give `k3s: { datastore: etcd }` if the snapshot is of such a cluster; a copy of SQLite's file goes to \
+                 /var/lib/rancher/k3s/server/db while k3s is stopped"
                     .into(),
             ),
             Error::NotFirstMaster { hostname } => Some(format!(

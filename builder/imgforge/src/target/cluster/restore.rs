@@ -9,7 +9,6 @@ use std::{
 use imgforge_disk::FileContent;
 use imgforge_ext4::Content;
 use imgforge_kube::{
-    engine::Engine,
     snapshot::{self, Snapshot},
     version::Version,
 };
@@ -20,7 +19,7 @@ use crate::target::Target;
 impl ClusterFile<'_> {
     /// Has the first master among `targets` start from the snapshot in the file `path`; returns what there is to say of it.
     pub(crate) fn restore(&self, path: &Path, targets: &mut [Target]) -> Result<String, Error> {
-        if self.cluster.engine == Engine::K3s {
+        if !self.cluster.engine.has_etcd(&self.cluster) {
             return Err(Error::NoRestore { cluster: self.cluster.name.clone() });
         }
         let master =

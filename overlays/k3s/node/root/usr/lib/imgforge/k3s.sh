@@ -6,6 +6,9 @@ CARD=$ETC/k3s                 # what the card brings for k3s' folder
 DATA=$ROOT/var/lib/rancher/k3s
 MARKER=$DATA/server/imgforge-cluster # whose data lies beside it: lines `key=value`
 PROBLEM=$ROOT/run/imgforge/k3s.problem # why k3s must not start yet
+SNAPSHOT=$ROOT/var/lib/imgforge/restore/snapshot # of etcd, from which a card starts that brings it (`imgforge build --restore`)
+RESTORED=$DATA/server/imgforge-restored  # the SHA-256 of the snapshot that the data comes from
+RESTORING=$DATA/server/imgforge-restoring # the same, as long as k3s makes data of it
 case $IMGFORGE_ROLE in
 master) UNIT=k3s.service KIND=server ;;
 *) UNIT=k3s-agent.service KIND=agent ;;
@@ -29,10 +32,19 @@ objection() {
         echo "k3s' data in $DATA/server is of another cluster, $(field cluster "$MARKER"): $moved"
     elif [ "$(field node "$MARKER")" != "$IMGFORGE_HOSTNAME" ]; then
         echo "k3s' data in $DATA/server is of the master $(field node "$MARKER") of this cluster: $moved"
+    elif brings_snapshot && ! comes_from_snapshot; then
+        echo "k3s' data is in $DATA/server, and this card brings a snapshot: nothing is overwritten. To go on with the data, remove $SNAPSHOT; to go back to the snapshot, move $DATA/server away"
     else
         skew "$(field release "$MARKER")" "$(field release "$CARD/cluster")"
     fi
 }
+
+brings_snapshot() { [ -f "$SNAPSHOT" ]; }
+
+hash_of_snapshot() { sha256sum <"$SNAPSHOT" | sed 's/ .*//'; }
+
+# comes_from_snapshot: the data is of this one, or of an attempt that was cut off.
+comes_from_snapshot() { cat "$RESTORED" "$RESTORING" 2>/dev/null | grep -qxF "$(hash_of_snapshot)"; }
 
 # skew OF_DATA OF_CARD: the data goes from one minor release to the next, and never back.
 skew() {
