@@ -288,12 +288,12 @@ impl Cluster {
 
     /// The tag of CoreDNS' image, if it is known.
     pub fn coredns_tag(&self) -> Option<&str> {
-        self.images.coredns.as_deref().or_else(|| self.kubernetes.line()?.coredns)
+        self.images.coredns.as_deref().or_else(|| self.kubernetes.line()?.coredns.as_deref())
     }
 
     /// The tag of etcd's image, if it is known.
     pub fn etcd_tag(&self) -> Option<&str> {
-        self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd)
+        self.images.etcd.as_deref().or_else(|| self.kubernetes.line()?.etcd.as_deref())
     }
 
     /// The tags to tell kubeadm: those a person gave, and of images that the cards carry all, so that it takes these.

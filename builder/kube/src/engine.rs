@@ -16,7 +16,7 @@ use crate::{
     images::Images,
     member::Member,
     node_files::{Error, NodeFile, Sources},
-    version::{self, KNOWN, Limits, Refusal, Version},
+    version::{self, Limits, Refusal, Version},
 };
 
 /// What makes a cluster of nodes.
@@ -54,7 +54,7 @@ impl Engine {
 
     /// The newest release line that exists for `architecture`, as its first release; `None` where there has never been one.
     pub fn newest_for(self, architecture: Architecture) -> Option<Version> {
-        let mut newest_first = (KNOWN.0..=KNOWN.1).rev().map(|minor| Version::new(minor, 0));
+        let mut newest_first = version::known().rev().map(|minor| Version::new(minor, 0));
         newest_first.find(|version| self.runs_on(*version, architecture).is_ok())
     }
 

@@ -1,10 +1,14 @@
 //! Container images that are started on a node: what an image for a card has to carry so that the first boot pulls
 //! nothing. Those of add-ons are named in their manifests.
 
+mod names;
+
 use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
 use crate::{add_ons::monitoring, member::Member, version::Version};
+
+pub(crate) use names::names;
 
 /// The members of a pod's specification that list containers.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#PodSpec>
@@ -95,7 +99,6 @@ mod tests {
     use crate::{
         board::{Architecture, BoardFacts},
         cluster::Cluster,
-        kube_vip,
     };
 
     fn images_of(text: &str) -> Images {
@@ -165,6 +168,6 @@ spec: { properties: { containers: { items: { image: { type: string } } }, image:
     #[test]
     fn kube_vip_comes_with_a_virtual_endpoint() {
         let images = images_of("endpoint: { host: 192.168.1.9, virtual: true }");
-        assert!(images.references.contains(&kube_vip::IMAGE.to_owned()));
+        assert!(images.references.contains(&names().kube_vip));
     }
 }

@@ -5,10 +5,7 @@
 //! it has no rights until late in `init`, and the first master needs another file than the rest (kube-vip#684). So
 //! kube-vip has an identity of its own, signed by the cluster's authority when the secrets were made.
 
-use crate::{kubeconfig::Kubeconfig, member::Member, pki::Secrets};
-
-/// The image, for arm64 and 32-bit Arm.
-pub const IMAGE: &str = "ghcr.io/kube-vip/kube-vip:v1.2.3";
+use crate::{images::names, kubeconfig::Kubeconfig, member::Member, pki::Secrets};
 
 /// The kubeconfig's path on the node.
 pub const KUBECONFIG: &str = "/etc/kubernetes/kube-vip.conf";
@@ -28,7 +25,7 @@ pub fn kubeconfig(secrets: &Secrets) -> Kubeconfig {
 /// The static pod. The interface is not named: boards call it eth0, end0 or enx…; kube-vip takes that of the default
 /// route.
 pub fn pod(member: &Member<'_>) -> String {
-    let address = &member.endpoint.host;
+    let (address, image) = (&member.endpoint.host, &names().kube_vip);
     let port = member.endpoint.port;
     let prefix = if address.contains(':') { 128 } else { 32 };
     let lease = member.slowest_master.patience().lease;
@@ -48,7 +45,7 @@ spec:
   priorityClassName: system-node-critical
   containers:
     - name: kube-vip
-      image: {IMAGE}
+      image: {image}
       imagePullPolicy: IfNotPresent
       args: [manager]
       env:

@@ -5,7 +5,7 @@ use imgforge_kube::{
     board::BoardFacts,
     cluster,
     engine::Engine,
-    version::{KNOWN, Limits, Refusal, Version},
+    version::{Limits, Refusal, Version},
 };
 use imgforge_spec::{Architecture, BoardName, Diagnose, Role};
 
@@ -118,14 +118,15 @@ impl Abilities {
 
     /// Whether Kubernetes goes on for such boards.
     pub(crate) fn is_current(&self) -> bool {
-        self.newest.is_some_and(|version| version.minor == KNOWN.1)
+        self.newest.is_some_and(|version| version.minor == Version::newest_known().minor)
     }
 }
 
 /// The limits of `role`; where nobody has said which Kubernetes, with the newest that there is for the board.
 fn limits(engine: Engine, profile: &Profile, role: Role, version: Option<Version>) -> Limits {
     let facts = facts(profile);
-    let version = version.or_else(|| engine.newest_for(facts.architecture)).unwrap_or(NEWEST);
+    let version =
+        version.or_else(|| engine.newest_for(facts.architecture)).unwrap_or_else(Version::newest_known);
     let role = match role {
         Role::Base => cluster::Role::Base,
         Role::Worker => cluster::Role::Worker,
@@ -134,11 +135,9 @@ fn limits(engine: Engine, profile: &Profile, role: Role, version: Option<Version
     engine.limits(&facts, role, version)
 }
 
-const NEWEST: Version = Version::new(KNOWN.1, 0);
-
 /// Why boards of `architecture` do not run the newest Kubernetes.
 fn held_back(engine: Engine, architecture: Architecture) -> Option<Refusal> {
-    engine.runs_on(NEWEST, architecture).err()
+    engine.runs_on(Version::newest_known(), architecture).err()
 }
 
 /// The hardware as the rules see it.

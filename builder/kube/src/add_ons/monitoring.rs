@@ -1,5 +1,4 @@
 //! Monitoring that fits boards with 1 GB: Prometheus on one node, an exporter on each, and alerts for what breaks at home.
-//! All its images exist for 64- and 32-bit Arm. The three tags were looked up and exist.
 //! <https://prometheus.io/docs/>
 
 use serde::Serialize;
@@ -7,6 +6,7 @@ use serde::Serialize;
 use super::Error;
 use crate::{
     cluster::{Cluster, Monitoring},
+    images::names,
     yaml,
 };
 
@@ -16,17 +16,15 @@ pub const FILE: &str = "92-monitoring.yaml";
 /// The folder of the node's that holds what was measured. `storage` in the cluster file puts it on a disk.
 const FOLDER: &str = "/var/lib/prometheus";
 
-const EXPORTER: &str = "quay.io/prometheus/node-exporter:v1.9.1";
-const PROMETHEUS: &str = "quay.io/prometheus/prometheus:v3.5.0";
-const ALERTMANAGER: &str = "quay.io/prometheus/alertmanager:v0.28.1";
-
 /// The images that the node `hostname` needs for it.
 pub fn images(cluster: &Cluster, hostname: &str) -> Vec<&'static str> {
     let Some(settings) = &cluster.add_ons.monitoring else { return Vec::new() };
     if node(cluster, settings) != Some(hostname) {
-        return vec![EXPORTER];
+        return vec![&names().node_exporter];
     }
-    [EXPORTER, PROMETHEUS].into_iter().chain(settings.alerts_to.as_ref().map(|_| ALERTMANAGER)).collect()
+    let mut images: Vec<&str> = vec![&names().node_exporter, &names().prometheus];
+    images.extend(settings.alerts_to.as_ref().map(|_| names().alertmanager.as_str()));
+    images
 }
 
 /// The node that measures: the one that the settings name, else the first master.
@@ -58,7 +56,10 @@ pub fn manifest(cluster: &Cluster, settings: &Monitoring) -> Result<String, Erro
         .replace("@NODE@", &yaml::word(node))
         .replace("@DAYS@", &settings.days.to_string())
         .replace("@BACKUP_AGE@", &(3 * u64::from(every.0)).to_string())
-        .replace("@FOLDER@", FOLDER))
+        .replace("@FOLDER@", FOLDER)
+        .replace("@EXPORTER@", &names().node_exporter)
+        .replace("@PROMETHEUS@", &names().prometheus)
+        .replace("@ALERTMANAGER@", &names().alertmanager))
 }
 
 /// A ConfigMap of the namespace with these files.
@@ -139,7 +140,7 @@ mod tests {
             let mut carried = images(&cluster, "m");
             carried.sort_unstable();
             assert_eq!(of_manifest(&text(&cluster)).unwrap(), carried);
-            assert_eq!(images(&cluster, "w"), [EXPORTER]);
+            assert_eq!(images(&cluster, "w"), [&names().node_exporter]);
         }
     }
 

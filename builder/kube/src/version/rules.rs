@@ -1,6 +1,6 @@
 //! What runs where and with whom. Each rule that says no gives its reason in one sentence.
 
-use super::{KNOWN, Version};
+use super::{Version, known};
 use crate::{
     board::{Architecture, BoardFacts},
     cluster::Role,
@@ -93,7 +93,7 @@ impl Version {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The release is not in the table.
-    #[error("imgforge knows Kubernetes 1.{} to 1.{}, not {version}", KNOWN.0, KNOWN.1)]
+    #[error("imgforge knows Kubernetes 1.{} to 1.{}, not {version}", known().start(), known().end())]
     UnknownVersion {
         /// The release asked for.
         version: Version,
@@ -176,7 +176,7 @@ pub fn runs_on(version: Version, architecture: Architecture) -> Result<(), Refus
 
 /// The newest release line that exists for `architecture`, as its first release; `None` where there has never been one.
 pub fn newest_for(architecture: Architecture) -> Option<Version> {
-    let mut newest_first = (KNOWN.0..=KNOWN.1).rev().map(|minor| Version::new(minor, 0));
+    let mut newest_first = known().rev().map(|minor| Version::new(minor, 0));
     newest_first.find(|version| runs_on(*version, architecture).is_ok())
 }
 
@@ -285,14 +285,14 @@ mod tests {
 
     #[test]
     fn armv6_never_runs_kubernetes() {
-        for minor in KNOWN.0..=KNOWN.1 {
+        for minor in known() {
             assert_eq!(runs_on(Version::new(minor, 0), Architecture::Armv6), Err(Refusal::Armv6));
         }
     }
 
     #[test]
     fn every_architecture_has_its_newest_line() {
-        assert_eq!(newest_for(Architecture::Arm64), Some(Version::new(KNOWN.1, 0)));
+        assert_eq!(newest_for(Architecture::Arm64), Some(Version::newest_known()));
         assert_eq!(newest_for(Architecture::Armv7), Some(Version::new(26, 0)));
         assert_eq!(newest_for(Architecture::Armv6), None);
     }

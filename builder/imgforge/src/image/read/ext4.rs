@@ -110,8 +110,12 @@ impl Tree for Ext4Tree {
         let mut entries = BTreeMap::new();
         for entry in self.ext4.read_dir(self.at(path)?).map_err(|error| self.failed(path, error))? {
             let entry = entry.map_err(|error| self.failed(path, error))?;
-            let metadata = entry.metadata().map_err(|error| self.failed(path, error))?;
-            entries.insert(entry.file_name().as_ref().to_vec(), entry_of(&metadata));
+            let name = entry.file_name().as_ref().to_vec();
+            let metadata = entry.metadata().map_err(|error| {
+                let damaged = path.join(&name).unwrap_or_else(|_| path.clone());
+                self.failed(&damaged, error)
+            })?;
+            entries.insert(name, entry_of(&metadata));
         }
         Ok(Some(entries))
     }

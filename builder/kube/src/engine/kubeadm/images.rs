@@ -1,8 +1,7 @@
 //! The container images that kubeadm starts.
 
 use crate::{
-    images::{Images, coredns},
-    kube_vip,
+    images::{Images, coredns, names},
     member::Member,
 };
 
@@ -19,7 +18,7 @@ pub(in crate::engine) fn images(member: &Member<'_>) -> Images {
             "images.etcd",
             member.cluster.etcd_tag().map(|tag| format!("{}/etcd:{tag}", version.registry())),
         );
-        images.references.extend(member.endpoint.is_virtual.then(|| kube_vip::IMAGE.to_owned()));
+        images.references.extend(member.endpoint.is_virtual.then(|| names().kube_vip.clone()));
     }
     images
 }
