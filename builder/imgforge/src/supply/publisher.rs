@@ -77,7 +77,7 @@ impl Diagnose for Error {
             Error::Download(download::Error::Unprotected { .. }) => {
                 "write https:// in the release's file, or name a mirror that has it in config.yaml"
             }
-            Error::Download(_) => return self.below()?.hint(),
+            Error::Download(_) => "a mirror can be named in config.yaml",
         };
         Some(hint.into())
     }

@@ -124,9 +124,10 @@ fn other_programs(release: &Release, own: Version) -> Option<String> {
 }
 
 /// The newest of the `files` that hide behind the one that counts, if it is newer than that.
-fn hidden(files: impl Iterator<Item = (PathBuf, Release)>, own: Version) -> Option<String> {
+fn hidden(files: impl DoubleEndedIterator<Item = (PathBuf, Release)>, own: Version) -> Option<String> {
     let newer = files.filter(|(_, release)| release.version > Some(own));
-    let (path, release) = newer.max_by_key(|(_, release)| release.version)?;
+    // Of several that are the same, the first counts.
+    let (path, release) = newer.rev().max_by_key(|(_, release)| release.version)?;
     Some(format!("{} has {}, which this file hides", path.display(), release.version?))
 }
 
