@@ -124,7 +124,6 @@ pub fn said(output: &Output) -> (String, String) {
 /// The minor number of the newest line that imgforge knows.
 pub fn newest_line() -> String {
     let lines = fs::read_to_string(repository().join("builder/kube/src/version/lines.yaml")).unwrap();
-    let numbers = lines.lines().filter_map(|line| line.split_once("line: "));
-    let number = numbers.last().unwrap().1;
+    let (_, number) = lines.lines().rev().find_map(|line| line.split_once("line: ")).unwrap();
     number.chars().take_while(char::is_ascii_digit).collect()
 }
