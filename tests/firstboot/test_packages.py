@@ -34,7 +34,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(node.calls("dpkg"), ["dpkg --configure -a --force-confdef --force-confold"])
         self.assertEqual(node.fact("starts"), "denied\n")
         self.assertFalse((node.root / POLICY).exists())
-        self.assertEqual(node.calls("systemctl")[-1], "systemctl --no-block start default.target")
+        self.assertEqual(node.calls("systemctl")[-1], "systemctl --no-block start multi-user.target sockets.target timers.target paths.target default.target")
 
     def test_services_of_new_packages_are_enabled_though_the_images_presets_enable_nothing(self):
         preset = "systemd/system-preset/00-imgforge.preset"

@@ -11,7 +11,7 @@ FSTAB = (
     "mnt-my\\x20data.mount|/mnt/my data|/dev/sdb1|8:17\n"
     "var-lib-etcd.mount|/var/lib/etcd|/dev/sda1[/var/lib/etcd]|8:1\n"
 )
-HELD_BACK = "systemctl --no-block start default.target"
+HELD_BACK = "systemctl --no-block start multi-user.target sockets.target timers.target paths.target default.target"
 RAID = "disk required UUID=655a39e8 /mnt/root\nbind required /mnt/root/var/lib/etcd /var/lib/etcd\n"
 
 

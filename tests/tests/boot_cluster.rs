@@ -30,7 +30,7 @@ nodes:
     taints: []
     labels: { home.example/raid: 'true' }
     mounts:
-      - { source: LABEL=raid, target: /mnt/root }
+      - { source: LABEL=raid, target: /mnt/root, options: 'defaults,x-systemd.device-timeout=1s' } # always too late
     storage:
       - { path: /var/lib/etcd, on: /mnt/root/var/lib/etcd }
       - { path: /var/lib/containerd, on: /mnt/root/var/lib/containerd }

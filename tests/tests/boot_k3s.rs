@@ -23,7 +23,7 @@ nodes:
     address: 192.168.76.10/24
     labels: { home.example/raid: 'true' }
     mounts:
-      - { source: LABEL=raid, target: /mnt/root }
+      - { source: LABEL=raid, target: /mnt/root, options: 'defaults,x-systemd.device-timeout=1s' } # always too late
     storage:
       - { path: /var/lib/rancher/k3s, on: /mnt/root/k3s }
     files:

@@ -260,6 +260,7 @@ fn what_k3s_does_not_have_is_refused() {
         ("runtime: docker", "", "engine-setting"),
         ("", "runtime: docker", "engine-setting"),
         ("images: { etcd: 3.6.8-0 }", "", "engine-setting"),
+        ("etcd: { extra-args: { quota-backend-bytes: 1 } }", "", "engine-setting"),
         ("join-window: 720h", "", "engine-setting"),
         ("add-ons: { network: calico }", "", "k3s-network"),
         ("endpoint: { host: 192.168.1.9, virtual: true }", "", "k3s-masters"),

@@ -63,7 +63,13 @@ fn of_kubeadm(cluster: &Cluster) -> Vec<Found> {
         (format!("nodes[{index}].runtime"), node.runtime.is_some_and(|own| own != Runtime::Containerd), OWN)
     }));
     let given = all.into_iter().filter(|(_, is_given, _)| *is_given);
-    given.map(|(path, _, why)| Found::new(path, why).suggest("remove it")).collect()
+    let mut found: Vec<Found> =
+        given.map(|(path, _, why)| Found::new(path, why).suggest("remove it")).collect();
+    if !cluster.etcd.extra_args.is_empty() && !cluster.engine.has_etcd(cluster) {
+        let message = "this cluster's objects are in a file of SQLite, and there is no etcd in it";
+        found.push(Found::new("etcd", message).suggest("give `k3s: { datastore: etcd }`, or remove it"));
+    }
+    found
 }
 
 /// What it takes besides (a virtual address that runs before there is a cluster, a first master whose data was lost) is made

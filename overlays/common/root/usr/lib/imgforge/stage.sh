@@ -142,5 +142,8 @@ last_words() {
     fi
 }
 
-# start_enabled_services: what is enabled but was held back, or is new, starts now and not at the next boot.
-start_enabled_services() { systemctl --no-block start default.target; }
+# start_enabled_services: what is enabled but was held back, or is new, starts now and not at the next boot. Each target by its name:
+# systemd passes over what a target wants that is reached already, if it is only asked for the target above it.
+start_enabled_services() {
+    systemctl --no-block start multi-user.target sockets.target timers.target paths.target default.target
+}
