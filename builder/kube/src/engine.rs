@@ -3,6 +3,9 @@
 
 pub mod k3s;
 pub mod kubeadm;
+mod published;
+
+pub use published::{InvalidPatch, Patch, Published};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

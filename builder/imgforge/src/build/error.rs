@@ -12,7 +12,7 @@ use crate::{
     host::clock,
     image::{apply, open, partitions, read},
     plan, running,
-    supply::{base, pin, signature, store},
+    supply::{base, pin, publisher, signature, store},
     target::{self, cluster, node},
     yaml,
 };
@@ -53,6 +53,9 @@ pub enum Error {
     /// The lock, and what it pins.
     #[error(transparent)]
     Pin(#[from] pin::Error),
+    /// What a project says of its releases.
+    #[error(transparent)]
+    Publisher(#[from] publisher::Error),
     /// The plan.
     #[error(transparent)]
     Plan(#[from] plan::Error),
@@ -143,6 +146,12 @@ pub enum Error {
     /// There is nowhere to put a profile.
     #[error("there is no folder for the profile: neither --profiles, IMGFORGE_PROFILES nor a home folder")]
     NoProfileFolder,
+    /// A file that nothing may replace unasked.
+    #[error("{} is there already", path.display())]
+    InPlace {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder that was to be empty.
     #[error("{} is not empty", path.display())]
     InUse {
@@ -228,6 +237,7 @@ impl Diagnose for Error {
             Error::Image(error) => error,
             Error::Read(error) => error,
             Error::Pin(error) => error,
+            Error::Publisher(error) => error,
             Error::Plan(error) => error,
             Error::Apply(error) => error,
             Error::Destination(error) => error,
@@ -243,6 +253,7 @@ impl Diagnose for Error {
             | Error::Found { .. }
             | Error::Manifest { .. }
             | Error::NoProfileFolder
+            | Error::InPlace { .. }
             | Error::InUse { .. }
             | Error::NoRoot { .. }
             | Error::NoStore
@@ -261,6 +272,7 @@ impl Diagnose for Error {
                  not help, please report this with the manifest"
                     .into(),
             ),
+            Error::InPlace { .. } => Some("--force replaces it".into()),
             Error::InUse { .. } => Some("--force writes into it all the same, over files of the same names".into()),
             Error::Unfit { .. } | Error::Found { .. } => Some(
                 "where you know better, `allow: [RULE]` in the node's settings or the cluster file overrules a rule".into(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use imgforge_kube::cluster::Runtime;
+use imgforge_kube::{cluster::Runtime, engine::Patch, version::Refusal};
 use imgforge_spec::{Architecture, Diagnose};
 
 use super::kubernetes;
@@ -47,6 +47,19 @@ pub enum Error {
         /// The name asked for.
         asked: String,
         /// All known names.
+        known: Vec<String>,
+    },
+    /// A release line that imgforge does not know.
+    #[error(transparent)]
+    UnknownLine(#[from] Refusal),
+    /// A release line that has no file yet.
+    #[error("there is no file of the release `{line}`, from which that of {patch} could be made")]
+    NoFileOfLine {
+        /// The name its file would have.
+        line: String,
+        /// The patch that was to have a file.
+        patch: Patch,
+        /// The names of all releases that have one.
         known: Vec<String>,
     },
     /// A release has nothing for a board.
@@ -107,6 +120,11 @@ impl Diagnose for Error {
             }
             Error::UnknownBoard { known, .. } => Some(format!("known boards: {}", known.join(", "))),
             Error::UnknownRelease { known, .. } => Some(format!("known releases: {}", known.join(", "))),
+            Error::UnknownLine(_) => Some("a later imgforge may know it".into()),
+            Error::NoFileOfLine { line, known, .. } => Some(format!(
+                "write kubernetes/{line}.yaml beside the profiles, as the others are; known releases: {}",
+                known.join(", ")
+            )),
             Error::NotForBoard { other: Some(way), .. } => {
                 Some(format!("`from: {}` has it for this board", way.name()))
             }

@@ -6,7 +6,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use imgforge_kube::{cluster::Runtime, engine::Engine, version::Version};
+use imgforge_kube::{
+    cluster::Runtime,
+    engine::{Engine, Published},
+    version::Version,
+};
 use imgforge_spec::{Architecture, Sha256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,7 +55,7 @@ impl Way {
 }
 
 /// A release of Kubernetes.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Release {
     /// Name used in profiles; the file's name without `.yaml`.
@@ -82,7 +86,7 @@ pub struct Release {
 }
 
 /// What is added for one instruction set.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bundle {
     /// Official binaries: files and tarballs.
@@ -103,16 +107,30 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// All files whose hashes are known.
+    pub(super) fn pinned(&self) -> impl Iterator<Item = &Artifact> {
+        self.files.iter().chain(&self.image_archives.files)
+    }
+
+    /// All files whose hashes the lock finds.
+    pub(super) fn unpinned(&self) -> impl Iterator<Item = &Unpinned> {
+        self.unpinned.iter().chain(&self.image_archives.unpinned)
+    }
+
+    /// The addresses of all files.
+    pub(super) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.pinned().map(|file| file.url.as_str()).chain(self.unpinned().map(|file| file.url.as_str()))
+    }
+
     /// All files, whether their hashes are known or not.
     fn as_if_pinned(&self) -> impl Iterator<Item = Artifact> {
-        let Self { files, unpinned, image_archives: archives, .. } = self;
-        let unpinned = unpinned.iter().chain(&archives.unpinned).map(|file| file.pinned(Sha256::of(b"")));
-        files.iter().chain(&archives.files).cloned().chain(unpinned)
+        let unpinned = self.unpinned().map(|file| file.pinned(Sha256::of(b"")));
+        self.pinned().cloned().chain(unpinned)
     }
 }
 
 /// Archives of container images.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Archives {
     /// By their hashes.
@@ -157,6 +175,11 @@ impl Release {
             }
         }
         Ok(release)
+    }
+
+    /// The files of Kubernetes (or k3s) itself, among all official binaries, as their addresses tell.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = Published<'_>> {
+        self.artifacts.values().flat_map(Bundle::urls).filter_map(|url| self.engine.published(url))
     }
 
     /// How a board of `architecture` gets it: by the official binaries where there are any.

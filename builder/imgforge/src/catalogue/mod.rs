@@ -11,6 +11,7 @@
 
 pub mod artifact;
 pub mod built_in;
+pub(crate) mod bump;
 mod error;
 pub mod keys;
 pub mod kubernetes;
@@ -104,8 +105,8 @@ impl Catalogue {
     pub fn board(&self, name: &str) -> Result<Arc<Board>, Error> {
         let (path, profile) = self.find(name)?;
         let vendor = self.vendor_of(path, profile)?;
-        let is_built_in = self.built_in.as_ref().is_some_and(|inside| path.starts_with(inside.profiles()));
-        Ok(Arc::new(Board { path: path.to_owned(), profile: profile.clone(), vendor, is_built_in }))
+        let (path, is_built_in) = (path.to_owned(), self.is_built_in(path));
+        Ok(Arc::new(Board { path, profile: profile.clone(), vendor, is_built_in }))
     }
 
     /// The profile of the board called `name`, and the file it is in; of its vendor nothing need be known.
@@ -119,6 +120,11 @@ impl Catalogue {
             let names = self.profiles().flat_map(Profile::names);
             Error::UnknownBoard { asked: name.to_owned(), suggestion: yaml::nearest(name, names), known }
         })
+    }
+
+    /// Whether `path` is one of those files that the program has inside.
+    pub(crate) fn is_built_in(&self, path: &Path) -> bool {
+        self.built_in.as_ref().is_some_and(|inside| path.starts_with(inside.profiles()))
     }
 
     fn vendor_of(&self, board: &Path, profile: &Profile) -> Result<Vendor, Error> {
@@ -147,12 +153,23 @@ impl Catalogue {
 
     /// The release of Kubernetes called `name`.
     pub fn release(&self, name: &str) -> Result<Release, Error> {
-        let file = Path::new("kubernetes").join(format!("{name}.yaml"));
         let unknown = || {
             let known = self.release_names().unwrap_or_default();
             Error::UnknownRelease { asked: name.to_owned(), known }
         };
-        Release::read(&self.first(&file).ok_or_else(unknown)?, name)
+        Release::read(&self.release_file(name).ok_or_else(unknown)?, name)
+    }
+
+    /// The file of the release called `name` that counts.
+    pub(crate) fn release_file(&self, name: &str) -> Option<PathBuf> {
+        self.first(&Path::new("kubernetes").join(format!("{name}.yaml")))
+    }
+
+    /// All files of the release called `name`, as the search path has them: the first counts, and hides the others.
+    pub(crate) fn release_files(&self, name: &str) -> Result<Vec<(PathBuf, Release)>, Error> {
+        let file = Path::new("kubernetes").join(format!("{name}.yaml"));
+        let paths = self.folders.iter().map(|folder| folder.join(&file)).filter(|path| path.is_file());
+        paths.map(|path| Release::read(&path, name).map(|release| (path, release))).collect()
     }
 
     /// All releases of Kubernetes, by name.
@@ -160,7 +177,8 @@ impl Catalogue {
         self.release_names()?.iter().map(|name| self.release(name)).collect()
     }
 
-    fn release_names(&self) -> Result<Vec<String>, Error> {
+    /// The names of all releases of Kubernetes, in order.
+    pub(crate) fn release_names(&self) -> Result<Vec<String>, Error> {
         let paths = self.all("kubernetes")?;
         let stems = paths.iter().filter_map(|path| path.file_stem());
         let mut names: Vec<String> = stems.map(|stem| stem.to_string_lossy().into_owned()).collect();

@@ -3,6 +3,7 @@
 mod cluster;
 pub(crate) mod complete;
 mod flash;
+mod kubernetes;
 mod personalize;
 mod translate;
 mod values;
@@ -20,6 +21,7 @@ pub(crate) use self::{
         ClusterNewArgs, KubeconfigArgs, RunningClusterArgs, SecretsArgs, StatusArgs,
     },
     flash::FlashArgs,
+    kubernetes::{KubernetesArgs, KubernetesCommand},
     personalize::PersonalizeArgs,
     values::Boards,
     verify::{RebuildArgs, VerifyArgs},
@@ -79,6 +81,8 @@ pub enum Command {
     Kubeconfig(KubeconfigArgs),
     /// Lists the boards and what they can run, shows one, or starts a profile for a new one.
     Boards(BoardsArgs),
+    /// Lists the releases of Kubernetes that nodes can have, or adds another patch of one.
+    Kubernetes(KubernetesArgs),
     /// Lists every image that can be built: boards and the roles they can have.
     Matrix(MatrixArgs),
     /// Prints a list of built images that Raspberry Pi Imager loads as a custom repository.

@@ -12,7 +12,7 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 
 /// By page: what people type, and what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 11] = [
     (
         "imgforge-build",
         &[
@@ -46,6 +46,21 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
         &[
             ("imgforge cluster new --master rk3328 --worker bananapi --worker rpi4=2", "four boards"),
             ("imgforge cluster new --master rpi4=3 --lan 192.168.7.1/24 -o lab.yaml", "for another network"),
+        ],
+    ),
+    (
+        "imgforge-kubernetes-add",
+        &[
+            ("imgforge kubernetes add 1.36.5", "into the user's own folder"),
+            ("imgforge kubernetes add 1.36.5 --force --profiles board-profiles", "in a checkout"),
+            ("imgforge kubernetes add k3s-1.36.5", "of k3s: v1.36.5+k3s1"),
+        ],
+    ),
+    (
+        "imgforge-kubernetes-list",
+        &[
+            ("imgforge kubernetes list", "which releases there are files of"),
+            ("imgforge kubernetes list --online", "and which newer patches there are"),
         ],
     ),
     (

@@ -9,6 +9,7 @@ mod finding;
 mod flash;
 mod inspect;
 mod kubeconfig;
+mod kubernetes;
 mod lock;
 mod manual;
 mod matrix;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Status(args) => status::run(args, &settings()?, &console),
         Command::Kubeconfig(args) => kubeconfig::run(args, &settings()?, &console),
         Command::Boards(args) => boards::run(args, &settings()?, &console),
+        Command::Kubernetes(args) => kubernetes::run(args, &settings()?, &console),
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::OsList(args) => os_list::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),

@@ -6,6 +6,7 @@ pub mod download;
 pub mod lock;
 pub mod oci;
 pub mod pin;
+pub(crate) mod publisher;
 pub mod repositories;
 pub mod resolve;
 mod set_name;

@@ -177,10 +177,15 @@ impl Downloader {
         self.first(candidates, limit, None).map(|(_, published)| published.bytes)
     }
 
-    /// The same for a file of at most 1 MiB whose name is that of another with `suffix` appended; also where it came from.
+    /// The same for a file of at most 1 MiB; also where it came from.
+    pub(crate) fn small(&self, candidates: &[String]) -> Result<(String, Vec<u8>), Error> {
+        self.first(candidates, MOST_SMALL, None).map(|(from, published)| (from, published.bytes))
+    }
+
+    /// The same for one whose name is that of another with `suffix` appended.
     pub fn beside(&self, candidates: &[String], suffix: &str) -> Result<(String, Vec<u8>), Error> {
         let urls: Vec<_> = candidates.iter().map(|candidate| format!("{candidate}{suffix}")).collect();
-        self.first(&urls, MOST_SMALL, None).map(|(from, published)| (from, published.bytes))
+        self.small(&urls)
     }
 
     fn first(

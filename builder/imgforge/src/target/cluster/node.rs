@@ -6,7 +6,7 @@ use imgforge_kube::{
 };
 use imgforge_spec::{Hostname, Invalid, InvalidHostname, User};
 
-use super::{ClusterFile, Error, Membership, releases};
+use super::{ClusterFile, Error, Membership};
 use crate::{
     catalogue::kubernetes::{Bundle, Choice},
     supply::lock::SetName,
@@ -26,7 +26,7 @@ impl ClusterFile<'_> {
         let (engine, runtime) = (self.cluster.engine, self.cluster.runtime_of(node));
         let mut bundle = Bundle::default();
         if node.role.runs_kubernetes() {
-            let release = releases::file_of(engine, self.cluster.version_of(node));
+            let release = engine.line(self.cluster.version_of(node));
             let found = self.catalogue.release(&release)?;
             bundle = found.of_node(runtime, architecture, self.cluster.carry_images)?;
             settings.kubernetes = Some(Choice { release, from: found.way_for(architecture) });
@@ -40,7 +40,7 @@ impl ClusterFile<'_> {
             lock: self.lock_path(&board.profile.board),
             set: SetName::Release {
                 role: node.role,
-                kubernetes: node.kubernetes.map(|own| releases::file_of(engine, own)),
+                kubernetes: node.kubernetes.map(|own| engine.line(own)),
             },
             board,
         })

@@ -4,7 +4,6 @@ use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster, Role},
     engine::Engine,
-    version::Version,
 };
 
 use crate::catalogue::{Catalogue, Error};
@@ -32,7 +31,7 @@ pub(super) fn findings(cluster: &Cluster, catalogue: &Catalogue) -> Vec<Finding>
 /// A container runtime that the node's release does not have for its board. A release that is not there was told already.
 fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
     let architecture = catalogue.find(&node.board).ok()?.1.architecture;
-    let release = catalogue.release(&file_of(cluster.engine, cluster.version_of(node))).ok()?;
+    let release = catalogue.release(&cluster.engine.line(cluster.version_of(node))).ok()?;
     let error = release.runtime(cluster.runtime_of(node), architecture).err()?;
     Some(Finding {
         name: "runtime-of-release",
@@ -43,14 +42,6 @@ fn runtime(index: usize, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
     })
 }
 
-/// The name of the file of `version` for `engine`: its patches share one.
-pub(super) fn file_of(engine: Engine, version: Version) -> String {
-    match engine {
-        Engine::Kubeadm => format!("1.{}", version.minor),
-        Engine::K3s => format!("k3s-1.{}", version.minor),
-    }
-}
-
 fn finding(path: String, cluster: &Cluster, node: &cluster::Node, catalogue: &Catalogue) -> Option<Finding> {
     let (engine, version) = (cluster.engine, cluster.version_of(node));
     // A board that is not there is told elsewhere.
@@ -59,7 +50,7 @@ fn finding(path: String, cluster: &Cluster, node: &cluster::Node, catalogue: &Ca
     if engine == Engine::K3s && engine.runs_on(version, architecture).is_err() {
         return None;
     }
-    let (severity, message, suggestion) = match catalogue.release(&file_of(engine, version)) {
+    let (severity, message, suggestion) = match catalogue.release(&engine.line(version)) {
         Err(Error::UnknownRelease { asked, mut known }) => {
             known.retain(|name| catalogue.release(name).is_ok_and(|release| release.engine == engine));
             let suggestion = Some(format!("known releases: {}", known.join(", ")));
