@@ -54,6 +54,30 @@ fn what_differs_from_the_base_is_what_was_planned() {
     for path in differing {
         assert!(planned.iter().any(|planned| planned == path), "{path} differs, but nobody planned it");
     }
+
+    // Programs are told the same.
+    let told = |words: &[&str], files: &[&Path]| -> serde_json::Value {
+        serde_json::from_slice(&bench.imgforge().args(words).args(files).output().unwrap().stdout).unwrap()
+    };
+    let base = Base::RaspiosLike.compressed();
+    let differences = told(&["diff", "--json"], &[&base, &image]);
+    assert_eq!(differences["differences"].as_array().unwrap().len(), lines.lines().count());
+    let verified = told(&["verify", "--json"], &[&image]);
+    assert_eq!(verified["changes"], planned.len());
+    assert_eq!(verified["deviations"].as_array().unwrap().len(), 0);
+    let inspected = told(&["inspect", "--json"], &[&image]);
+    assert_eq!(inspected["size"], fs::metadata(&image).unwrap().len());
+    assert_eq!(inspected["partitions"][1]["contents"], "ext4");
+    assert_eq!(inspected["system"]["hostname"], "rpi4-worker");
+    assert_eq!(inspected["system"]["built-by-imgforge"], true);
+    // What is not as it should be is told them, too.
+    let damaged = bench.home.path().join("damaged.img");
+    fs::copy(&image, &damaged).unwrap();
+    let file = File::options().write(true).open(&damaged).unwrap();
+    file.write_all_at(b"x", inspected["partitions"][0]["start"].as_u64().unwrap() * 512 + 3).unwrap();
+    let manifest = format!("{}.manifest.json", image.display());
+    let verified = told(&["verify", "--json", "--manifest", &manifest], &[&damaged]);
+    assert!(verified["deviations"][0].as_str().unwrap().contains("block map SHA-256"), "{verified}");
 }
 
 #[test]

@@ -245,6 +245,9 @@ pub struct InspectArgs {
     /// Show the structures of the ext4 file systems.
     #[arg(long)]
     pub(crate) dump: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "dump")]
+    pub(crate) json: bool,
 }
 
 /// `imgforge diff`.
@@ -254,6 +257,9 @@ pub struct DiffArgs {
     pub base: PathBuf,
     /// The image to look at, raw or compressed.
     pub image: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `imgforge boards`.
@@ -412,6 +418,12 @@ pub enum SchemaKind {
     Config,
     /// What `status --json` prints.
     Status,
+    /// What `inspect --json` prints.
+    Inspect,
+    /// What `diff --json` prints.
+    Diff,
+    /// What `verify --json` prints.
+    Verify,
 }
 
 /// `imgforge completions`.

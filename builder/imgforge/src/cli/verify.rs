@@ -23,6 +23,9 @@ pub struct VerifyArgs {
     /// Make the image again, from the same base, lock and overlays, and compare. Nothing is written.
     #[arg(long)]
     pub(crate) rebuild: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
     /// What the manifest does not hold of the first build's inputs.
     #[command(flatten)]
     pub(crate) inputs: RebuildArgs,

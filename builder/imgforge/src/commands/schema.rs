@@ -3,6 +3,7 @@
 use imgforge_kube::{add_ons::Manifest, cluster::Cluster};
 use schemars::{Schema, schema_for};
 
+use super::{diff::Differences, inspect::Inspected, verify::Verified};
 use crate::{
     catalogue::{keys::ArchiveKey, kubernetes::Release, profile::Profile, vendor::Vendor},
     cli::SchemaKind,
@@ -25,6 +26,9 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),
         SchemaKind::Status => schema_for!(Look),
+        SchemaKind::Inspect => schema_for!(Inspected),
+        SchemaKind::Diff => schema_for!(Differences),
+        SchemaKind::Verify => schema_for!(Verified),
     };
     format!("{:#}\n", schema.as_value())
 }

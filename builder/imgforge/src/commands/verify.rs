@@ -8,6 +8,8 @@ use std::{
 };
 
 use imgforge_debian::Fingerprint;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::rebuild;
 use crate::{
@@ -25,6 +27,22 @@ use crate::{
     },
     supply::signature,
 };
+
+/// What `verify --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Verified {
+    image: PathBuf,
+    manifest: PathBuf,
+    /// Whether it was made again, and compared with that, too.
+    rebuilt: bool,
+    /// The fingerprint of the key that signed the image; none where nobody asked.
+    signed_by: Option<String>,
+    /// How many changes the manifest tells, and were looked at.
+    changes: usize,
+    /// Where the image is not as it should be: none of a good one.
+    deviations: Vec<String>,
+}
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
@@ -49,11 +67,26 @@ pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<
     if args.rebuild {
         deviations.extend(rebuild::deviation(&manifest, &args.inputs, settings, console)?);
     }
+    let verified = Verified {
+        image: args.image.clone(),
+        manifest: path,
+        rebuilt: args.rebuild,
+        signed_by: signer.map(|signer| signer.to_string()),
+        changes: manifest.changes.len(),
+        deviations,
+    };
+    if args.json {
+        super::print_json(console, &verified)?;
+    }
+    let Verified { deviations, manifest: path, .. } = verified;
     if !deviations.is_empty() {
         return Err(Error::Deviates {
             what: format!("{} is not what {} says", args.image.display(), path.display()),
             deviations,
         });
+    }
+    if args.json {
+        return Ok(());
     }
     let summary = format!(
         "{}: as its manifest says{}{} ({} changes, {})\n",
