@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match commands::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", console::render(&error, error.hint().as_deref()));
+            console::say(&error, error.hint().as_deref());
             ExitCode::from(error.class().exit_code())
         }
     }

@@ -97,7 +97,7 @@ const FILES: [(&str, &str); 6] = [
     ("~/.cache/imgforge/store/", "What was fetched, decoded and unpacked; imgforge store looks after it."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 10] = [
     ("IMGFORGE_CONFIG", "As --config."),
     ("IMGFORGE_STORE", "As --store."),
     ("IMGFORGE_PROFILES", "As --profiles."),
@@ -106,6 +106,8 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("SOURCE_DATE_EPOCH", "The time that is written into images, in seconds since 1970."),
     ("XDG_CONFIG_HOME", "In place of ~/.config."),
     ("XDG_CACHE_HOME", "In place of ~/.cache."),
+    ("NO_COLOR", "No colours, whatever it holds."),
+    ("CLICOLOR_FORCE", "Colours where there is no terminal, too, unless it is 0."),
 ];
 
 /// Writes the pages into `folder`.

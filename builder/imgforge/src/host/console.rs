@@ -12,6 +12,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::colours::coloured;
+
 /// Where messages go and how many of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
@@ -33,7 +35,7 @@ impl Console {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "{}", shown(text));
+            let _ = writeln!(io::stderr(), "{}", coloured(&shown(text)));
         }
     }
 
@@ -118,7 +120,13 @@ fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.collect())
 }
 
-/// An error with its causes, and what to do about it: the text a user sees.
+/// Says an error with its causes, and what to do about it.
+pub fn say(error: &dyn StdError, hint: Option<&str>) {
+    // A closed standard error leaves nobody to tell.
+    let _ = io::stderr().write_all(coloured(&render(error, hint)).as_bytes());
+}
+
+/// An error with its causes, and what to do about it: the text a user sees, without its colours.
 pub fn render(error: &dyn StdError, hint: Option<&str>) -> String {
     let mut text = format!("error: {error}\n");
     let mut cause = error.source();
