@@ -44,7 +44,6 @@ release:
 
 # What every change must pass: the README's second command.
 test: install-test-dependencies base
-	tests/firstboot/run
 	scripts/test
 
 # Our packages against dpkg, apt and the archive's signatures, with packages from the Debian mirror.
