@@ -226,4 +226,4 @@ class K3s(unittest.TestCase):
         code, said = node.run("usr/bin/imgforge-status")
         self.assertEqual(code, 2)
         names = [line.split()[0] for line in said.splitlines()[3:] if line]
-        self.assertEqual(names, "grow clock storage packages kernel k3s addons ready".split())
+        self.assertEqual(names, "grow clock storage packages scripts kernel k3s addons ready".split())

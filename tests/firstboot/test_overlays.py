@@ -137,6 +137,7 @@ class Units(unittest.TestCase):
         for unit in ("containerd.service", "docker.service", "etcd.service", "kubelet.service", "ssh.service"):
             self.link(unit, "multi-user.target.wants")
         self.link("ssh.socket", "sockets.target.wants")
+        self.link("imgforge-scripts.service", "imgforge-first-boot.target.wants")
 
     def unit(self, name, text):
         path = self.root / UNITS / name

@@ -12,6 +12,7 @@ import test_kubeadm
 import test_kubernetes
 import test_packages
 import test_restore
+import test_scripts
 import test_storage
 from node import Cut, Node
 
@@ -120,6 +121,9 @@ class PowerCut(unittest.TestCase):
 
     def test_in_images(self):
         self.everywhere("images", lambda: self.of(test_kubernetes.Images, "a.tar", "b.tar"))
+
+    def test_in_scripts(self):
+        self.everywhere("scripts", lambda: self.of(test_scripts.Scripts, **test_scripts.REPEATABLE))
 
     def test_in_clock(self):
         def prepare():

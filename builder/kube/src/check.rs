@@ -89,7 +89,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 12] = [
+pub const OF_PLANS: [&str; 13] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
@@ -102,6 +102,7 @@ pub const OF_PLANS: [&str; 12] = [
     "no-systemd",
     "foreign-base",
     "half-configured-packages",
+    "script-interpreter",
 ];
 
 /// All rules, family by family, in the order in which they are asked.

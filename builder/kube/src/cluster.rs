@@ -10,7 +10,7 @@ mod subnets;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use imgforge_spec::{System, Wifi};
+use imgforge_spec::{RunOnce, System, Wifi};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,8 @@ pub struct Cluster {
     pub wifi: Option<Wifi>,
     /// Time zone, language, keyboard of all nodes.
     pub system: System,
+    /// Scripts that run once on every node, in its first boot.
+    pub run_once: Vec<RunOnce>,
     /// Fields of all kubelets' configuration (KubeletConfiguration), by their names there: `{ maxPods: 50 }`.
     pub kubelet: Fields,
     /// The API servers.
@@ -116,6 +118,7 @@ impl Default for Cluster {
             time_servers: Vec::new(),
             wifi: None,
             system: System::default(),
+            run_once: Vec::new(),
             kubelet: Fields::default(),
             api_server: Component::default(),
             controller_manager: Component::default(),

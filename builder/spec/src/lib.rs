@@ -5,7 +5,7 @@
 //! - [`Role`], [`Hostname`]: what a node does and what it is called; [`is_dns_name`], [`is_broken_address`]: other names.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
-//! - [`User`], [`Mount`], [`Bind`], [`System`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
+//! - [`User`], [`Mount`], [`Bind`], [`RunOnce`], [`System`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
 //! - [`check_authorized_key`]: whether sshd takes a line with a public key.
 //! - [`unfit_kernel_argument`]: what must not be on a kernel's command line.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
@@ -30,6 +30,7 @@ mod kernel_argument;
 mod mount;
 mod octets;
 mod role;
+mod run_once;
 mod sha256;
 mod ssh_key;
 mod system;
@@ -47,6 +48,7 @@ pub use kernel_argument::unfit_kernel_argument;
 pub use mount::{Bind, Medium, Mount};
 pub use octets::Octets;
 pub use role::{Role, UnknownRole};
+pub use run_once::RunOnce;
 pub use sha256::{Hasher, InvalidSha256, Sha256};
 pub use ssh_key::{InvalidKey, check_authorized_key};
 pub use system::{Keyboard, System};

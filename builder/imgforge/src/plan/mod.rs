@@ -14,6 +14,7 @@ mod overlay;
 mod packages;
 mod published;
 pub mod record;
+mod run_once;
 mod system;
 mod template;
 mod units;
@@ -332,6 +333,7 @@ pub fn plan(
     users::add_users(&mut draft, &request.node.users, *epoch)?;
     system::set(&mut draft, &request.node.system)?;
     wifi::join(&mut draft, request)?;
+    run_once::add(&mut draft, &request.node.run_once)?;
     command_line::edit(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
     identity::leave_record(&mut draft, pinned)?;

@@ -13,6 +13,7 @@ mod network;
 mod packages;
 mod passwords;
 mod provisioning;
+mod scripts;
 #[cfg(test)]
 mod stand_in;
 
@@ -56,6 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         init::RULES,
         foreign::RULES,
         packages::RULES,
+        scripts::RULES,
         allow::RULES,
     ]
     .into_iter()

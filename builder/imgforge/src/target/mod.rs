@@ -3,6 +3,7 @@
 pub mod cluster;
 mod located;
 pub mod node;
+mod scripts;
 
 use std::{path::PathBuf, sync::Arc};
 

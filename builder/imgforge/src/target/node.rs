@@ -4,13 +4,13 @@ use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_kube::cluster::{Cidr, Interface};
 use imgforge_spec::{
-    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, System, User, Wifi, is_broken_address,
+    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, RunOnce, System, User, Wifi, is_broken_address,
     unfit_kernel_argument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Source;
+use super::{Source, scripts};
 use crate::{catalogue::kubernetes::Choice, yaml};
 
 /// Settings of a node, from the file given with `--node`.
@@ -50,6 +50,9 @@ pub struct Node {
     /// Time zone, language, keyboard.
     #[serde(default)]
     pub system: System,
+    /// Scripts that run once, in the first boot.
+    #[serde(default)]
+    pub run_once: Vec<RunOnce>,
     /// Whether swap stays as the vendor made it. A kubelet has to be told (`failSwapOn: false`); in a cluster it is.
     #[serde(default)]
     pub swap: bool,
@@ -129,8 +132,9 @@ impl Node {
     /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<(Self, Source), Error> {
         let text = yaml::text(path)?;
-        let node: Self = yaml::parse(path, &text)?;
-        match node.check().and_then(|()| node.check_kernel_arguments()) {
+        let mut node: Self = yaml::parse(path, &text)?;
+        let read = scripts::read(&mut node.run_once, path).map_err(Error::from);
+        match read.and_then(|()| node.check()).and_then(|()| node.check_kernel_arguments()) {
             Err(Error::Invalid(Invalid { setting, message })) => {
                 Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
@@ -158,6 +162,7 @@ impl Node {
         }
         self.system.check().map_err(|error| error.below("system"))?;
         self.check_wifi()?;
+        self.check_scripts()?;
         self.check_mounts()
     }
 
@@ -168,6 +173,17 @@ impl Node {
         if card.is_some_and(|card| card.to_string() == wifi.interface) {
             let message = "a wireless card asks by DHCP; have the router always give it the same address";
             return Err(invalid("interface", message));
+        }
+        Ok(())
+    }
+
+    fn check_scripts(&self) -> Result<(), Error> {
+        for (index, script) in self.run_once.iter().enumerate() {
+            script.check().map_err(|error| error.below(&format!("run-once[{index}]")))?;
+            if self.run_once[..index].iter().any(|other| other.name == script.name) {
+                let message = format!("`{}` is there twice", script.name);
+                return Err(invalid(format!("run-once[{index}].name"), message));
+            }
         }
         Ok(())
     }

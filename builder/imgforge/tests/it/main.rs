@@ -9,6 +9,7 @@ mod limits;
 mod plan;
 mod programs;
 mod rooms;
+mod run_once;
 mod settings;
 mod store;
 mod survey;

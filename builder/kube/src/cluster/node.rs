@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use imgforge_spec::{Bind, Mount, Role, User};
 
-use imgforge_spec::{ImagePath, System, Wifi};
+use imgforge_spec::{ImagePath, RunOnce, System, Wifi};
 
 use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
@@ -66,6 +66,9 @@ pub struct Node {
     /// Its time zone, language, keyboard; what it leaves open is as for all nodes.
     #[serde(default)]
     pub system: System,
+    /// Scripts that run once, in its first boot, after those of all nodes.
+    #[serde(default)]
+    pub run_once: Vec<RunOnce>,
     /// Whether swap stays as the vendor made it. Pods do not use it; where there are any, needs Kubernetes 1.30.
     #[serde(default)]
     pub swap: bool,

@@ -3,6 +3,7 @@
 //! Of a base it tells what the vendor's image does by itself; of an image with all changes made, what the node will do.
 
 mod accounts;
+mod commands;
 mod kernels;
 mod look;
 mod network;
@@ -21,6 +22,8 @@ pub use self::{
     system::{Init, Mounted},
     units::Units,
 };
+use std::collections::BTreeSet;
+
 use imgforge_debian::Elf;
 
 use super::{
@@ -38,6 +41,8 @@ pub struct Survey {
     pub name: Option<String>,
     /// What its programs are made for; `None` where none was found.
     pub(crate) programs: Option<Elf>,
+    /// The names of the programs in its folders for them.
+    commands: BTreeSet<String>,
     /// What is started first; `None` where there is nothing to start.
     pub init: Option<Init>,
     /// What the init system starts.
@@ -74,6 +79,7 @@ impl Survey {
             os: system::value_of(&release, "ID"),
             name: system::value_of(&release, "PRETTY_NAME"),
             programs: programs::typical(root.0)?,
+            commands: commands::commands(root)?,
             init: Init::of(root)?,
             network: Network::of(root, &units)?,
             time_services: time_services(&units),
@@ -84,6 +90,12 @@ impl Survey {
             mounts: system::mounts(root)?,
             units,
         })
+    }
+
+    /// Whether there is the program `command`, a name or a path; `None` of a path where programs do not usually lie.
+    pub(crate) fn has_command(&self, command: &str) -> Option<bool> {
+        let (folder, name) = command.rsplit_once('/').unwrap_or((commands::FOLDERS[0], command));
+        commands::FOLDERS.contains(&folder).then(|| self.commands.contains(name))
     }
 
     /// Whether people can log in over the network.

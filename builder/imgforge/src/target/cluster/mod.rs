@@ -56,14 +56,17 @@ impl<'a> ClusterFile<'a> {
     /// `home.yaml`, or `home.secrets.yaml.age`.
     pub fn read(path: &Path, secrets: &SecretsPaths, catalogue: &'a Catalogue) -> Result<Self, Error> {
         let text = yaml::text(path)?;
-        let cluster = Arc::new(yaml::parse(path, &text)?);
+        let mut cluster: Cluster = yaml::parse(path, &text)?;
+        let unread = node::read_scripts(&mut cluster, path);
+        let cluster = Arc::new(cluster);
         let secrets = SecretsFile::new(secrets, path);
         let boards = catalogue
             .profiles()
             .flat_map(|profile| profile.names().map(|name| (name.to_owned(), limits::facts(profile))));
         let boards = Arc::new(boards.collect());
         let manifests = Arc::new(catalogue.add_ons()?);
-        let (own, flaws) = Own::read(&cluster, path.parent().unwrap_or(Path::new("")));
+        let (own, mut flaws) = Own::read(&cluster, path.parent().unwrap_or(Path::new("")));
+        flaws.extend(unread);
         let own = Arc::new(own);
         Ok(Self { path: path.to_owned(), text, secrets, cluster, boards, manifests, own, flaws, catalogue })
     }

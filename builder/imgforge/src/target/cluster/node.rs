@@ -1,5 +1,7 @@
 //! A node of the cluster file as a target: the settings it has in a `--node` file, and its place in the cluster.
 
+use std::path::Path;
+
 use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster},
@@ -13,6 +15,7 @@ use crate::{
     target::{
         self, Source, Target,
         node::{self, Address, Node},
+        scripts,
     },
 };
 
@@ -58,6 +61,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
         time_servers: cluster.time_servers.clone(),
         wifi: cluster.wifi.clone(),
         system: cluster.system.clone(),
+        run_once: cluster.run_once.clone(),
         ..Node::default()
     };
     let common = common.check();
@@ -69,6 +73,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             time_servers: Vec::new(),
             wifi: node.wifi.clone(),
             system: node.system.clone(),
+            run_once: node.run_once.clone(),
             ..all
         });
         let checked = own.and_then(|own| own.check()).and_then(|()| one_place(cluster, node));
@@ -77,16 +82,32 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
     findings
 }
 
-/// A user is the cluster's or the node's.
+/// Reads the scripts that lie beside the cluster file `path`, and says which cannot be read.
+pub(super) fn read_scripts(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
+    let common = scripts::read(&mut cluster.run_once, path).map_err(|error| (String::new(), error));
+    let own = cluster.nodes.iter_mut().enumerate().map(|(index, node)| {
+        scripts::read(&mut node.run_once, path).map_err(|error| (format!("nodes[{index}]."), error))
+    });
+    let unread = [common].into_iter().chain(own).filter_map(Result::err);
+    unread.filter_map(|(prefix, error)| finding(&prefix, error.into())).collect()
+}
+
+/// A user is the cluster's or the node's, and so is a script.
 fn one_place(cluster: &Cluster, node: &cluster::Node) -> Result<(), node::Error> {
-    let is_common = |name: &str| cluster.users.iter().any(|user| user.name == name);
-    match node.users.iter().position(|user| is_common(&user.name)) {
+    let users =
+        node.users.iter().enumerate().filter(|(_, own)| cluster.users.iter().any(|u| u.name == own.name));
+    let scripts = node
+        .run_once
+        .iter()
+        .enumerate()
+        .filter(|(_, own)| cluster.run_once.iter().any(|s| s.name == own.name));
+    let users = users.map(|(index, user)| ("users", index, &user.name));
+    match users.chain(scripts.map(|(index, script)| ("run-once", index, &script.name))).next() {
         None => Ok(()),
-        Some(number) => {
-            let name = &node.users[number].name;
+        Some((list, index, name)) => {
             let message =
-                format!("`{name}` is among `users` of the whole cluster already; name it in one place");
-            Err(Invalid { setting: format!("users[{number}].name"), message }.into())
+                format!("`{name}` is among `{list}` of the whole cluster already; name it in one place");
+            Err(Invalid { setting: format!("{list}[{index}].name"), message }.into())
         }
     }
 }
@@ -127,6 +148,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         }),
         wifi: node.wifi.clone().or_else(|| cluster.wifi.clone()),
         system: node.system.over(&cluster.system),
+        run_once: cluster.run_once.iter().chain(&node.run_once).cloned().collect(),
         swap: node.swap,
         status: Some(node.status.unwrap_or(cluster.status)),
         allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),

@@ -11,7 +11,7 @@ LOGS=$ROOT/var/log/imgforge
 CERTIFICATES=$ROOT/var/lib/imgforge/metrics/certificates.prom # a master's, and when they end: lines for Prometheus
 BACKUP=$ROOT/var/lib/imgforge/metrics/backup.prom             # its last snapshot of etcd, and when it was: the same
 
-STAGES='grow clock storage packages kernel images kubeadm addons ready' # in the order they run
+STAGES='grow clock storage packages scripts kernel images kubeadm addons ready' # in the order they run
 LONGEST_DELAY=120 # seconds between two attempts
 LOG_LIMIT=262144  # bytes; an older log is kept once
 ADMIN=$ROOT/etc/kubernetes/admin.conf # a master's kubeconfig that may do everything
