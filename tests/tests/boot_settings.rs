@@ -17,11 +17,16 @@ users:
     sudo: true
 packages: [locales, console-setup]
 system: { time-zone: Europe/Berlin, locale: de_DE.UTF-8, keyboard: { layout: de, variant: nodeadkeys } }
+run-once:
+  - name: count
+    script: |
+      #!/bin/sh
+      echo $IMGFORGE_HOSTNAME >> /var/lib/counted
 ";
 
 /// Packages that would ask for them while they are configured leave them as they are.
 #[test]
-fn time_zone_language_and_keyboard_are_as_the_settings_say() {
+fn time_zone_language_and_keyboard_are_as_the_settings_say_and_a_script_runs_once() {
     let bench = Workbench::new();
     let node = bench.home.path().join("node.yaml");
     fs::write(&node, NODE).unwrap();
@@ -30,6 +35,7 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say() {
 
     let mut guest = Guest::boot(&image);
     guest.wait_for("imgforge: [packages] making the locale de_DE.UTF-8", FIRST_BOOT);
+    guest.wait_for("imgforge: [scripts] 1 scripts have run", FIRST_BOOT);
     guest.wait_for("imgforge: first boot finished: desk (base)", FIRST_BOOT);
     guest.log_in("desk", "ops", "imgforge");
     guest.ask("echo zone=$(readlink /etc/localtime)", "zone=/usr/share/zoneinfo/Europe/Berlin");
@@ -42,4 +48,10 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say() {
     );
     guest.ask("sudo setupcon -k --print-commands-only --force > /dev/null; echo setupcon=$?", "setupcon=0");
     guest.ask("sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
+
+    // A script runs once.
+    guest.send("sudo reboot\n");
+    guest.wait_for("imgforge: [storage]", FIRST_BOOT);
+    guest.log_in("desk", "ops", "imgforge");
+    guest.ask("echo counted=$(tr d D < /var/lib/counted | tr '\\n' .)", "counted=Desk.");
 }
