@@ -101,8 +101,8 @@ fn a_card_brings_the_snapshot_that_its_master_is_to_start_from() {
     };
     succeeds(&mut imgforge(&["cluster", "init"]));
     let build = |snapshot: &Path| {
-        let mut build = imgforge(&["build", "--node", "k8s-master-1", "--restore"]);
-        build.arg(snapshot).arg("--output").arg(path("master.img"));
+        let mut build = imgforge(&["build", "--node", "k8s-master-1"]);
+        build.arg("--restore").arg(snapshot).arg("--output").arg(bench.home.path());
         build
     };
     // k3s has none of kubeadm's notes in its cluster, and so no release.
@@ -117,7 +117,7 @@ fn a_card_brings_the_snapshot_that_its_master_is_to_start_from() {
 
     etcd_snapshot(&of_k3s(&authority(&path("home.secrets.yaml"))), &path("home.snapshot"));
     succeeds(&mut build(&path("home.snapshot")));
-    let root = approved(&path("master.img"), bench.home.path());
+    let root = approved(&path("k8s-master-1.img"), bench.home.path());
     let (inside, copy) = ("/var/lib/imgforge/restore/snapshot", path("copy").display().to_string());
     Tool::DEBUGFS.approves(["-R", &format!("dump {inside} {copy}"), &root.to_string_lossy()]);
     succeeds(Command::new("cmp").arg(path("home.snapshot")).arg(&copy));
