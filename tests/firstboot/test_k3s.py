@@ -172,6 +172,19 @@ class K3s(unittest.TestCase):
             cut += 1
         self.assertGreater(cut, 10)
 
+    def test_data_that_is_half_made_of_a_snapshot_waits_for_the_card_that_brings_it(self):
+        node = self.with_data(identity())
+        node.write(f"{DATA}/server/imgforge-restoring", "b" * 64 + "\n")
+        node.set("when-asleep", f'/bin/cp "$IMGFORGE_ROOT/run/imgforge/k3s.problem" "$FAKE/why"; /bin/rm -rf "$IMGFORGE_ROOT/{DATA}/server"')
+        self.assertEqual(self.prepare(node)[0], 0)
+        self.assertIn("of a snapshot, and this card brings none: put in the card that does, or move ", node.fact("why"))
+
+    def test_that_the_snapshot_was_restored_is_on_the_disk_before_k3s_goes_on(self):
+        node = self.with_snapshot()
+        self.prepare(node)
+        calls = node.calls()
+        self.assertTrue(calls[-1].startswith("sync ") and calls[-1].endswith(f"{DATA}/server"), calls[-3:])
+
     def test_a_snapshot_that_k3s_does_not_take_is_said_and_tried_again(self):
         node = self.with_snapshot("damaged")
         self.assertEqual(self.prepare(node)[0], 1)

@@ -34,6 +34,8 @@ objection() {
         echo "k3s' data in $DATA/server is of the master $(field node "$MARKER") of this cluster: $moved"
     elif brings_snapshot && ! comes_from_snapshot; then
         echo "k3s' data is in $DATA/server, and this card brings a snapshot: nothing is overwritten. To go on with the data, remove $SNAPSHOT; to go back to the snapshot, move $DATA/server away"
+    elif [ -e "$RESTORING" ] && ! brings_snapshot; then
+        echo "k3s was cut off as it made the data in $DATA/server of a snapshot, and this card brings none: put in the card that does, or $moved"
     else
         skew "$(field release "$MARKER")" "$(field release "$CARD/cluster")"
     fi
