@@ -52,7 +52,8 @@ archive: install-test-dependencies
 
 # The boots that take too long for every change.
 boot-all: install-test-dependencies base
-	cargo test --locked --package imgforge-tests --test boot --test boot_all --test boot_settings -- --nocapture
+	cargo test --locked --package imgforge-tests --test boot --test boot_all --test boot_cluster \
+		--test boot_settings -- --nocapture
 
 # A server and two 32-bit agents of k3s, for which a stand-in stands.
 boot-k3s: install-test-dependencies base

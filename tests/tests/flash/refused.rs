@@ -43,7 +43,7 @@ fn at_a_terminal_there_is_one_question() {
     let answered = |answer: &str| {
         let mut script = Command::new("sh");
         script.args(["-c", "printf '%s\\n' \"$1\" | script -qec \"$0\" /dev/null", &line, answer]);
-        let output = script.env("HOME", bench.home.path()).output().unwrap();
+        let output = script.env("HOME", bench.home.path()).env("NO_COLOR", "1").output().unwrap();
         (output.status.code(), bench.plain(&String::from_utf8(output.stdout).unwrap()).replace('\r', ""))
     };
     let (code, said) = answered("n");
