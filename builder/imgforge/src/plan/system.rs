@@ -22,6 +22,9 @@ const LOCALES: &str = "/usr/share/i18n/SUPPORTED";
 /// The layouts of keyboards, in the section `! layout` (package xkb-data).
 const LAYOUTS: &str = "/usr/share/X11/xkb/rules/base.lst";
 
+/// What Debian's systemd makes at every boot: tmpfiles.d(5).
+const DEBIAN_TMPFILES: &str = "/usr/lib/tmpfiles.d/debian.conf";
+
 /// What console-setup has made of an earlier keyboard: with these there it looks no further.
 const CACHED_KEYBOARD: &str = "/etc/console-setup/cached_*";
 
@@ -95,11 +98,18 @@ fn set_locale(draft: &mut Draft<'_>, wanted: &str) -> Result<(), Error> {
         let kept = ImagePath::new("/etc/imgforge/locale")?;
         draft.write(Volume::Root, &kept, format!("{locale}\n"), None, ORIGIN)?;
     }
-    // /etc/locale.conf since Debian 13, where the other is a link to it.
-    let [new, old] = ["/etc/locale.conf", "/etc/default/locale"].map(ImagePath::new);
-    let (new, old) = (new?, old?);
-    let path = if draft.kind(Volume::Root, &new)? == Some(Kind::File) { new } else { old };
+    let path = language_file(draft)?;
     draft.write(Volume::Root, &path, format!("LANG={locale}\n"), None, ORIGIN)
+}
+
+/// /etc/locale.conf since Debian 13. The old name is a link to it there, which every boot makes anew over what has that name.
+fn language_file(draft: &Draft<'_>) -> Result<ImagePath, Error> {
+    let (new, old) = (ImagePath::new("/etc/locale.conf")?, ImagePath::new("/etc/default/locale")?);
+    let at_boot = draft.read_text(Volume::Root, &ImagePath::new(DEBIAN_TMPFILES)?)?.unwrap_or_default();
+    let is_made_a_link =
+        at_boot.lines().any(|line| line.split_whitespace().nth(1) == Some("/etc/default/locale"));
+    let is_new = is_made_a_link || draft.kind(Volume::Root, &new)? == Some(Kind::File);
+    Ok(if is_new { new } else { old })
 }
 
 /// A locale's name as the C library compares it: `de_DE.UTF-8` is `de_DE.utf8`.

@@ -142,11 +142,18 @@ fn time_zone_language_and_keyboard_go_where_debian_keeps_them() {
 
 #[test]
 fn the_language_of_debian_13_is_in_the_file_that_the_old_name_leads_to() {
-    let base =
+    let made =
         root().with_bytes("/etc/locale.conf", b"LANG=C\n").with_link("/etc/default/locale", "../locale.conf");
-    let changes = planned("rpi4", "system: {locale: C.UTF-8}", &base).unwrap();
-    assert_eq!(text(&changes, Volume::Root, "/etc/locale.conf"), "LANG=C.UTF-8\n");
-    assert!(changes.iter().all(|change| change.path.to_string() != "/etc/default/locale"));
+    // What has the old name when it boots goes: so a language there would not be seen.
+    let boots = root().with_bytes(
+        "/usr/lib/tmpfiles.d/debian.conf",
+        b"# Type Path Mode UID GID Age Argument\nL+ /etc/default/locale - - -  -  ../locale.conf\n",
+    );
+    for base in [made, boots] {
+        let changes = planned("rpi4", "system: {locale: C.UTF-8}", &base).unwrap();
+        assert_eq!(text(&changes, Volume::Root, "/etc/locale.conf"), "LANG=C.UTF-8\n");
+        assert!(changes.iter().all(|change| change.path.to_string() != "/etc/default/locale"));
+    }
 }
 
 #[test]
