@@ -17,10 +17,21 @@ use crate::tree::Node;
 const USUAL_CASES: u64 = 4000;
 
 /// Programs that note that they were called, or behave as the board's could.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("act", "echo \"act $*\" >> \"$RECORD\""),
     ("mkdir", "echo \"$2\" >> \"$RECORD\""),
-    ("rm", "echo \"rm $*\" >> \"$RECORD\""),
+    (
+        "rm",
+        "for word; do case $word in -*[!frRv]*) exit 1;; -*f*) forced=x;; -*) ;; esac; done
+         for word; do
+           case $word in
+           -*) ;;
+           *) if [ -e \"$word\" ]; then echo \"rm $word\" >> \"$RECORD\"; elif [ -z \"$forced\" ]; then exit 1; fi;;
+           esac
+         done",
+    ),
+    ("update-alternatives", "[ \"$1\" = --auto ] || echo \"alternatives $*\" >> \"$RECORD\"; exit 2"),
+    ("dpkg-query", "if [ \"$1\" = -l ]; then echo \"$OUTPUT\"; fi; exit 1"),
     ("grep", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("readlink", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("uname", "echo \"$OUTPUT\""),

@@ -50,6 +50,7 @@ pub(super) fn reached(script: &str, options: &[&str], package: &str, tree: &dyn 
         reached: Reached::default(),
         departures: 0,
         substituted: None,
+        prints: false,
         depth: 0,
         steps: 0,
         nesting: 0,
@@ -98,6 +99,8 @@ pub(super) struct Evaluation<'a> {
     pub(super) departures: usize,
     /// How the last substitution of a command ended.
     pub(super) substituted: Option<Status>,
+    /// Whether a command may have written to its output since the substitution that is being read began.
+    pub(super) prints: bool,
     depth: usize,
     steps: usize,
     nesting: usize,
@@ -356,16 +359,22 @@ impl Evaluation<'_> {
         status
     }
 
-    /// Runs a script in a substitution.
-    pub(super) fn substitute(&mut self, script: &str) {
+    /// Runs a script in a substitution; returns what it writes, which is known only where that is nothing.
+    pub(super) fn substitute(&mut self, script: &str) -> Text {
         let text = format!("$({script})");
         if !self.step(script.len()) {
-            return;
+            return Text::unknown();
         }
-        let Some(list) = parse(script) else { return self.report(&text) };
+        let Some(list) = parse(script) else {
+            self.report(&text);
+            return Text::unknown();
+        };
+        let printed_before = std::mem::replace(&mut self.prints, false);
         let status = self.nested(&text, |this| this.subshell(|this| this.run(&list, false)));
         self.substituted = Some(status);
         self.state.last = status;
+        let is_silent = !std::mem::replace(&mut self.prints, printed_before);
+        if is_silent { Text::known("") } else { Text::unknown() }
     }
 
     fn nested(&mut self, text: &str, run: impl FnOnce(&mut Self) -> Status) -> Status {

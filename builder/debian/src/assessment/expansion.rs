@@ -94,10 +94,7 @@ impl Evaluation<'_> {
                     Text::unknown()
                 }
             },
-            Part::Script { script, .. } => {
-                self.substitute(script);
-                Text::unknown()
-            }
+            Part::Script { script, .. } => self.substitute(script),
             Part::Tilde => Text::unknown(),
             Part::Foreign(text) => {
                 self.report(text);

@@ -8,6 +8,16 @@ use super::state::{Text, Words};
 use crate::path::TreePath;
 use crate::tree::{Node, resolve};
 
+/// Where dpkg keeps what it knows of a package, and update-alternatives of a name.
+const DPKG_INFO: &str = "/var/lib/dpkg/info";
+const ALTERNATIVES: &str = "/var/lib/dpkg/alternatives";
+
+/// The architectures of Debian's ports, one of which is in the name of a package's list where several can be installed.
+const PORTS: [&str; 14] = [
+    "alpha", "amd64", "arm64", "armel", "armhf", "hppa", "i386", "loong64", "mips64el", "mipsel", "ppc64el",
+    "riscv64", "s390x", "sparc64",
+];
+
 /// Places whose content on the board is not that of the image: other file systems lie there, or it changes all the time.
 const VOLATILE: [&[u8]; 10] =
     [b"/run", b"/proc", b"/sys", b"/dev", b"/tmp", b"/var/tmp", b"/boot", b"/efi", b"/mnt", b"/media"];
@@ -78,6 +88,46 @@ impl Evaluation<'_> {
         let Some(place) = path.and_then(|path| self.locate(&path)) else { return false };
         let made = self.has_made_directory(&place) || self.has_made_file(&place);
         !made && matches!(self.tree.node(&place), Ok(None))
+    }
+
+    /// `rm -f PATH…`, where the image certainly has none of them: it succeeds, and takes nothing away.
+    pub(super) fn takes_nothing(&self, arguments: &Words) -> bool {
+        let (options, paths): (Vec<&Text>, Vec<&Text>) =
+            arguments.known.iter().partition(|word| word.text.starts_with('-'));
+        let is_known = |option: &&Text| {
+            option
+                .value()
+                .is_some_and(|option| option.len() > 1 && option[1..].chars().all(|c| "frRv".contains(c)))
+        };
+        let forces = options.iter().any(|option| option.text.contains('f')) && options.iter().all(is_known);
+        let is_gone =
+            |path: &&Text| path.value().is_some_and(|path| !path.ends_with('/')) && self.is_absent(path);
+        forces && !arguments.open && !paths.is_empty() && paths.iter().all(is_gone)
+    }
+
+    /// Whether update-alternatives knows of no `name`.
+    pub(super) fn has_no_alternative(&self, name: &str) -> bool {
+        self.is_absent(&Text::known(format!("{ALTERNATIVES}/{name}")))
+    }
+
+    /// Whether `dpkg-query -W` asks for one package of which dpkg has not even the configuration.
+    pub(super) fn finds_no_package(&self, arguments: &Words) -> bool {
+        let Some(values) = arguments.values() else { return false };
+        let name = match values.as_slice() {
+            ["-W" | "--show", name] | ["-W" | "--show", "-f", _, name] => *name,
+            ["-W" | "--show", format, name] | [format, "-W" | "--show", name]
+                if format.starts_with("-f=") || format.starts_with("--showformat=") =>
+            {
+                *name
+            }
+            _ => return false,
+        };
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"+-.".contains(&c));
+        let has_none = |list: String| self.is_absent(&Text::known(list));
+        is_name
+            && has_none(format!("{DPKG_INFO}/{name}.list"))
+            && PORTS.iter().all(|port| has_none(format!("{DPKG_INFO}/{name}:{port}.list")))
     }
 
     /// Whether there is no directory at this path, nor one that a link at it leads to.

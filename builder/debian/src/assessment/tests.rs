@@ -14,6 +14,8 @@ impl Tree for Etc {
             b"/etc/run" => Some(Node::Symlink(b"/run".to_vec())),
             b"/etc/link" => Some(Node::Symlink(b"../usr".to_vec())),
             b"/etc/dangling" => Some(Node::Symlink(b"nothing".to_vec())),
+            b"/var" | b"/var/lib" | b"/var/lib/dpkg" => Some(Node::Directory),
+            b"/var/lib/dpkg/info/there:arm64.list" | b"/var/lib/dpkg/alternatives/there" => Some(Node::File),
             _ => None,
         })
     }
@@ -44,6 +46,12 @@ fn what_only_an_upgrade_would_do_is_idle() {
         "d=/var/x\nfor i in $(seq 3); do [ ! -e \"$d/f.$i\" ] || cp $d/f.$i \"$d/f.$(($i+1))\"; done",
         "[ -e /etc/x ] && rm /etc/x\n:",
         "kernel=`uname -r`\ncat >&2 <<E\nrm /x\nE",
+        // As python3 has it.
+        "update-alternatives --auto /usr/bin/python3 >/dev/null 2>&1 || true\n[ -L /usr/x ] || rm -rf /usr/share/x",
+        "rm -f /etc/x /usr/y",
+        // As libglib2.0-0t64 has it.
+        "for a in $(dpkg-query -W -f '${Architecture}\\n' old 2>/dev/null || true); do rm -f -v \"$a\"; done",
+        "x=$(dpkg-query -W old || :)\nif [ -n \"$x\" ]; then rm /x; fi",
     ] {
         assert_eq!(preinst(body), Preinst::Idle, "{body}");
     }
@@ -53,6 +61,20 @@ fn what_only_an_upgrade_would_do_is_idle() {
 fn what_a_first_installation_may_do_is_listed() {
     for (body, command) in [
         ("rm /x", "rm /x"),
+        ("rm -f /etc/there", "rm -f /etc/there"),
+        ("rm -f /run/x", "rm -f /run/x"),
+        ("rm -f /etc/x /etc/there", "rm -f /etc/x /etc/there"),
+        ("rm -f /etc/link/", "rm -f /etc/link/"),
+        ("rm -f \"$3\" /etc/x", "rm -f \"$3\" /etc/x"),
+        ("rm -fi /etc/x", "rm -fi /etc/x"),
+        ("rm -f", "rm -f"),
+        ("update-alternatives --auto there || :", "update-alternatives --auto there"),
+        ("update-alternatives --remove x /etc/x || :", "update-alternatives --remove x /etc/x"),
+        ("for a in $(dpkg-query -W there || :); do rm /x; done", "rm /x"),
+        ("for a in $(dpkg-query -W 'o*' || :); do rm /x; done", "rm /x"),
+        ("for a in $(dpkg-query -W old || echo a); do rm /x; done", "rm /x"),
+        ("for a in $(echo a; dpkg-query -W old || :); do rm /x; done", "rm /x"),
+        ("for a in $(dpkg-query -l old || :); do rm /x; done", "rm /x"),
         ("if [ \"$1\" = install ]; then adduser --system x; fi", "adduser --system x"),
         ("if [ -e /etc/there ]; then rm /x; fi", "rm /x"),
         ("if [ ! -e /etc/x ]; then rm /x; fi", "rm /x"),

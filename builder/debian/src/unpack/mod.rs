@@ -225,6 +225,8 @@ impl Unpacking<'_> {
 
         owners.hand_over(database, &info_name, taken, &listed)?;
         owners.add(&info_name, &listed);
+        placement
+            .note(&TreePath::from_absolute(format!("/var/lib/dpkg/info/{info_name}.list").as_bytes())?)?;
         self.record(database, &info_name, &listed, &conffiles, &triggers)
     }
 

@@ -28,6 +28,12 @@ impl<'a> Placement<'a> {
         self.operations
     }
 
+    /// Notes a file of dpkg's own, for those that ask whether it is there.
+    pub(super) fn note(&mut self, path: &TreePath) -> Result<()> {
+        self.made.insert(self.locate(path)?, Node::File);
+        Ok(())
+    }
+
     /// Whether a directory that is there already stays as it is, under a member of this kind.
     pub(super) fn keeps(&self, path: &TreePath, kind: &MemberKind) -> Result<bool> {
         match kind {
