@@ -92,6 +92,40 @@ class Packages(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("[packages] locale-gen: cannot create locale archive: No space left on device\n", said)
 
+    def with_authority(self, card="", **states):
+        node = self.node(**states)
+        node.install("update-ca-certificates")
+        node.set("card", card)
+        for number in (1, 2):
+            text = f"-----BEGIN CERTIFICATE-----\nMIIB{number}\n-----END CERTIFICATE-----\n"
+            node.write(f"usr/local/share/ca-certificates/imgforge-{number}.crt", text)
+        return node
+
+    def bundle(self, node):
+        return (node.root / "etc/ssl/certs/ca-certificates.crt").read_text()
+
+    def test_authorities_are_trusted_before_services_start(self):
+        for state in ("unpacked", "installed"):
+            node = self.with_authority(**{"ca-certificates": state})
+            self.assertEqual(node.stage("packages")[0], 0)
+            self.assertIn("\nMIIB2\n", self.bundle(node))
+            calls = [call.split(" ")[0] for call in node.calls()]
+            last = [call for call in calls if call in ("update-ca-certificates", "systemctl")][-2:]
+            self.assertEqual(last, ["update-ca-certificates", "systemctl"] if state == "unpacked" else ["update-ca-certificates"])
+
+    def test_authorities_that_are_trusted_already_are_no_work(self):
+        node = self.with_authority(bash="installed")
+        node.write("etc/ssl/certs/ca-certificates.crt", "MIIB0\nMIIB1\nMIIB2\n")
+        node.stage("packages")
+        self.assertEqual(node.calls("update-ca-certificates"), [])
+
+    def test_an_authority_that_did_not_get_into_the_bundle_is_told(self):
+        node = self.with_authority("full", bash="installed")
+        code, said = node.stage("packages")
+        self.assertEqual(code, 1)
+        self.assertIn("FAILED: update-ca-certificates: mv: cannot create regular file: No space left on device", said)
+        self.assertFalse(node.is_stamped("packages"))
+
     def test_packages_that_cannot_be_configured_are_named_after_three_attempts(self):
         node = self.node(stubborn="kubelet", kubelet="unpacked", runc="unpacked")
         code, said = node.stage("packages")

@@ -64,6 +64,9 @@ class PowerCut(unittest.TestCase):
     def test_in_packages(self):
         self.everywhere("packages", lambda: self.of(test_packages.Packages, runc="unpacked", bash="installed"))
 
+    def test_in_packages_with_an_authority(self):
+        self.everywhere("packages", lambda: self.of(test_packages.Packages, of="with_authority", runc="unpacked"))
+
     def test_in_kubeadm_init(self):
         self.everywhere("kubeadm", lambda: self.of(test_kubeadm.Kubeadm, "single-master"))
 

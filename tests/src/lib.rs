@@ -12,6 +12,7 @@ mod etcd;
 mod gnupg;
 mod guest;
 mod kubernetes;
+mod nmcli;
 mod oracle;
 mod program;
 mod registry;
@@ -31,6 +32,7 @@ pub use guest::{Guest, Lan, free_port};
 pub use kubernetes::{
     KUBERNETES_REGISTRY, kubernetes_images, kubernetes_packages, kubernetes_program, native_kubernetes,
 };
+pub use nmcli::nmcli;
 pub use oracle::{Partition, Tool, partitions, sha256};
 pub use program::{Home, repository};
 pub use registry::{ContainerImage, Containerd, Dialect, Registry, digest, index};

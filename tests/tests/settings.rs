@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
-use imgforge_tests::{Workbench, approved, fails, file_in, succeeds};
+use imgforge_tests::{Deb, SignedRepository, Workbench, approved, fails, file_in, nmcli, succeeds};
 use tempfile::tempdir;
 
 const WIFI: &str = "wifi: { ssid: ThisIsASSID, passphrase: ThisIsAPassword, country: DE, hidden: true }\n";
@@ -43,6 +43,55 @@ fn wpa_supplicant_reads_the_network_and_makes_the_same_key() {
 }
 
 #[test]
+fn networkmanager_takes_the_wireless_network_and_the_address() {
+    let bench = Workbench::new();
+    let node = bench.home.path().join("node.yaml");
+    let address =
+        "address: { address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1], interface: end0 }\n";
+    fs::write(&node, format!("{WIFI}{address}")).unwrap();
+    let image = bench.built("rpi4", "base", "node.img", &["--node", node.to_str().unwrap()]);
+    let folder = tempdir().unwrap();
+    let root = approved(&image, folder.path());
+    let connection =
+        |name: &str| file_in(&root, &format!("/etc/NetworkManager/system-connections/{name}.nmconnection"));
+    let read = |text: &str| {
+        let output = nmcli(text);
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let wifi = connection("imgforge-wifi");
+    for said in [
+        "\ntype=wifi\n",
+        "\nssid=ThisIsASSID\n",
+        "\nhidden=true\n",
+        "\nkey-mgmt=wpa-psk\n",
+        "\ninterface-name=wlan0\n",
+    ] {
+        assert!(read(&wifi).contains(said), "{said}");
+    }
+    let wired = read(&connection("imgforge"));
+    for said in ["\ninterface-name=end0\n", "\nmethod=manual\n", "=192.168.1.10/24", "192.168.1.1;"] {
+        assert!(wired.contains(said), "{said}: {wired}");
+    }
+    let in_vlan = address.replace("interface: end0", "interface: end0, vlan: 20");
+    fs::write(&node, in_vlan).unwrap();
+    let image = bench.built("rpi4", "base", "vlan.img", &["--node", node.to_str().unwrap()]);
+    let root = approved(&image, folder.path());
+    let connection =
+        |name: &str| file_in(&root, &format!("/etc/NetworkManager/system-connections/{name}.nmconnection"));
+    let (vlan, card) = (read(&connection("imgforge")), read(&connection("imgforge-vlan")));
+    for said in ["\ntype=vlan\n", "\nid=20\n", "\nparent=end0\n", "=192.168.1.10/24"] {
+        assert!(vlan.contains(said), "{said}: {vlan}");
+    }
+    assert!(card.contains("\nmethod=disabled\n"), "{card}");
+    assert!(!nmcli(&wifi.replace("ssid=", "sid=")).status.success(), "a judge that takes everything is none");
+}
+
+#[test]
 fn no_error_has_a_passphrase_in_it() {
     let bench = Workbench::new();
     let node = bench.home.path().join("node.yaml");
@@ -54,4 +103,126 @@ fn no_error_has_a_passphrase_in_it() {
         "{said}"
     );
     assert!(!said.contains("secret7"), "{said}");
+}
+
+/// An authority made for a test, in `folder`: its certificate.
+fn authority(folder: &Path) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=home", "-days", "9", "-keyout",
+        "ca.key",
+    ]);
+    succeeds(openssl.args(["-out", "ca.pem"]).current_dir(folder));
+    fs::read_to_string(folder.join("ca.pem")).unwrap()
+}
+
+/// What apt makes of configuration `text` after that of the package unattended-upgrades.
+fn read_by_apt(text: &str) -> String {
+    let folder = tempdir().unwrap();
+    let parts = folder.path().join("apt.conf.d");
+    fs::create_dir(&parts).unwrap();
+    fs::write(
+        parts.join("50unattended-upgrades"),
+        "Unattended-Upgrade::Origins-Pattern { \"origin=Other\"; };\n",
+    )
+    .unwrap();
+    fs::write(parts.join("60imgforge-upgrades"), text).unwrap();
+    let first = folder.path().join("first.conf");
+    fs::write(&first, format!("Dir::Etc::parts \"{}\";\n", parts.display())).unwrap();
+    let output = succeeds(Command::new("apt-config").arg("dump").env("APT_CONFIG", &first));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn authorities_and_upgrades_are_read_by_debians_own_programs() {
+    let bench = Workbench::new();
+    let home = bench.home.path();
+    let certificate = authority(home);
+    let node = home.join("node.yaml");
+    let settings = "system: { certificates: [{ file: ca.pem }], security-upgrades: true }\n";
+    fs::write(&node, settings).unwrap();
+    let image = bench.built("rk3328", "base", "node.img", &["--node", node.to_str().unwrap()]);
+    let root = approved(&image, home);
+
+    // What the first boot runs.
+    let [local, trusted, nothing] = ["local", "trusted", "nothing"].map(|name| home.join(name));
+    [&local, &trusted, &nothing].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
+    let ours = file_in(&root, "/usr/local/share/ca-certificates/imgforge-1.crt");
+    assert_eq!(ours, certificate);
+    fs::write(local.join("imgforge-1.crt"), ours).unwrap();
+    let mut update = Command::new("/usr/sbin/update-ca-certificates");
+    update.args(["--certsconf", "/dev/null", "--localcertsdir"]).arg(&local);
+    for (option, folder) in [("--etccertsdir", &trusted), ("--certsdir", &nothing), ("--hooksdir", &nothing)]
+    {
+        update.arg(option).arg(folder);
+    }
+    succeeds(&mut update);
+    let bundle = trusted.join("ca-certificates.crt");
+    assert!(
+        fs::read_to_string(&bundle).unwrap().contains(certificate.lines().nth(1).unwrap()),
+        "as the stage looks for it"
+    );
+    succeeds(Command::new("openssl").args(["verify", "-CAfile"]).arg(&bundle).arg(home.join("ca.pem")));
+
+    let read = read_by_apt(&file_in(&root, "/etc/apt/apt.conf.d/60imgforge-upgrades"));
+    assert!(read.contains("APT::Periodic::Unattended-Upgrade \"1\";"), "{read}");
+    assert!(read.contains("codename=${distro_codename}-security,label=Debian-Security"), "{read}");
+    assert!(!read.contains("origin=Other"), "only security: {read}");
+    assert!(read.contains("Unattended-Upgrade::Package-Blacklist:: \"containerd\";"), "{read}");
+}
+
+#[test]
+fn packages_of_an_own_repository_go_in_and_apt_on_the_node_knows_it() {
+    let mut repository = SignedRepository::new();
+    repository.add(&Deb::new("tool", "1.0").file("usr/share/tool/data", b"data\n"));
+    repository.publish();
+    let bench = Workbench::new();
+    let home = bench.home.path();
+    fs::write(home.join("home.asc"), repository.get("key.asc")).unwrap();
+    let settings = |key: &str| {
+        let uri = repository.url("");
+        format!("packages: [tool]\nrepositories: [{{ name: home, uri: '{uri}', signed-by: {key} }}]\n")
+    };
+    let node = home.join("node.yaml");
+    fs::write(&node, settings("home.asc")).unwrap();
+    let image = bench.built("rk3328", "base", "node.img", &["--node", node.to_str().unwrap()]);
+    let root = approved(&image, home);
+    assert_eq!(file_in(&root, "/usr/share/tool/data"), "data\n");
+
+    // apt itself, with the node's list and key.
+    let key = home.join("imgforge-home.asc");
+    fs::write(&key, file_in(&root, "/etc/apt/keyrings/imgforge-home.asc")).unwrap();
+    let list = file_in(&root, "/etc/apt/sources.list.d/imgforge-home.sources");
+    fs::write(
+        home.join("home.sources"),
+        list.replace("/etc/apt/keyrings/imgforge-home.asc", key.to_str().unwrap()),
+    )
+    .unwrap();
+    for folder in ["lists/partial", "cache/archives/partial"] {
+        fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    let apt = |program: &str, words: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(words).args(["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=root"]);
+        command.args(["-o", "APT::Architecture=arm64", "-o", "APT::Architectures=arm64"]);
+        for (name, place) in
+            [("Etc::sourcelist", "home.sources"), ("State::lists", "lists"), ("Cache", "cache")]
+        {
+            command.arg("-o").arg(format!("Dir::{name}={}", home.join(place).display()));
+        }
+        let output = succeeds(&mut command);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let said = apt("apt-get", &["update"]);
+    assert!(!said.contains("W:") && !said.contains("E:"), "{said}");
+    let policy = apt("apt-cache", &["policy", "tool"]);
+    assert!(policy.contains("Candidate: 1.0"), "{policy}");
+
+    // Another's key does not vouch for it.
+    repository.gnupg().key("stranger", "never");
+    fs::write(home.join("other.asc"), repository.gnupg().public_key("stranger")).unwrap();
+    fs::write(&node, settings("other.asc")).unwrap();
+    let (_, mut command) = bench.build("rk3328", "base", "other.img");
+    let said = fails(command.arg("--node").arg(&node).arg("--lock").arg(home.join("new.lock.yaml")), 1);
+    assert!(said.contains("no valid signature of a pinned key"), "{said}");
 }

@@ -10,12 +10,12 @@ mod subnets;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use imgforge_spec::{RunOnce, System, Wifi};
+use imgforge_spec::{Repository, RunOnce, System, Wifi};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backups::{Backups, ETCD};
-pub use interface::{Interface, InvalidInterface};
+pub use interface::{Interface, InvalidInterface, unfit_vlan};
 pub use k3s::{Datastore, K3s, Packaged};
 pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
@@ -66,8 +66,12 @@ pub struct Cluster {
     pub time_servers: Vec<String>,
     /// The wireless network that all nodes join.
     pub wifi: Option<Wifi>,
-    /// Time zone, language, keyboard of all nodes.
+    /// Time zone, language, keyboard, authorities, watchdog, upgrades of all nodes.
     pub system: System,
+    /// Repositories in which the nodes' packages are looked for besides their bases' own; apt on the nodes knows them, too.
+    pub repositories: Vec<Repository>,
+    /// Files to put in on every node.
+    pub files: Vec<ExtraFile>,
     /// Scripts that run once on every node, in its first boot.
     pub run_once: Vec<RunOnce>,
     /// Fields of all kubelets' configuration (KubeletConfiguration), by their names there: `{ maxPods: 50 }`.
@@ -118,6 +122,8 @@ impl Default for Cluster {
             time_servers: Vec::new(),
             wifi: None,
             system: System::default(),
+            repositories: Vec::new(),
+            files: Vec::new(),
             run_once: Vec::new(),
             kubelet: Fields::default(),
             api_server: Component::default(),

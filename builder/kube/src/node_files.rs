@@ -1,4 +1,4 @@
-//! All files of a node, by their paths in its image. The first boot's contract with them: `docs/first-boot.md`.
+//! All files that make a node a member of its cluster, by their paths in its image. The first boot's contract with them: `docs/first-boot.md`.
 
 use std::fmt;
 
@@ -91,9 +91,9 @@ pub enum Error {
     },
 }
 
-/// The files of `member`, sorted by path.
+/// The files of `member`, sorted by path; those that the cluster file itself brings are not among them.
 pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<NodeFile>, Error> {
-    let mut files = extra_files(member);
+    let mut files = Vec::new();
     if member.node.role != Role::Base {
         files.extend(forwarding(member));
         files.extend(proxy::drop_ins(member).into_iter().map(|(path, text)| NodeFile::public(path, text)));
@@ -109,15 +109,6 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
-}
-
-/// Files from the cluster file. A wrong mode was told by [`crate::check`]; here it becomes the strictest.
-fn extra_files(member: &Member<'_>) -> Vec<NodeFile> {
-    let file = |file: &crate::cluster::ExtraFile| NodeFile {
-        mode: file.permissions().unwrap_or(0o600),
-        ..NodeFile::public(&file.path, &file.content)
-    };
-    member.node.files.iter().map(file).collect()
 }
 
 /// The node routes between pods of IPv6, too; kubeadm looks whether it does. Only where it has to: a node that forwards

@@ -318,7 +318,7 @@ fn a_node_routes_ipv6_where_pods_have_such_addresses() {
 }
 
 #[test]
-fn nodes_of_other_roles_and_extra_files() {
+fn a_node_of_another_role_is_no_member() {
     let text = "
 add-ons: { network: none }
 nodes:
@@ -328,7 +328,11 @@ nodes:
     role: base
     files: [{ path: /etc/motd, mode: '0600', content: hello }]";
     let cluster = cluster(text);
-    assert_eq!(listing(&files(&cluster, "nas", None)), "0600 public /etc/motd\n");
+    assert_eq!(
+        listing(&files(&cluster, "nas", None)),
+        "",
+        "its own files are put in with its other settings"
+    );
 }
 
 #[test]

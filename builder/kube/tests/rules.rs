@@ -103,6 +103,25 @@ fn no_two_nodes_have_one_card() {
 }
 
 #[test]
+fn a_vlan_has_a_number_a_card_and_an_address() {
+    let vlan = |more: &str| lab(LAN, M1, &format!("{W1}{more}"));
+    quiet(&vlan(", interface: end0, vlan: 20"));
+    for more in [", vlan: 20", ", interface: end0, vlan: 0", ", interface: end0, vlan: 4095"] {
+        says("vlan", "nodes[1].vlan", &vlan(more));
+    }
+    let by_dhcp = worker("vlan: 20");
+    says("vlan", "nodes[1].vlan", &by_dhcp);
+}
+
+#[test]
+fn files_of_all_nodes_are_judged_once_with_each_nodes_own() {
+    let all = |path: &str| format!("{}\nfiles: [{{ path: {path}, content: '' }}]", worker(W1));
+    quiet(&all("/etc/motd"));
+    says("file-of-system", "files[0].path", &all("/etc/passwd"));
+    says("file-of-imgforge", "files[0].path", &all("/etc/kubernetes/x"));
+}
+
+#[test]
 fn a_taint_with_one_effect_has_one_value() {
     let taints =
         |other: &str| worker(&format!("{W1}, taints: [{{ key: a, value: x, effect: NoSchedule }}, {other}]"));

@@ -5,9 +5,10 @@
 //! - [`Role`], [`Hostname`]: what a node does and what it is called; [`is_dns_name`], [`is_broken_address`]: other names.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
-//! - [`User`], [`Mount`], [`Bind`], [`RunOnce`], [`System`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
+//! - [`User`], [`Mount`], [`Bind`], [`ExtraFile`], [`RunOnce`], [`System`], [`Certificates`], [`Repository`], [`Firmware`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
 //! - [`check_authorized_key`]: whether sshd takes a line with a public key.
-//! - [`unfit_kernel_argument`]: what must not be on a kernel's command line.
+//! - [`unfit_kernel_argument`], [`unfit_file`]: what must not be on a kernel's command line, and where no file of a user's can be.
+//! - [`plain_path`], [`is_path_in`], [`is_absolute_path`]: what a path's text alone says.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
 //!
 //! ```
@@ -21,14 +22,19 @@
 //! ```
 
 mod board;
+mod certificate;
 mod diagnose;
+mod extra_file;
+mod firmware;
 mod hex;
 mod hostname;
 mod image_path;
 mod invalid;
 mod kernel_argument;
+mod lexical;
 mod mount;
 mod octets;
+mod repository;
 mod role;
 mod run_once;
 mod sha256;
@@ -39,14 +45,19 @@ mod user;
 mod wifi;
 
 pub use board::{Architecture, BoardFacts, BoardName, InvalidBoardName};
+pub use certificate::Certificates;
 pub use diagnose::{Class, Diagnose};
+pub use extra_file::{ExtraFile, folder_of_ours, unfit_file};
+pub use firmware::Firmware;
 pub use hex::Hex;
 pub use hostname::{Hostname, InvalidHostname, is_broken_address, is_dns_name};
 pub use image_path::{ImagePath, InvalidPath};
 pub use invalid::Invalid;
 pub use kernel_argument::unfit_kernel_argument;
+pub use lexical::{is_absolute_path, is_path_in, plain_path};
 pub use mount::{Bind, Medium, Mount};
 pub use octets::Octets;
+pub use repository::Repository;
 pub use role::{Role, UnknownRole};
 pub use run_once::RunOnce;
 pub use sha256::{Hasher, InvalidSha256, Sha256};

@@ -1,9 +1,11 @@
-//! What a system is set to for the people beside it: time zone, language, keyboard.
+//! What a system is set to, besides what it does: time zone, language, keyboard, whom it trusts, how it stays whole.
+
+use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Invalid;
+use crate::{Certificates, Invalid};
 
 /// A system's settings that have nothing to do with Kubernetes. What is unset stays as the vendor has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -15,6 +17,12 @@ pub struct System {
     pub locale: Option<String>,
     /// The keyboard at the board.
     pub keyboard: Option<Keyboard>,
+    /// Certificates of authorities that its programs trust besides the public ones.
+    pub certificates: Vec<Certificates>,
+    /// After how many seconds without a sign of systemd the board's watchdog restarts it; unset: as the vendor has it.
+    pub watchdog: Option<u32>,
+    /// Whether it installs Debian's security updates by itself, every day; unset: as the vendor has it.
+    pub security_upgrades: Option<bool>,
 }
 
 /// A keyboard, in the words of keyboard(5).
@@ -38,13 +46,19 @@ fn default_model() -> String {
     "pc105".into()
 }
 
+/// Seconds of a watchdog: less, and a busy card restarts the board; more helps nobody who waits.
+const WATCHDOG: RangeInclusive<u32> = 10..=600;
+
 impl System {
-    /// These settings, and for what they leave open those of `common`.
+    /// These settings, and for what they leave open those of `common`; of certificates both.
     pub fn over(&self, common: &Self) -> Self {
         Self {
             time_zone: self.time_zone.clone().or_else(|| common.time_zone.clone()),
             locale: self.locale.clone().or_else(|| common.locale.clone()),
             keyboard: self.keyboard.clone().or_else(|| common.keyboard.clone()),
+            certificates: common.certificates.iter().chain(&self.certificates).cloned().collect(),
+            watchdog: self.watchdog.or(common.watchdog),
+            security_upgrades: self.security_upgrades.or(common.security_upgrades),
         }
     }
 
@@ -59,8 +73,23 @@ impl System {
             let message = format!("`{}` is no locale, such as de_DE.UTF-8", locale.escape_debug());
             return Err(Invalid::new("locale", message));
         }
+        for (index, certificates) in self.certificates.iter().enumerate() {
+            certificates.each().map_err(|error| error.below(&format!("certificates[{index}]")))?;
+        }
+        if let Some(seconds) = self.watchdog.filter(|seconds| !WATCHDOG.contains(seconds)) {
+            let (least, most) = (WATCHDOG.start(), WATCHDOG.end());
+            let message = format!("{seconds} seconds: give {least} to {most}");
+            return Err(Invalid::new("watchdog", message));
+        }
         let checked = self.keyboard.as_ref().map_or(Ok(()), Keyboard::check);
         checked.map_err(|error| error.below("keyboard"))
+    }
+
+    /// The Debian packages without which the settings would do nothing.
+    pub fn packages(&self) -> impl Iterator<Item = &'static str> {
+        let trusts = (!self.certificates.is_empty()).then_some(Certificates::PACKAGE);
+        let upgrades = (self.security_upgrades == Some(true)).then_some("unattended-upgrades");
+        trusts.into_iter().chain(upgrades)
     }
 }
 

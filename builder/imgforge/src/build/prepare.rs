@@ -115,6 +115,7 @@ impl Prepared {
             artifacts: files.iter().cloned().chain(manifests).collect(),
             unpinned: unpinned.clone(),
             images: membership.images()?,
+            own_repositories: target.node.repositories.clone(),
             ..self.wants.content.clone()
         };
         let set = SetName::Node(membership.hostname().clone());
@@ -202,6 +203,7 @@ fn wanted(request: &Request, release: Option<Release>) -> Result<kubernetes::Con
     if let (Some(choice), Some(release)) = (&request.kubernetes, release) {
         wanted = release.content(request.board.profile.architecture, choice.from)?;
     }
+    wanted.own_repositories = request.node.repositories.clone();
     for package in plan::packages_wanted(request)? {
         if !wanted.packages.contains(&package) {
             wanted.packages.push(package);

@@ -11,7 +11,7 @@ use imgforge_kube::{
     engine::{Engine, Published},
     version::Version,
 };
-use imgforge_spec::{Architecture, Sha256};
+use imgforge_spec::{Architecture, Repository, Sha256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +146,8 @@ pub struct Content {
     pub packages: Vec<String>,
     /// Repositories besides the image's own.
     pub(crate) repositories: Vec<Declaration>,
+    /// Repositories of the settings.
+    pub(crate) own_repositories: Vec<Repository>,
     /// Pinned files.
     pub artifacts: Vec<Artifact>,
     /// Files that the lock pins.

@@ -1,5 +1,7 @@
 //! Vendors: what all images of one have in common, as data.
 
+use std::collections::BTreeMap;
+
 use imgforge_debian::Fingerprint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
@@ -32,9 +34,50 @@ pub struct Vendor {
     /// Words added to it where the node runs Kubernetes.
     #[serde(default)]
     pub(crate) kubernetes_kernel_arguments: Vec<String>,
+    /// Where the firmware or the boot loader is told what it is to do, if it is.
+    #[serde(default)]
+    pub(crate) firmware: Option<Firmware>,
     /// Whose signatures on images count.
     #[serde(default)]
     pub(crate) image_signers: Vec<Signer>,
+}
+
+/// A file with settings of the firmware or the boot loader, a line `key=value` each.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Firmware {
+    /// The file system it is in.
+    pub volume: BootVolume,
+    /// Its path.
+    pub file: String,
+    /// The key of device-tree overlays.
+    pub overlays: String,
+    /// How they, and other settings, stand in it.
+    pub form: OverlayForm,
+    /// The file system that the overlays are in.
+    pub overlay_volume: BootVolume,
+    /// The files of the overlays; each component may hold `*`.
+    pub overlay_files: Vec<String>,
+    /// How many characters of a line are read, if not all.
+    #[serde(default)]
+    pub longest_line: Option<usize>,
+    /// Keys that are not a node's to set, each with what to do instead.
+    #[serde(default)]
+    pub reserved: BTreeMap<String, String>,
+}
+
+/// How settings stand in a file of the firmware's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) enum OverlayForm {
+    /// A line for each overlay; the file has sections, of which one is for every board, and later lines count: Raspberry Pi's
+    /// `config.txt`.
+    Section {
+        /// The line that begins it.
+        header: String,
+    },
+    /// All overlays are words of one line, and a key has one line: Armbian's `armbianEnv.txt`.
+    Words,
 }
 
 /// Somebody whose signature on an image counts.

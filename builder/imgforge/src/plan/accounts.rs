@@ -12,6 +12,7 @@ use crate::image::change::{Origin, Volume};
 const PEOPLE: std::ops::Range<u32> = 1000..60000;
 
 const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
 const SHADOW: &str = "/etc/shadow";
 
 /// The accounts of an image, read once and written once, however many people come.
@@ -41,7 +42,7 @@ impl Accounts {
             let missing = || Error::Missing { path: path.into(), purpose: "users".into() };
             Table::read(draft, path)?.ok_or_else(missing)
         };
-        let (passwd, group) = (table(PASSWD)?, table("/etc/group")?);
+        let (passwd, group) = (table(PASSWD)?, table(GROUP)?);
         let ids = passwd.ids().chain(group.ids()).collect();
         Ok(Self { passwd, group, shadow: table(SHADOW)?, gshadow: table("/etc/gshadow")?, ids })
     }
@@ -92,6 +93,23 @@ impl Accounts {
     }
 }
 
+/// The numbers of the user `name` and of its group, as the plan has them so far.
+pub(crate) fn numbers(draft: &Draft<'_>, name: &str) -> Result<Option<(u32, u32)>, Error> {
+    let Some(passwd) = Table::read(draft, PASSWD)? else { return Ok(None) };
+    let line = passwd.line(name).unwrap_or_default();
+    Ok(number(line, 2).zip(number(line, 3)))
+}
+
+/// The number of the group `name`.
+pub(crate) fn group(draft: &Draft<'_>, name: &str) -> Result<Option<u32>, Error> {
+    let Some(group) = Table::read(draft, GROUP)? else { return Ok(None) };
+    Ok(number(group.line(name).unwrap_or_default(), 2))
+}
+
+fn number(line: &str, field: usize) -> Option<u32> {
+    line.split(':').nth(field)?.parse().ok()
+}
+
 /// Locks the passwords of the accounts whose names fit `pattern`; keys still let in.
 ///
 /// A password may stand in passwd(5), too, where `x` says that it does not; an empty field asks for none.
@@ -139,7 +157,7 @@ impl Table {
 
     /// The numbers in the third field.
     fn ids(&self) -> impl Iterator<Item = u32> {
-        self.lines.iter().filter_map(|line| line.split(':').nth(2)?.parse().ok())
+        self.lines.iter().filter_map(|line| number(line, 2))
     }
 
     /// Puts `line` in the place of the one for `name`, or at the end.

@@ -43,15 +43,9 @@ pub fn join(
     if needs_runtime {
         gather_plugins(draft, &origin)?;
     }
-    let boot = request.board.profile.layout.boot.as_ref();
     let containerd = Runtime { series, plugins: KUBERNETES_PLUGINS };
     for file in membership.files(containerd, &|manifest| bytes_of(manifest, additions))? {
         let path = ImagePath::new(&file.path)?;
-        // Below its mount point a file of the root file system would never be seen.
-        if let Some(path) = boot.and_then(|boot| boot.inside(&path)).filter(|_| !file.secret) {
-            draft.write(Volume::Boot, &path, file.content, None, origin.clone())?;
-            continue;
-        }
         let access = Access::root((file.mode & 0o7777) as u16);
         match file.secret {
             true => draft.write_secret(&path, file.content, access, origin.clone())?,

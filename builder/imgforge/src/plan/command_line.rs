@@ -53,10 +53,7 @@ fn add(draft: &mut Draft<'_>, request: &Request, words: &[String], origin: Origi
 /// The files that hold it, which may be none.
 fn files(draft: &Draft<'_>, request: &Request) -> Result<(Volume, Vec<ImagePath>), Error> {
     let place = &request.board.vendor.command_line;
-    let volume = match place.volume {
-        BootVolume::Boot => Volume::Boot,
-        BootVolume::Root => Volume::Root,
-    };
+    let volume = place.volume.into();
     Ok((volume, draft.matching(volume, &ImagePath::new(&place.file)?)?))
 }
 
@@ -83,9 +80,18 @@ impl Request {
     }
 }
 
+impl From<BootVolume> for Volume {
+    fn from(volume: BootVolume) -> Self {
+        match volume {
+            BootVolume::Boot => Volume::Boot,
+            BootVolume::Root => Volume::Root,
+        }
+    }
+}
+
 impl CommandLineForm {
     /// `text` with `words` in its command line; unchanged where all are there.
-    fn with(&self, text: &str, words: &[String]) -> String {
+    pub(super) fn with(&self, text: &str, words: &[String]) -> String {
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         let places = self.places(&lines);
         let there: Vec<&str> = places.iter().flat_map(|&at| self.words(&lines[at])).collect();

@@ -143,8 +143,13 @@ impl<'a> Draft<'a> {
         origin: Origin,
     ) -> Result<(), Error> {
         self.put(Volume::Root, path, action, origin)?;
-        let path = self.locate(Volume::Root, path)?;
-        if let Some(change) = self.changes.get_mut(&(Volume::Root, path)) {
+        self.hide(Volume::Root, path)
+    }
+
+    /// Says of a file that was put at `path` that it must not be seen.
+    pub(crate) fn hide(&mut self, volume: Volume, path: &ImagePath) -> Result<(), Error> {
+        let path = self.locate(volume, path)?;
+        if let Some(change) = self.changes.get_mut(&(volume, path)) {
             change.secret = true;
         }
         Ok(())

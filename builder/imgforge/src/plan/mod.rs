@@ -3,10 +3,13 @@
 
 mod accounts;
 mod architecture;
+mod certificates;
 mod cluster;
 mod command_line;
 mod declarations;
 mod draft;
+mod files;
+mod firmware;
 mod fstab;
 mod identity;
 mod images;
@@ -14,6 +17,7 @@ mod overlay;
 mod packages;
 mod published;
 pub mod record;
+mod repositories;
 mod run_once;
 mod system;
 mod template;
@@ -298,7 +302,8 @@ impl Diagnose for Error {
             }
             Error::NoPackage { .. } => "this is a mistake in imgforge: report it, with the lock file",
             Error::Published { .. } => {
-                "give the node a place in a cluster file (--cluster), or take the file out of the overlays"
+                "give the node a place in a cluster file (--cluster), take the file out of the overlays, or say `secret: true` of \
+                 it under `files`: then the image is its owner's"
             }
             Error::Clash { .. } => "change the node's settings (--node)",
             _ => return self.below()?.hint(),
@@ -333,8 +338,12 @@ pub fn plan(
     users::add_users(&mut draft, &request.node.users, *epoch)?;
     system::set(&mut draft, &request.node.system)?;
     wifi::join(&mut draft, request)?;
+    certificates::add(&mut draft, &request.node.system.certificates)?;
+    repositories::add(&mut draft, &request.node.repositories)?;
     run_once::add(&mut draft, &request.node.run_once)?;
+    files::add(&mut draft, request)?;
     command_line::edit(&mut draft, request)?;
+    firmware::tell(&mut draft, request)?;
     cluster::join(&mut draft, &root, request, additions)?;
     identity::leave_record(&mut draft, pinned)?;
     // Last, because a unit of one overlay may be wanted by another and be edited by a third.

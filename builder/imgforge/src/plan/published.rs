@@ -8,13 +8,14 @@ use crate::image::change::{Action, Change, Origin};
 /// A larger file is no key and no document.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Refuses a secret in an image for everybody. The hash of a password that a person gives is that person's choice: it marks
-/// the image instead.
+/// Refuses a secret in an image for everybody. The hash of a password that a person gives is that person's choice, and so is a file
+/// that is said to be secret: they mark the image instead.
 pub fn check(request: &Request, changes: &[Change]) -> Result<(), Error> {
     if request.membership.is_some() {
         return Ok(());
     }
-    for change in changes.iter().filter(|change| change.origins.iter().any(is_unpublished)) {
+    for change in changes.iter().filter(|change| !change.secret && change.origins.iter().any(is_unpublished))
+    {
         let Action::File { bytes, .. } = &change.action else { continue };
         let mut content = vec![0; bytes.content.len().min(MOST_BYTES) as usize];
         let failed = |source| Error::Content { path: change.path.clone(), source };

@@ -26,9 +26,14 @@ struct NodeVariables {
     mounts: Vec<MountVariables>,
     time_servers: Vec<String>,
     address: Option<Address>,
+    /// The VLAN of the address.
+    vlan: Option<u16>,
     wifi: Option<wifi::Variables>,
     swap: bool,
     quiet: bool,
+    /// Seconds after which the watchdog restarts the board.
+    watchdog: Option<u32>,
+    security_upgrades: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,9 +84,12 @@ impl Context {
                 mounts: disks.chain(binds).collect(),
                 time_servers: node.time_servers.clone(),
                 address: node.address.clone(),
+                vlan: node.address.as_ref().and_then(|address| address.vlan),
                 wifi: node.wifi.as_ref().map(wifi::Variables::from),
                 swap: node.swap,
                 quiet: node.status == Some(false),
+                watchdog: node.system.watchdog,
+                security_upgrades: node.system.security_upgrades == Some(true),
             },
             board: BoardVariables {
                 name: board.profile.board.clone(),

@@ -1,4 +1,4 @@
-//! What Kubernetes needs of the kernels that the base brings.
+//! What Kubernetes and the node's network need of the kernels that the base brings.
 
 use imgforge_kube::{check::Found, cluster::NetworkPlugin};
 
@@ -7,7 +7,7 @@ use crate::image::survey::Kernel;
 
 pub(crate) const RULES: &[Rule] = &[Rule::error(
     "kernel-modules",
-    "the base's kernels have the modules that Kubernetes needs",
+    "the base's kernels have the modules that Kubernetes and the node's network need",
     kernel_modules,
 )];
 
@@ -24,14 +24,15 @@ const NEEDS: [Need; 5] = [
 ];
 
 const FLANNEL: Need = (&["vxlan"], "flannel, between nodes");
+const VLAN: Need = (&["8021q"], "the VLAN of its address");
 
 fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
-    if !context.request.role.runs_kubernetes() {
-        return Vec::new();
-    }
-    let network = context.request.membership.as_ref().map(|member| member.network());
+    let request = context.request;
+    let network = request.membership.as_ref().map(|member| member.network());
     let flannel = (network == Some(NetworkPlugin::Flannel)).then_some(FLANNEL);
-    let needs: Vec<Need> = NEEDS.into_iter().chain(flannel).collect();
+    let of_kubernetes = NEEDS.into_iter().chain(flannel).filter(|_| request.role.runs_kubernetes());
+    let in_vlan = request.node.address.as_ref().is_some_and(|address| address.vlan.is_some());
+    let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).collect();
     context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs)).collect()
 }
 
@@ -59,7 +60,11 @@ mod tests {
                        kernel/net/netfilter/nf_conntrack.ko:\nkernel/net/netfilter/nf-tables.ko.zst:\n";
 
     fn node(role: Role, dep: &str, built_in: &str) -> Node {
-        Node::of("")
+        node_at("", role, dep, built_in)
+    }
+
+    fn node_at(settings: &str, role: Role, dep: &str, built_in: &str) -> Node {
+        Node::of(settings)
             .in_role(role)
             .with("/lib/modules/6.12.1/modules.dep", dep)
             .with("/lib/modules/6.12.1/modules.builtin", built_in)
@@ -88,6 +93,15 @@ mod tests {
     #[test]
     fn a_plain_node_needs_none() {
         assert!(found(&node(Role::Base, "", "")).is_empty());
+    }
+
+    #[test]
+    fn an_address_in_a_vlan_needs_what_makes_one() {
+        let address = "address: { address: 192.168.20.10/24, interface: end0, vlan: 20 }";
+        let of = |dep: &str| node_at(address, Role::Base, dep, "");
+        let lacks = found(&of("kernel/drivers/net/veth.ko:\n"));
+        assert!(lacks[0].contains("has no 8021q (the VLAN of its address)"), "{lacks:?}");
+        assert!(found(&of("kernel/net/8021q/8021q.ko.xz:\n")).is_empty());
     }
 
     #[test]

@@ -1,35 +1,74 @@
-//! Scripts that lie beside the file that names them.
+//! Scripts, files, certificates and keys that lie beside the settings file that names them.
 
 use std::{fs, path::Path};
 
-use imgforge_spec::{Invalid, RunOnce};
+use imgforge_spec::{Certificates, ExtraFile, Invalid, Repository, RunOnce};
 
-/// A script is for people to read; what is larger belongs into a package or an overlay.
-const MOST_BYTES: u64 = 1 << 20;
+/// Scripts, certificates and keys are small; what is larger belongs into a package or an overlay.
+const MOST_OF_TEXT: u64 = 1 << 20;
 
-/// Reads those of `scripts` that are files, whose paths are from the folder of the settings file `beside` on. The first that
-/// cannot be read is an error.
-pub(super) fn read(scripts: &mut [RunOnce], beside: &Path) -> Result<(), Invalid> {
-    let folder = beside.parent().unwrap_or(Path::new(""));
-    for (index, script) in scripts.iter_mut().enumerate() {
+/// Files are held in memory, for each node of a cluster.
+const MOST_OF_FILE: u64 = 16 << 20;
+
+/// The settings that may name files.
+pub(super) struct Beside<'a> {
+    /// `run-once`.
+    pub scripts: &'a mut [RunOnce],
+    /// `files`.
+    pub files: &'a mut [ExtraFile],
+    /// `system.certificates`.
+    pub certificates: &'a mut [Certificates],
+    /// `repositories`.
+    pub repositories: &'a mut [Repository],
+}
+
+/// Reads the files that `settings` name, by paths from the folder of the settings file `path` on. The first that cannot be read
+/// is an error.
+pub(super) fn read(settings: Beside<'_>, path: &Path) -> Result<(), Invalid> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for (index, script) in settings.scripts.iter_mut().enumerate() {
         let Some(file) = &script.file else { continue };
         let content = text(&folder.join(file));
         script.content =
             Some(content.map_err(|message| Invalid::new(format!("run-once[{index}].file"), message))?);
+    }
+    for (index, extra) in settings.files.iter_mut().enumerate() {
+        let Some(file) = &extra.file else { continue };
+        let content = bytes(&folder.join(file), MOST_OF_FILE);
+        extra.bytes =
+            Some(content.map_err(|message| Invalid::new(format!("files[{index}].file"), message))?.into());
+    }
+    for (index, certificates) in settings.certificates.iter_mut().enumerate() {
+        let Some(file) = &certificates.file else { continue };
+        let content = text(&folder.join(file));
+        let setting = || format!("system.certificates[{index}].file");
+        certificates.text = Some(content.map_err(|message| Invalid::new(setting(), message))?);
+    }
+    for (index, repository) in settings.repositories.iter_mut().enumerate() {
+        let Some(file) = repository.key_file() else { continue };
+        let content = bytes(&folder.join(file), MOST_OF_TEXT);
+        let setting = || format!("repositories[{index}].signed-by");
+        repository.key = Some(content.map_err(|message| Invalid::new(setting(), message))?.into());
     }
     Ok(())
 }
 
 /// The text of `path`; the message says why there is none.
 fn text(path: &Path) -> Result<String, String> {
+    let no_text = |_| format!("{} is no text in UTF-8", path.display());
+    String::from_utf8(bytes(path, MOST_OF_TEXT)?).map_err(no_text)
+}
+
+/// What is in `path`; the message says why there is nothing.
+fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let unreadable = |error| format!("cannot read {shown}: {error}");
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(format!("{shown} is no file"));
     }
-    if metadata.len() > MOST_BYTES {
-        return Err(format!("{shown} has {} bytes; a script has at most {MOST_BYTES}", metadata.len()));
+    if metadata.len() > most {
+        return Err(format!("{shown} has {} bytes; here it may have at most {most}", metadata.len()));
     }
-    String::from_utf8(fs::read(path).map_err(unreadable)?).map_err(|_| format!("{shown} is no text in UTF-8"))
+    fs::read(path).map_err(unreadable)
 }

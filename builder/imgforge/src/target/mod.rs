@@ -1,9 +1,9 @@
 //! What is wanted: one image for a board and a role, or those of a cluster's nodes, each with everything it names resolved.
 
+mod beside;
 pub mod cluster;
 mod located;
 pub mod node;
-mod scripts;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -2,15 +2,20 @@
 
 use std::{fmt, net::IpAddr, path::Path};
 
-use imgforge_kube::cluster::{Cidr, Interface};
+use imgforge_debian::Keyring;
+use imgforge_kube::cluster::{Cidr, Interface, unfit_vlan};
 use imgforge_spec::{
-    Bind, Diagnose, Hostname, ImagePath, Invalid, Mount, RunOnce, System, User, Wifi, is_broken_address,
+    Bind, Diagnose, ExtraFile, Firmware, Hostname, ImagePath, Invalid, Mount, Repository, RunOnce, System,
+    User, Wifi, folder_of_ours, is_absolute_path, is_broken_address, plain_path, unfit_file,
     unfit_kernel_argument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Source, scripts};
+use super::{
+    Source,
+    beside::{self, Beside},
+};
 use crate::{catalogue::kubernetes::Choice, yaml};
 
 /// Settings of a node, from the file given with `--node`.
@@ -32,9 +37,15 @@ pub struct Node {
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub(crate) kernel_arguments: Vec<String>,
+    /// What the board's firmware or boot loader is told.
+    #[serde(default)]
+    pub firmware: Firmware,
     /// Packages the node has besides those of its role, as relations in a `Depends` field.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// Repositories in which packages are looked for besides the base's own; apt on the node knows them, too.
+    #[serde(default)]
+    pub repositories: Vec<Repository>,
     /// The Kubernetes it gets, in place of the board's.
     #[serde(default)]
     pub kubernetes: Option<Choice>,
@@ -47,9 +58,12 @@ pub struct Node {
     /// The wireless network that it joins.
     #[serde(default)]
     pub wifi: Option<Wifi>,
-    /// Time zone, language, keyboard.
+    /// Time zone, language, keyboard, authorities, watchdog, upgrades.
     #[serde(default)]
     pub system: System,
+    /// Files to put in.
+    #[serde(default)]
+    pub files: Vec<ExtraFile>,
     /// Scripts that run once, in the first boot.
     #[serde(default)]
     pub run_once: Vec<RunOnce>,
@@ -83,6 +97,9 @@ pub struct Address {
     /// then must have no other.
     #[serde(default)]
     pub interface: Option<Interface>,
+    /// The VLAN behind that card in which the address is: 1 to 4094; unset: none, packets have no tag.
+    #[serde(default)]
+    pub vlan: Option<u16>,
 }
 
 /// A value that would not work on the node, found before anything is built.
@@ -110,18 +127,19 @@ fn invalid(setting: impl Into<String>, message: impl fmt::Display) -> Error {
 }
 
 impl Node {
-    /// What of the settings is not the node's alone: its Kubernetes and, unless it belongs to a cluster, where other nodes
-    /// have the same release and other packages, its packages.
+    /// What of the settings is not the node's alone: its Kubernetes, repositories and, unless it belongs to a cluster, where
+    /// other nodes have the same release and other packages, its packages.
     pub(crate) fn of_release(&self, in_cluster: bool) -> Self {
         let packages = if in_cluster { Vec::new() } else { self.all_packages() };
-        Self { packages, kubernetes: self.kubernetes.clone(), ..Self::default() }
+        let Self { kubernetes, repositories, .. } = self.clone();
+        Self { packages, kubernetes, repositories, ..Self::default() }
     }
 
-    /// The packages it asks for, and those that its mounts and its wireless network cannot do without; each once.
+    /// The packages it asks for, and those that its mounts and other settings cannot do without; each once.
     pub(crate) fn all_packages(&self) -> Vec<String> {
         let mut all = self.packages.clone();
-        let of_wifi = self.wifi.iter().map(|_| Wifi::PACKAGE);
-        for package in self.mounts.iter().filter_map(Mount::package).chain(of_wifi) {
+        let of_settings = self.wifi.iter().map(|_| Wifi::PACKAGE).chain(self.system.packages());
+        for package in self.mounts.iter().filter_map(Mount::package).chain(of_settings) {
             if !all.iter().any(|there| there == package) {
                 all.push(package.to_owned());
             }
@@ -129,12 +147,17 @@ impl Node {
         all
     }
 
+    fn beside(&mut self) -> Beside<'_> {
+        let Self { run_once, files, system, repositories, .. } = self;
+        Beside { scripts: run_once, files, certificates: &mut system.certificates, repositories }
+    }
+
     /// Reads the settings in `path` and checks them, so that an error names the file.
     pub fn read(path: &Path) -> Result<(Self, Source), Error> {
         let text = yaml::text(path)?;
         let mut node: Self = yaml::parse(path, &text)?;
-        let read = scripts::read(&mut node.run_once, path).map_err(Error::from);
-        match read.and_then(|()| node.check()).and_then(|()| node.check_kernel_arguments()) {
+        let read = beside::read(node.beside(), path).map_err(Error::from);
+        match read.and_then(|()| node.check()).and_then(|()| node.check_alone()) {
             Err(Error::Invalid(Invalid { setting, message })) => {
                 Err(invalid(format!("{}: {setting}", yaml::Place::of(&setting, path, &text)), message))
             }
@@ -161,7 +184,12 @@ impl Node {
             }
         }
         self.system.check().map_err(|error| error.below("system"))?;
+        self.firmware.check().map_err(|error| error.below("firmware"))?;
         self.check_wifi()?;
+        for (index, file) in self.files.iter().enumerate() {
+            file.check().map_err(|error| error.below(&format!("files[{index}]")))?;
+        }
+        self.check_repositories()?;
         self.check_scripts()?;
         self.check_mounts()
     }
@@ -173,6 +201,19 @@ impl Node {
         if card.is_some_and(|card| card.to_string() == wifi.interface) {
             let message = "a wireless card asks by DHCP; have the router always give it the same address";
             return Err(invalid("interface", message));
+        }
+        Ok(())
+    }
+
+    fn check_repositories(&self) -> Result<(), Error> {
+        for (index, repository) in self.repositories.iter().enumerate() {
+            let at = |setting: &str| format!("repositories[{index}].{setting}");
+            repository.check().map_err(|error| error.below(&format!("repositories[{index}]")))?;
+            if self.repositories[..index].iter().any(|other| other.name == repository.name) {
+                return Err(invalid(at("name"), format!("`{}` is there twice", repository.name)));
+            }
+            let parsed = repository.key().map(Keyring::parse).transpose();
+            parsed.map_err(|error| invalid(at("signed-by"), format!("no key: {error}")))?;
         }
         Ok(())
     }
@@ -189,6 +230,30 @@ impl Node {
     }
 
     /// A cluster's nodes are held to the same by its rules, where it can be overruled.
+    fn check_alone(&self) -> Result<(), Error> {
+        self.check_kernel_arguments()?;
+        let in_vlan = self.address.as_ref().and_then(|address| Some((address, address.vlan?)));
+        if let Some(message) =
+            in_vlan.and_then(|(address, vlan)| unfit_vlan(vlan, address.interface.as_ref()))
+        {
+            return Err(invalid("address.vlan", message));
+        }
+        let mut paths: Vec<String> = Vec::new();
+        for (index, file) in self.files.iter().enumerate() {
+            let setting = |name: &str| format!("files[{index}].{name}");
+            if let Some(reason) = unfit_place(&file.path, &paths) {
+                return Err(invalid(setting("path"), reason));
+            }
+            if file.permissions().is_none() {
+                let mode = file.mode.as_deref().unwrap_or_default();
+                let message = format!("`{mode}` is no mode in octal digits, such as 0644");
+                return Err(invalid(setting("mode"), message));
+            }
+            paths.push(plain_path(&file.path));
+        }
+        Ok(())
+    }
+
     fn check_kernel_arguments(&self) -> Result<(), Error> {
         for (index, argument) in self.kernel_arguments.iter().enumerate() {
             if let Some(reason) = unfit_kernel_argument(argument) {
@@ -217,6 +282,20 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Why a node cannot have a file at `path` besides those at `others`, if so.
+fn unfit_place(path: &str, others: &[String]) -> Option<String> {
+    if !is_absolute_path(path) {
+        return Some(format!("`{path}` must begin with / and not climb with .."));
+    }
+    if let Some(ours) = folder_of_ours(path) {
+        return Some(format!("`{path}` is in {ours}, which is imgforge's own; take another place"));
+    }
+    if let Some((reason, instead)) = unfit_file(path) {
+        return Some(instead.map_or(reason.clone(), |instead| format!("{reason}; {instead}")));
+    }
+    others.contains(&plain_path(path)).then(|| format!("`{path}` is there twice"))
 }
 
 #[cfg(test)]

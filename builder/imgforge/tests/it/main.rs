@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 
 mod cluster;
+mod files;
 mod fuzz;
 mod generated;
 mod limits;

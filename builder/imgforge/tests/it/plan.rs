@@ -430,6 +430,45 @@ fn routers_and_name_servers_go_to_their_own_family() {
 }
 
 #[test]
+fn an_address_in_a_vlan_is_on_a_card_of_its_own_behind_the_named_one() {
+    let plan = |card: &str| {
+        let address = format!(
+            "address: {{ address: 192.168.20.10/24, gateway: 192.168.20.1, vlan: 20, interface: '{card}' }}"
+        );
+        plan_of(&request("rpi4", Role::Base, &address))
+    };
+    let read = |changes: &[Change], path: &str| {
+        let whole = text(changes, Volume::Root, path);
+        whole.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+    };
+    let named = plan("end0");
+    let networkd = |changes: &[Change], name: &str| read(changes, &format!("/etc/systemd/network/{name}"));
+    assert_eq!(
+        networkd(&named, "05-imgforge-vlan.netdev"),
+        "[NetDev]\nName=vlan20\nKind=vlan\n\n[VLAN]\nId=20"
+    );
+    let behind = "[Network]\nVLAN=vlan20\nLinkLocalAddressing=no\nIPv6AcceptRA=no";
+    assert_eq!(networkd(&named, "05-imgforge-vlan.network"), format!("[Match]\nName=end0\n\n{behind}"));
+    let own = "[Match]\nName=vlan20\n\n[Network]\nAddress=192.168.20.10/24\nGateway=192.168.20.1";
+    assert_eq!(networkd(&named, "05-imgforge.network"), own);
+    let hardware = plan("02:00:5e:10:00:01");
+    let wanted = format!("[Match]\nPermanentMACAddress=02:00:5e:10:00:01\nKind=!*\n\n{behind}");
+    assert_eq!(networkd(&hardware, "05-imgforge-vlan.network"), wanted);
+
+    let keyfile = |changes: &[Change], name: &str| {
+        read(changes, &format!("/etc/NetworkManager/system-connections/{name}.nmconnection"))
+    };
+    let connection = "[connection]\nid=imgforge\ntype=vlan\nautoconnect-priority=10\ninterface-name=vlan20\n\n[vlan]\nflags=1\nid=20\n";
+    let ipv4 = "\n[ipv4]\nmethod=manual\naddress1=192.168.20.10/24,192.168.20.1";
+    assert_eq!(keyfile(&named, "imgforge"), format!("{connection}parent=end0\n{ipv4}"));
+    let ethernet = "\n[ethernet]\nmac-address=02:00:5e:10:00:01\n";
+    assert_eq!(keyfile(&hardware, "imgforge"), format!("{connection}{ethernet}{ipv4}"));
+    assert!(keyfile(&named, "imgforge-vlan").contains("\ninterface-name=end0\n\n[ipv4]\nmethod=disabled\n"));
+    let without = plan_of(&request("rpi4", Role::Base, "address: { address: 192.168.20.10/24 }"));
+    assert!(!without.iter().any(|change| change.path.to_string().contains("vlan")));
+}
+
+#[test]
 fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
     let node = "address: { address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1, 9.9.9.9] }\n\
                 time-servers: [ntp.home, 192.168.1.1]";

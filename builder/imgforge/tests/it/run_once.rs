@@ -61,7 +61,7 @@ fn what_a_node_could_not_run_is_told_with_its_line() {
             "nas.sh: its lines end with CR LF, and no interpreter has a CR in its name; save it with LF",
         ),
         (b"#!/bin/sh\n\xff", "nas.sh is no text in UTF-8"),
-        (&[b'#'; (1 << 20) + 1], "nas.sh has 1048577 bytes; a script has at most 1048576"),
+        (&[b'#'; (1 << 20) + 1], "nas.sh has 1048577 bytes; here it may have at most 1048576"),
     ] {
         let wanted = format!("node.yaml:3:17: run-once[1].file: {said}");
         assert_eq!(complaint(file, &[("nas.sh", content)]), wanted);

@@ -182,3 +182,85 @@ fn what_the_base_does_not_know_is_said_with_what_it_knows() {
         assert!(message.contains(&format!("give `packages: [{package}]`")), "{message}");
     }
 }
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIEDAQID\n-----END CERTIFICATE-----\n";
+
+#[test]
+fn authorities_are_where_debian_looks_for_them_and_their_package_comes_along() {
+    let content = format!("{CERTIFICATE}{CERTIFICATE}").replace('\n', "\\n");
+    let settings = format!("system: {{certificates: [{{content: \"{content}\"}}]}}");
+    let changes = planned("rpi4", &settings, &root()).unwrap();
+    for number in [1, 2] {
+        let path = format!("/usr/local/share/ca-certificates/imgforge-{number}.crt");
+        assert_eq!(text(&changes, Volume::Root, &path), CERTIFICATE);
+    }
+    let wanted = plan::packages_wanted(&request("rpi4", Role::Base, &settings)).unwrap();
+    assert!(wanted.contains(&"ca-certificates".to_owned()), "{wanted:?}");
+}
+
+#[test]
+fn a_watchdog_and_upgrades_are_files_that_only_a_node_with_them_has() {
+    let watchdog = "/etc/systemd/system.conf.d/50-imgforge-watchdog.conf";
+    let upgrades = "/etc/apt/apt.conf.d/60imgforge-upgrades";
+    let settings = "system: {watchdog: 15, security-upgrades: true}";
+    let changes = planned("rk3328", settings, &root()).unwrap();
+    assert_eq!(text(&changes, Volume::Root, watchdog), "[Manager]\nRuntimeWatchdogSec=15\n");
+    assert!(text(&changes, Volume::Root, upgrades).contains("label=Debian-Security"));
+    let wanted = plan::packages_wanted(&request("rk3328", Role::Base, settings)).unwrap();
+    assert!(wanted.contains(&"unattended-upgrades".to_owned()), "{wanted:?}");
+    let without = planned("rk3328", "system: {security-upgrades: false}", &root()).unwrap();
+    assert!(without.iter().all(|change| ![watchdog, upgrades].contains(&change.path.to_string().as_str())));
+}
+
+#[test]
+fn the_firmware_of_a_raspberry_pi_is_told_in_its_own_file() {
+    let boot = boot().with_bytes("/config.txt", b"dtparam=audio=on\n[cm4]\notg_mode=1\n");
+    let boot = boot.with_bytes("/overlays/disable-bt.dtbo", b"").with_bytes("/overlays/gpio-fan.dtbo", b"");
+    let planned = |settings: &str| {
+        let request = request("rpi4", Role::Base, settings);
+        plan::plan(&pinned(&request), &Additions::default(), &root(), Some(&boot))
+    };
+    let settings = "firmware: {overlays: [disable-bt, 'gpio-fan,temp=65000'], settings: {gpu_mem: '16'}}";
+    assert_eq!(
+        text(&planned(settings).unwrap(), Volume::Boot, "/config.txt"),
+        "dtparam=audio=on\n[cm4]\notg_mode=1\n\n[all]\n# imgforge: `firmware` of the node\ngpu_mem=16\n\
+         dtoverlay=disable-bt\ndtoverlay=gpio-fan,temp=65000\n"
+    );
+    let said = |settings: &str| planned(settings).unwrap_err().to_string();
+    assert_eq!(
+        said("firmware: {overlays: [disable-wifi]}"),
+        "firmware.overlays[0]: the base has no overlay `disable-wifi` in /overlays/*.dtbo; did you mean `disable-bt`?"
+    );
+    assert_eq!(
+        said("firmware: {settings: {cmdline: x}}"),
+        "firmware.settings.cmdline: give `kernel-arguments`; they go into the file that it names"
+    );
+    let longest = "x".repeat(98 - "dtparam=".len());
+    let of = |value: &str| format!("firmware: {{settings: {{dtparam: {value}}}}}");
+    assert!(planned(&of(&longest)).is_ok());
+    let message = said(&of(&format!("{longest}x")));
+    assert!(
+        message.ends_with("x` has 99 characters, and what is longer than 98 is not read; use two lines"),
+        "{message}"
+    );
+}
+
+#[test]
+fn armbians_boot_script_is_told_in_its_environment() {
+    let base =
+        root().with_bytes("/boot/armbianEnv.txt", b"verbosity=1\noverlay_prefix=rockchip\noverlays=usb\n");
+    let base = base.with_bytes("/boot/dtb/rockchip/overlay/rockchip-i2c0.dtbo", b"");
+    let changes =
+        planned("rk3328", "firmware: {overlays: [i2c0], settings: {verbosity: '7'}}", &base).unwrap();
+    let environment = text(&changes, Volume::Root, "/boot/armbianEnv.txt");
+    assert!(
+        environment.starts_with("verbosity=7\noverlay_prefix=rockchip\noverlays=usb i2c0\n"),
+        "{environment}"
+    );
+}
+
+#[test]
+fn plain_debian_has_no_file_for_its_firmware() {
+    let message = planned("virt-arm64", "firmware: {overlays: [x]}", &root()).unwrap_err().to_string();
+    assert_eq!(message, "firmware: Debian has no file for the firmware's settings");
+}

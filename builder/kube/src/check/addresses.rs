@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{At, Context, Found, Rule, subnets};
-use crate::cluster::{Cidr, Cluster, Family, Interface, Role};
+use crate::cluster::{Cidr, Cluster, Family, Interface, Role, unfit_vlan};
 
 pub const RULES: &[Rule] = &[
     Rule::error("address-special", "a node's address is one that a machine can have", address_special),
@@ -28,6 +28,7 @@ pub const RULES: &[Rule] = &[
         "a network card is named for a static address",
         interface_without_address,
     ),
+    Rule::error("vlan", "a VLAN has a number, a network card and a static address", vlan),
     Rule::error("interface-twice", "no two nodes have one network card", interface_twice),
     Rule::notice(
         "second-address",
@@ -236,6 +237,18 @@ fn interface_without_address(context: &Context<'_>) -> Vec<Found> {
             Found::new(at.path("interface"), message).suggest("give `address`, or remove this")
         })
         .collect()
+}
+
+fn vlan(context: &Context<'_>) -> Vec<Found> {
+    let flaw = |at: At<'_>| {
+        let vlan = at.node.vlan?;
+        if at.node.address.is_none() {
+            let message = format!("in VLAN {vlan} is to be a static address, and there is none");
+            return Some(Found::new(at.path("vlan"), message).suggest("give `address`, or remove this"));
+        }
+        unfit_vlan(vlan, at.node.interface.as_ref()).map(|message| Found::new(at.path("vlan"), message))
+    };
+    context.nodes().filter_map(flaw).collect()
 }
 
 /// The name of a card, as eth0, is every node's; its hardware's address is one card's in the world.

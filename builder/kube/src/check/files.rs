@@ -1,13 +1,10 @@
 //! Files and kernel arguments that people give.
 
-use imgforge_spec::unfit_kernel_argument;
+use imgforge_spec::{folder_of_ours, is_path_in, plain_path, unfit_file, unfit_kernel_argument};
 
-use super::{
-    Context, Found, Rule,
-    storage::{is_in, plain},
-};
+use super::{At, Context, Found, Rule};
 use crate::{
-    cluster::{Family, Role, Runtime},
+    cluster::{ExtraFile, Family, Role, Runtime},
     docker,
     engine::Engine,
 };
@@ -28,10 +25,7 @@ pub const RULES: &[Rule] = &[
     ),
 ];
 
-/// Where imgforge puts its own files on every node.
-const OURS: [&str; 3] = ["/etc/imgforge", "/usr/lib/imgforge", "/var/lib/imgforge"];
-
-/// Where it puts those of a cluster's members, and kubeadm.
+/// Where imgforge puts the files of a cluster's members, and kubeadm.
 const OF_MEMBERS: [&str; 8] = [
     "/etc/containerd/certs.d",
     "/etc/containerd/config.toml",
@@ -46,112 +40,87 @@ const OF_MEMBERS: [&str; 8] = [
 /// The same of k3s.
 const OF_K3S: [&str; 3] = ["/etc/rancher", "/etc/sysctl.d/90-imgforge-ipv6.conf", "/usr/local/bin/k3s"];
 
-/// Files of the system, or folders, and what to do instead of replacing them.
-const SYSTEM: [(&str, &str); 22] = [
-    ("/etc/fstab", "give the disks under `mounts`"),
-    ("/etc/passwd", PEOPLE),
-    ("/etc/shadow", PEOPLE),
-    ("/etc/group", PEOPLE),
-    ("/etc/gshadow", PEOPLE),
-    ("/etc/subuid", PEOPLE),
-    ("/etc/subgid", PEOPLE),
-    ("/etc/sudoers", "give a user `sudo: true`, or a file in /etc/sudoers.d"),
-    ("/etc/hostname", "give `hostname`"),
-    ("/etc/hosts", "imgforge writes it; names of the network belong into its name server"),
-    ("/etc/machine-id", "the node makes its own at the first start"),
-    ("/etc/os-release", "it says which system this is"),
-    ("/etc/modules-load.d/imgforge.conf", "give a file of another name there"),
-    ("/usr/lib/os-release", "it says which system this is"),
-    ("/var/lib/dpkg", "give `packages`"),
-    ("/boot/firmware/cmdline.txt", "give `kernel-arguments`"),
-    ("/boot/cmdline.txt", "give `kernel-arguments`"),
-    ("/boot/armbianEnv.txt", "give `kernel-arguments`"),
-    ("/proc", KERNEL),
-    ("/sys", "give a file in /etc/sysctl.d or /etc/tmpfiles.d that sets it"),
-    ("/dev", KERNEL),
-    ("/run", "give a file in /etc/tmpfiles.d that makes it"),
-];
+/// A file where it stands in the cluster file, with a node that gets it.
+pub(super) struct Placed<'a> {
+    /// The setting: `nodes[1].files[0]`.
+    pub setting: String,
+    /// What stands there.
+    pub file: &'a ExtraFile,
+    at: At<'a>,
+}
 
-const PEOPLE: &str = "give people under `users`";
-const KERNEL: &str = "the kernel makes what is in there";
+/// The files of `at`, those of all nodes before its own.
+fn of_node<'a>(context: &Context<'a>, at: At<'a>) -> impl Iterator<Item = Placed<'a>> + use<'a> {
+    let common = context.cluster.files.iter().enumerate();
+    let common = common.map(move |(index, file)| Placed { setting: format!("files[{index}]"), file, at });
+    let own = at.node.files.iter().enumerate();
+    common.chain(own.map(move |(index, file)| Placed {
+        setting: at.path(format!("files[{index}]")),
+        file,
+        at,
+    }))
+}
+
+/// What `judge` says of the files of each node; of those of all nodes once.
+pub(super) fn judged<'a>(context: &Context<'a>, judge: impl Fn(&Placed<'a>) -> Option<Found>) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for placed in context.nodes().flat_map(|at| of_node(context, at)) {
+        if let Some(one) = judge(&placed).filter(|one| !found.iter().any(|other| other.path == one.path)) {
+            found.push(one);
+        }
+    }
+    found
+}
 
 fn file_of_imgforge(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for at in context.nodes() {
-        let cluster = context.cluster;
+    let cluster = context.cluster;
+    judged(context, |Placed { setting, file, at }| {
         let (of_member, of_runtime): (&[&str], &[&str]) = match (at.node.role, cluster.runtime_of(at.node)) {
             (Role::Base, _) => (&[], &[]),
             _ if cluster.engine == Engine::K3s => (&OF_K3S, &[]),
             (_, Runtime::Containerd) => (&OF_MEMBERS, &[]),
             (_, Runtime::Docker) => (&OF_MEMBERS, &docker::FILES),
         };
-        for (index, file) in at.node.files.iter().enumerate() {
-            let mut ours = OURS.iter().chain(of_member).chain(of_runtime);
-            if let Some(ours) = ours.find(|ours| is_in(&plain(&file.path), ours)) {
-                let message = match file.path.len() == ours.len() {
-                    true => format!("`{}` is imgforge's or {}'s own", file.path, cluster.engine.name()),
-                    false => format!(
-                        "`{}` is in {ours}, which is imgforge's or {}'s own",
-                        file.path,
-                        cluster.engine.name()
-                    ),
-                };
-                found.push(
-                    Found::new(at.path(format!("files[{index}].path")), message)
-                        .suggest("take another place; `registries`, `proxy`, `kubeadm` and `kubelet` change what lies there"),
-                );
-            }
-        }
-    }
-    found
+        let path = plain_path(&file.path);
+        let mut of_cluster = of_member.iter().chain(of_runtime);
+        let ours = folder_of_ours(&path).or(of_cluster.find(|ours| is_path_in(&path, ours)).copied())?;
+        let owners = cluster.engine.name();
+        let message = match file.path.len() == ours.len() {
+            true => format!("`{}` is imgforge's or {owners}'s own", file.path),
+            false => format!("`{}` is in {ours}, which is imgforge's or {owners}'s own", file.path),
+        };
+        Some(Found::new(format!("{setting}.path"), message).suggest(
+            "take another place; `registries`, `proxy`, `kubeadm` and `kubelet` change what lies there",
+        ))
+    })
 }
 
 fn file_of_system(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for at in context.nodes() {
-        for (index, file) in at.node.files.iter().enumerate() {
-            let path = plain(&file.path);
-            let setting = at.path(format!("files[{index}].path"));
-            // The boot partition tells no case apart.
-            let is_taken = |system: &str| {
-                is_in(&path, system) || (system.starts_with("/boot/") && path.eq_ignore_ascii_case(system))
-            };
-            if let Some((system, instead)) = SYSTEM.iter().find(|(system, _)| is_taken(system)) {
-                let message = match path.len() == system.len() {
-                    true => format!("`{}` would be replaced whole", file.path),
-                    false => format!("`{}` is in {system}, which is the system's own", file.path),
-                };
-                found.push(Found::new(setting, message).suggest(*instead));
-            } else if SYSTEM.iter().any(|(system, _)| is_in(system, &path)) {
-                found.push(Found::new(setting, format!("`{}` is a folder of the system", file.path)));
-            }
-        }
-    }
-    found
+    judged(context, |Placed { setting, file, .. }| {
+        let (reason, instead) = unfit_file(&file.path)?;
+        let found = Found::new(format!("{setting}.path"), reason);
+        Some(match instead {
+            Some(instead) => found.suggest(instead),
+            None => found,
+        })
+    })
 }
 
 fn file_twice(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for at in context.nodes() {
-        let paths: Vec<String> = at.node.files.iter().map(|file| plain(&file.path)).collect();
-        for (index, path) in paths.iter().enumerate() {
-            if paths.iter().take(index).any(|other| other == path) {
-                let message = format!("`{path}` is there twice");
-                found.push(Found::new(at.path(format!("files[{index}].path")), message));
-            }
-        }
-    }
-    found
+    judged(context, |placed| {
+        let path = plain_path(&placed.file.path);
+        let mut earlier = of_node(context, placed.at).take_while(|other| other.setting != placed.setting);
+        let is_there = earlier.any(|other| plain_path(&other.file.path) == path);
+        is_there.then(|| Found::new(format!("{}.path", placed.setting), format!("`{path}` is there twice")))
+    })
 }
 
 fn file_mode(context: &Context<'_>) -> Vec<Found> {
-    let files = context.nodes().flat_map(|at| at.node.files.iter().enumerate().map(move |file| (at, file)));
-    let bad = files.filter(|(_, (_, file))| file.permissions().is_none());
-    bad.map(|(at, (index, file))| {
-        let message = format!("`{}` is no mode in octal digits, such as 0644", file.mode);
-        Found::new(at.path(format!("files[{index}].mode")), message)
+    judged(context, |Placed { setting, file, .. }| {
+        let mode = file.mode.as_deref().filter(|_| file.permissions().is_none())?;
+        let message = format!("`{mode}` is no mode in octal digits, such as 0644");
+        Some(Found::new(format!("{setting}.mode"), message))
     })
-    .collect()
 }
 
 fn kernel_argument(context: &Context<'_>) -> Vec<Found> {

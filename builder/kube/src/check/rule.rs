@@ -47,7 +47,7 @@ impl Rule {
 /// What a rule found, without what the rule says of itself.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    path: String,
+    pub(super) path: String,
     message: String,
     suggestion: Option<String>,
 }

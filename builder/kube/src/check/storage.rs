@@ -1,6 +1,8 @@
 //! Disks: where they are mounted, and what Kubernetes keeps on them.
 
-use super::{At, Context, Found, Rule};
+use imgforge_spec::{is_absolute_path, is_path_in, plain_path};
+
+use super::{At, Context, Found, Rule, files::judged};
 use crate::{
     cluster::{Mount, Node, Role, Runtime},
     engine::{Engine, k3s},
@@ -65,39 +67,25 @@ const WORK: [(&str, bool); 5] = [
     (k3s::DATA, true),
 ];
 
-/// A path without what does not change it: `//`, `/./`, a slash at its end.
-pub(super) fn plain(path: &str) -> String {
-    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
-    parts.fold(String::new(), |path, part| path + "/" + part)
-}
-
-/// Whether `path` is `folder` or below it, both plain.
-pub(super) fn is_in(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 fn path_form(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for at in context.nodes() {
-        let node = at.node;
-        let files = node.files.iter().enumerate().map(|(i, f)| (format!("files[{i}].path"), &f.path));
-        let is_good = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
-        let bad = files.filter(|(_, path)| !is_good(path));
-        found.extend(bad.map(|(setting, path)| {
-            Found::new(at.path(setting), format!("`{path}` must begin with / and not climb with .."))
-        }));
-    }
-    found
+    judged(context, |placed| {
+        let path = &placed.file.path;
+        let message = || format!("`{path}` must begin with / and not climb with ..");
+        (!is_absolute_path(path)).then(|| Found::new(format!("{}.path", placed.setting), message()))
+    })
 }
 
 /// What is mounted over, of disks and of binds.
 fn targets<'a>(at: At<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
     let mounts = at.node.mounts.iter().enumerate();
     let binds = at.node.storage.iter().enumerate();
-    let mounts = mounts
-        .map(move |(i, mount)| (at.path(format!("mounts[{i}].target")), plain(&mount.target.to_string())));
+    let mounts = mounts.map(move |(i, mount)| {
+        (at.path(format!("mounts[{i}].target")), plain_path(&mount.target.to_string()))
+    });
     mounts.chain(
-        binds.map(move |(i, bind)| (at.path(format!("storage[{i}].path")), plain(&bind.path.to_string()))),
+        binds.map(move |(i, bind)| {
+            (at.path(format!("storage[{i}].path")), plain_path(&bind.path.to_string()))
+        }),
     )
 }
 
@@ -105,8 +93,8 @@ fn mount_hides_system(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (path, target) in context.nodes().flat_map(targets) {
         let hidden =
-            SYSTEM.iter().find(|folder| **folder == "/" && target.is_empty() || is_in(folder, &target));
-        let whole = WHOLE.iter().find(|folder| is_in(&target, folder));
+            SYSTEM.iter().find(|folder| **folder == "/" && target.is_empty() || is_path_in(folder, &target));
+        let whole = WHOLE.iter().find(|folder| is_path_in(&target, folder));
         let message = match (hidden, whole) {
             (Some(_), _) if target.is_empty() => "the root file system is the image's own".to_owned(),
             (Some(folder), _) if **folder == target => {
@@ -133,11 +121,11 @@ fn followed(node: &Node, path: &str) -> String {
         let bind = node
             .storage
             .iter()
-            .filter(|bind| is_in(&path, &plain(&bind.path.to_string())))
-            .max_by_key(|bind| plain(&bind.path.to_string()).len());
+            .filter(|bind| is_path_in(&path, &plain_path(&bind.path.to_string())))
+            .max_by_key(|bind| plain_path(&bind.path.to_string()).len());
         let Some(bind) = bind else { break };
-        let rest = path.get(plain(&bind.path.to_string()).len()..).unwrap_or_default();
-        path = plain(&bind.on.to_string()) + rest;
+        let rest = path.get(plain_path(&bind.path.to_string()).len()..).unwrap_or_default();
+        path = plain_path(&bind.on.to_string()) + rest;
     }
     path
 }
@@ -145,16 +133,19 @@ fn followed(node: &Node, path: &str) -> String {
 /// The disk on which what is written to `path` lands, with its place in the file; none: the card.
 fn disk_of<'a>(node: &'a Node, path: &str) -> Option<(usize, &'a Mount)> {
     let path = followed(node, path);
-    let mounts =
-        node.mounts.iter().enumerate().filter(|(_, mount)| is_in(&path, &plain(&mount.target.to_string())));
-    mounts.max_by_key(|(_, mount)| plain(&mount.target.to_string()).len())
+    let mounts = node
+        .mounts
+        .iter()
+        .enumerate()
+        .filter(|(_, mount)| is_path_in(&path, &plain_path(&mount.target.to_string())));
+    mounts.max_by_key(|(_, mount)| plain_path(&mount.target.to_string()).len())
 }
 
 fn bind_without_mount(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
         for (index, bind) in at.node.storage.iter().enumerate() {
-            if disk_of(at.node, &plain(&bind.on.to_string())).is_none() {
+            if disk_of(at.node, &plain_path(&bind.on.to_string())).is_none() {
                 let message = format!("{} is below no mount: {} would stay on the card", bind.on, bind.path);
                 found.push(
                     Found::new(at.path(format!("storage[{index}].on")), message)

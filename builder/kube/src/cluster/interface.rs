@@ -50,6 +50,16 @@ fn is_name(text: &str) -> bool {
     (1..=15).contains(&text.len()) && text.bytes().all(good) && !matches!(text, "." | "..")
 }
 
+/// Why a static address cannot be in the virtual network `vlan` (IEEE 802.1Q) behind the card `interface`, if so.
+pub fn unfit_vlan(vlan: u16, interface: Option<&Interface>) -> Option<String> {
+    if !(1..=4094).contains(&vlan) {
+        return Some(format!("{vlan} is no VLAN: 1 to 4094"));
+    }
+    interface
+        .is_none()
+        .then(|| "a VLAN is behind one network card: give `interface`, such as end0".to_owned())
+}
+
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use imgforge_spec::{Bind, Mount, Role, User};
+pub use imgforge_spec::{Bind, ExtraFile, Mount, Role, User};
 
-use imgforge_spec::{ImagePath, RunOnce, System, Wifi};
+use imgforge_spec::{Firmware, ImagePath, RunOnce, System, Wifi};
 
 use super::{Cidr, Fields, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
@@ -60,10 +60,13 @@ pub struct Node {
     /// then must have no other.
     #[serde(default)]
     pub interface: Option<Interface>,
+    /// The VLAN behind that card in which the address is: 1 to 4094; unset: none, packets have no tag.
+    #[serde(default)]
+    pub vlan: Option<u16>,
     /// The wireless network that it joins, where that is not what all nodes do.
     #[serde(default)]
     pub wifi: Option<Wifi>,
-    /// Its time zone, language, keyboard; what it leaves open is as for all nodes.
+    /// Its time zone, language, keyboard, authorities, watchdog, upgrades; what it leaves open is as for all nodes.
     #[serde(default)]
     pub system: System,
     /// Scripts that run once, in its first boot, after those of all nodes.
@@ -78,10 +81,13 @@ pub struct Node {
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub kernel_arguments: Vec<String>,
+    /// What the board's firmware or boot loader is told.
+    #[serde(default)]
+    pub firmware: Firmware,
     /// Debian packages to put in besides those of the role.
     #[serde(default)]
     pub packages: Vec<String>,
-    /// Files to put in.
+    /// Files to put in, besides those of all nodes.
     #[serde(default)]
     pub files: Vec<ExtraFile>,
     /// Fields of its kubelet's configuration, besides the cluster's; Kubernetes 1.25 and newer.
@@ -138,29 +144,4 @@ pub enum TaintEffect {
     PreferNoSchedule,
     /// No new pods, and running ones go.
     NoExecute,
-}
-
-/// A file to put in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ExtraFile {
-    /// Absolute path on the node.
-    pub path: String,
-    /// Permissions, in octal digits.
-    #[serde(default = "default_mode")]
-    pub mode: String,
-    /// What is in it.
-    pub content: String,
-}
-
-impl ExtraFile {
-    /// The permissions as a number, if the digits are octal and no more than a mode has.
-    pub fn permissions(&self) -> Option<u32> {
-        let is_octal = self.mode.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
-        u32::from_str_radix(&self.mode, 8).ok().filter(|mode| is_octal && *mode <= 0o7777)
-    }
-}
-
-fn default_mode() -> String {
-    "0644".into()
 }

@@ -150,7 +150,7 @@ pub(crate) fn renew(
     Ok(lock)
 }
 
-/// The image's own repositories, then those that the releases of Kubernetes declare.
+/// The image's own repositories, those that the releases of Kubernetes declare, those of the settings.
 fn repositories_of(
     pins: &[Pin<'_>],
     metadata: &Metadata<'_>,
@@ -168,6 +168,12 @@ fn repositories_of(
             declared.push(declaration);
             let key = metadata.unpinned(&declaration.key)?;
             all.push(Repository::declared(declaration, &key)?);
+        }
+    }
+    for own in pins.iter().flat_map(|pin| &pin.wants.content.own_repositories) {
+        let repository = Repository::own(own)?;
+        if !all.iter().any(|known| known.name() == repository.name()) {
+            all.push(repository);
         }
     }
     Ok(all)

@@ -138,6 +138,19 @@ impl Repository {
             Keyring::parse(key).map_err(|source| Error::Refused { url: declaration.key.clone(), source })?;
         Ok(Self { uri: with_slash(&declaration.uri), layout, keyring, trusted })
     }
+
+    /// A repository of the settings: whoever wrote them says whose signature counts, by its key.
+    pub fn own(own: &imgforge_spec::Repository) -> Result<Self, Error> {
+        let what = || format!("the key of the repository {}", own.name);
+        let keyring = Keyring::parse(own.key().unwrap_or_default())
+            .map_err(|source| Error::Source { what: what(), source })?;
+        let layout = match &own.suite {
+            Some(suite) => Layout::Suite { suite: suite.clone(), components: own.components.clone() },
+            None => Layout::Flat { directory: String::new() },
+        };
+        let trusted = keyring.fingerprints();
+        Ok(Self { uri: with_slash(&own.uri), layout, keyring, trusted })
+    }
 }
 
 /// The Debian architecture of the packages that fit a base: that of its own. A base without any has its board's.

@@ -57,7 +57,7 @@ impl<'a> ClusterFile<'a> {
     pub fn read(path: &Path, secrets: &SecretsPaths, catalogue: &'a Catalogue) -> Result<Self, Error> {
         let text = yaml::text(path)?;
         let mut cluster: Cluster = yaml::parse(path, &text)?;
-        let unread = node::read_scripts(&mut cluster, path);
+        let unread = node::read_beside(&mut cluster, path);
         let cluster = Arc::new(cluster);
         let secrets = SecretsFile::new(secrets, path);
         let boards = catalogue

@@ -14,8 +14,8 @@ use crate::{
     supply::lock::SetName,
     target::{
         self, Source, Target,
+        beside::{self, Beside},
         node::{self, Address, Node},
-        scripts,
     },
 };
 
@@ -61,6 +61,8 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
         time_servers: cluster.time_servers.clone(),
         wifi: cluster.wifi.clone(),
         system: cluster.system.clone(),
+        repositories: cluster.repositories.clone(),
+        files: cluster.files.clone(),
         run_once: cluster.run_once.clone(),
         ..Node::default()
     };
@@ -73,6 +75,8 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             time_servers: Vec::new(),
             wifi: node.wifi.clone(),
             system: node.system.clone(),
+            repositories: Vec::new(),
+            files: node.files.clone(),
             run_once: node.run_once.clone(),
             ..all
         });
@@ -82,11 +86,23 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
     findings
 }
 
-/// Reads the scripts that lie beside the cluster file `path`, and says which cannot be read.
-pub(super) fn read_scripts(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
-    let common = scripts::read(&mut cluster.run_once, path).map_err(|error| (String::new(), error));
+/// Reads the scripts, files, certificates and keys that lie beside the cluster file `path`, and says which cannot be read.
+pub(super) fn read_beside(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
+    let common = Beside {
+        scripts: &mut cluster.run_once,
+        files: &mut cluster.files,
+        certificates: &mut cluster.system.certificates,
+        repositories: &mut cluster.repositories,
+    };
+    let common = beside::read(common, path).map_err(|error| (String::new(), error));
     let own = cluster.nodes.iter_mut().enumerate().map(|(index, node)| {
-        scripts::read(&mut node.run_once, path).map_err(|error| (format!("nodes[{index}]."), error))
+        let own = Beside {
+            scripts: &mut node.run_once,
+            files: &mut node.files,
+            certificates: &mut node.system.certificates,
+            repositories: &mut [],
+        };
+        beside::read(own, path).map_err(|error| (format!("nodes[{index}]."), error))
     });
     let unread = [common].into_iter().chain(own).filter_map(Result::err);
     unread.filter_map(|(prefix, error)| finding(&prefix, error.into())).collect()
@@ -136,7 +152,9 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         mounts: node.mounts.clone(),
         storage: node.storage.clone(),
         kernel_arguments: node.kernel_arguments.clone(),
+        firmware: node.firmware.clone(),
         packages: node.packages.clone(),
+        repositories: cluster.repositories.clone(),
         kubernetes: None,
         time_servers: cluster.time_servers.clone(),
         address: node.address.map(|address| Address {
@@ -145,8 +163,10 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             gateway: cluster.lan.gateway,
             dns: cluster.lan.dns.clone(),
             interface: node.interface.clone(),
+            vlan: node.vlan,
         }),
         wifi: node.wifi.clone().or_else(|| cluster.wifi.clone()),
+        files: cluster.files.iter().chain(&node.files).cloned().collect(),
         system: node.system.over(&cluster.system),
         run_once: cluster.run_once.iter().chain(&node.run_once).cloned().collect(),
         swap: node.swap,
