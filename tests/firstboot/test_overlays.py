@@ -116,7 +116,7 @@ class Units(unittest.TestCase):
         shutil.copytree(f"/{UNITS}", self.root / UNITS, symlinks=True)
         (self.root / "lib").symlink_to("usr/lib")
         (self.root / "bin").symlink_to("usr/bin")
-        for program in ("usr/bin/ssh-keygen", "usr/bin/systemctl", "usr/bin/vendor"):
+        for program in ("usr/bin/ssh-keygen", "usr/bin/systemctl", "usr/bin/vendor", "usr/sbin/nft"):
             path = self.root / program
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o755)
@@ -138,6 +138,7 @@ class Units(unittest.TestCase):
             self.link(unit, "multi-user.target.wants")
         self.link("ssh.socket", "sockets.target.wants")
         self.link("imgforge-scripts.service", "imgforge-first-boot.target.wants")
+        self.link("imgforge-firewall.service", "sysinit.target.wants")
 
     def unit(self, name, text):
         path = self.root / UNITS / name

@@ -47,7 +47,7 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say_and_a_script_runs_onc
     let options = ["--hostname", "desk", "--node", node.to_str().unwrap()];
     let image = bench.built("virt-arm64", "base", "desk.img", &options);
 
-    let mut guest = Guest::boot(&image);
+    let mut guest = Guest::boot_keeping(&image);
     guest.wait_for("imgforge: [scripts] 1 scripts have run", FIRST_BOOT);
     guest.wait_for("imgforge: first boot finished: desk (base)", FIRST_BOOT);
     guest.log_in("desk", "ops", "imgforge");
@@ -68,7 +68,10 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say_and_a_script_runs_onc
     guest.ask("sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
 
     // A script runs once.
-    guest.send("sudo reboot\n");
+    guest.send("sudo poweroff\n");
+    guest.wait_for_power_off(FIRST_BOOT);
+    drop(guest);
+    let mut guest = Guest::boot(&image);
     guest.wait_for("imgforge: [storage]", FIRST_BOOT);
     guest.log_in("desk", "ops", "imgforge");
     guest.ask("echo counted=$(tr d D < /var/lib/counted | tr '\\n' .)", "counted=Desk.");

@@ -1,6 +1,7 @@
 //! The cluster file, `home.yaml`: one cluster and its nodes. Its types only; [`crate::check`] judges the values.
 
 mod backups;
+mod firewall;
 mod interface;
 mod k3s;
 mod network;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backups::{Backups, ETCD};
+pub use firewall::{Firewall, InvalidPorts, Ports};
 pub use interface::{Interface, InvalidInterface, unfit_vlan};
 pub use k3s::{Datastore, K3s, Packaged};
 pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
@@ -60,12 +62,16 @@ pub struct Cluster {
     pub join_window: Option<GoDuration>,
     /// Lines for `authorized_keys` of every user of every node.
     pub ssh_keys: Vec<String>,
+    /// Files with such lines, from the cluster file's folder on; `~/` is the home of whoever builds.
+    pub ssh_key_files: Vec<String>,
     /// People (and machines) who may log in to every node.
     pub users: Vec<User>,
     /// NTP servers, instead of the vendor's.
     pub time_servers: Vec<String>,
     /// The wireless network that all nodes join.
     pub wifi: Option<Wifi>,
+    /// Who may speak to the nodes that do not say it of themselves; unset: everybody.
+    pub firewall: Option<Firewall>,
     /// Time zone, language, keyboard, authorities, watchdog, upgrades of all nodes.
     pub system: System,
     /// Repositories in which the nodes' packages are looked for besides their bases' own; apt on the nodes knows them, too.
@@ -118,9 +124,11 @@ impl Default for Cluster {
             backups: None,
             join_window: None,
             ssh_keys: Vec::new(),
+            ssh_key_files: Vec::new(),
             users: Vec::new(),
             time_servers: Vec::new(),
             wifi: None,
+            firewall: None,
             system: System::default(),
             repositories: Vec::new(),
             files: Vec::new(),

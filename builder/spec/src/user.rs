@@ -14,6 +14,9 @@ pub struct User {
     /// Lines for `authorized_keys`.
     #[serde(default)]
     pub ssh_keys: Vec<String>,
+    /// Files with such lines, from the settings file's folder on; `~/` is the home of whoever builds.
+    #[serde(default)]
+    pub ssh_key_files: Vec<String>,
     /// A password as crypt(5) writes it (`$y$…`, `$6$…`); without one, the password is locked.
     #[serde(default)]
     pub password_hash: Option<String>,

@@ -4,6 +4,7 @@
 //! Scripts are made from a grammar of all that maintainer scripts may hold, from fixed seeds. `PROPTEST_CASES` asks for
 //! another number of them, `FUZZ_SEED` for another first seed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -104,7 +105,11 @@ fn run(directory: &Path, script: &str, board: (&str, &str, Option<&str>)) -> Str
         Ok(path) => format!("{path}\n"),
         Err(_) => format!("{line}\n"),
     };
-    let mut did: String = fs::read_to_string(&record).unwrap().lines().map(path).collect();
+    let record = fs::read_to_string(&record).unwrap();
+    // A directory is made once, however often `mkdir -p` is called for it.
+    let mut made = BTreeSet::new();
+    let is_first = |line: &&str| !line.starts_with('/') || made.insert(line.to_string());
+    let mut did: String = record.lines().filter(is_first).map(path).collect();
     for file in fs::read_dir(&work).unwrap() {
         let path = file.unwrap().path();
         did.push_str(&format!("wrote {}\n", path.display()));

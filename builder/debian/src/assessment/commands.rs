@@ -102,7 +102,8 @@ impl Evaluation<'_> {
     }
 
     fn builtin(&mut self, name: &str, arguments: &Words, text: &str) -> Status {
-        self.prints |= !SILENT.contains(&name) && !(name == "dpkg-query" && self.finds_no_package(arguments));
+        let is_silent = SILENT.contains(&name) || name == "dpkg-query" && self.finds_no_package(arguments);
+        self.prints |= !is_silent;
         let done = match name {
             "exit" => self.exit(FrameKind::Shell, arguments, text),
             "return" => self.exit(FrameKind::Function, arguments, text),

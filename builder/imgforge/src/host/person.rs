@@ -7,7 +7,13 @@ use imgforge_spec::{User, check_authorized_key};
 /// The caller as a user of a node: their name, where a node can have it and it is not root's, and the public keys in `~/.ssh`, which
 /// `ssh-keygen` calls `id_*.pub`.
 pub(crate) fn caller() -> User {
-    let named = |name: String| User { name, ssh_keys: own_keys(), password_hash: None, sudo: true };
+    let named = |name: String| User {
+        name,
+        ssh_keys: own_keys(),
+        ssh_key_files: Vec::new(),
+        password_hash: None,
+        sudo: true,
+    };
     let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| env::var(variable).ok());
     let known = names.map(named).find(|user| user.name != "root" && user.check().is_ok());
     known.unwrap_or_else(|| named("ops".into()))

@@ -9,6 +9,7 @@ mod command_line;
 mod declarations;
 mod draft;
 mod files;
+mod firewall;
 mod firmware;
 mod fstab;
 mod identity;
@@ -338,6 +339,7 @@ pub fn plan(
     users::add_users(&mut draft, &request.node.users, *epoch)?;
     system::set(&mut draft, &request.node.system)?;
     wifi::join(&mut draft, request)?;
+    firewall::enable(&mut draft, request.node.firewall.as_ref())?;
     certificates::add(&mut draft, &request.node.system.certificates)?;
     repositories::add(&mut draft, &request.node.repositories)?;
     run_once::add(&mut draft, &request.node.run_once)?;

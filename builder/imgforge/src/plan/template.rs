@@ -6,7 +6,7 @@ use imgforge_spec::{Architecture, BoardName, Hostname};
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use super::{Error, Pinned, Request, wifi};
+use super::{Error, Pinned, Request, firewall, wifi};
 use crate::target::node::Address;
 
 /// What templates may use. The names are part of the overlays' format.
@@ -29,6 +29,7 @@ struct NodeVariables {
     /// The VLAN of the address.
     vlan: Option<u16>,
     wifi: Option<wifi::Variables>,
+    firewall: Option<firewall::Variables>,
     swap: bool,
     quiet: bool,
     /// Seconds after which the watchdog restarts the board.
@@ -86,6 +87,7 @@ impl Context {
                 address: node.address.clone(),
                 vlan: node.address.as_ref().and_then(|address| address.vlan),
                 wifi: node.wifi.as_ref().map(wifi::Variables::from),
+                firewall: node.firewall.as_ref().map(firewall::Variables::from),
                 swap: node.swap,
                 quiet: node.status == Some(false),
                 watchdog: node.system.watchdog,

@@ -24,6 +24,7 @@ const NEEDS: [Need; 5] = [
 ];
 
 const FLANNEL: Need = (&["vxlan"], "flannel, between nodes");
+const FIREWALL: [Need; 2] = [(&["nf_tables"], "the firewall"), (&["nft_ct"], "the firewall")];
 const VLAN: Need = (&["8021q"], "the VLAN of its address");
 
 fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
@@ -32,7 +33,8 @@ fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
     let flannel = (network == Some(NetworkPlugin::Flannel)).then_some(FLANNEL);
     let of_kubernetes = NEEDS.into_iter().chain(flannel).filter(|_| request.role.runs_kubernetes());
     let in_vlan = request.node.address.as_ref().is_some_and(|address| address.vlan.is_some());
-    let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).collect();
+    let of_firewall = FIREWALL.into_iter().filter(|_| request.node.firewall.is_some());
+    let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).collect();
     context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs)).collect()
 }
 

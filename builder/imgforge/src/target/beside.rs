@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use imgforge_spec::{Certificates, ExtraFile, Invalid, Repository, RunOnce};
+use imgforge_spec::{Certificates, ExtraFile, Invalid, Repository, RunOnce, User, check_authorized_key};
 
 /// Scripts, certificates and keys are small; what is larger belongs into a package or an overlay.
 const MOST_OF_TEXT: u64 = 1 << 20;
@@ -20,6 +20,8 @@ pub(super) struct Beside<'a> {
     pub certificates: &'a mut [Certificates],
     /// `repositories`.
     pub repositories: &'a mut [Repository],
+    /// `users`.
+    pub users: &'a mut [User],
 }
 
 /// Reads the files that `settings` name, by paths from the folder of the settings file `path` on. The first that cannot be read
@@ -50,7 +52,35 @@ pub(super) fn read(settings: Beside<'_>, path: &Path) -> Result<(), Invalid> {
         let setting = || format!("repositories[{index}].signed-by");
         repository.key = Some(content.map_err(|message| Invalid::new(setting(), message))?.into());
     }
+    for (index, user) in settings.users.iter_mut().enumerate() {
+        let keys = keys(&user.ssh_key_files, path);
+        user.ssh_keys.extend(keys.map_err(|error| error.below(&format!("users[{index}]")))?);
+    }
     Ok(())
+}
+
+/// The lines with keys in `files`, whose paths are from the folder of the settings file `path` on.
+pub(super) fn keys(files: &[String], path: &Path) -> Result<Vec<String>, Invalid> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut all = Vec::new();
+    for (index, name) in files.iter().enumerate() {
+        let told = |message: String| Invalid::new(format!("ssh-key-files[{index}]"), message);
+        let place = match (name.strip_prefix("~/"), std::env::home_dir()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => folder.join(name),
+        };
+        let content = text(&place).map_err(told)?;
+        let lines = content.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+        let before = all.len();
+        for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+            check_authorized_key(line).map_err(|error| told(format!("{name}:{number}: {error}")))?;
+            all.push(line.to_owned());
+        }
+        if all.len() == before {
+            return Err(told(format!("{name} has no key in it")));
+        }
+    }
+    Ok(all)
 }
 
 /// The text of `path`; the message says why there is none.

@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, path::Path};
 
 use imgforge_debian::Keyring;
-use imgforge_kube::cluster::{Cidr, Interface, unfit_vlan};
+use imgforge_kube::cluster::{Cidr, Firewall, Interface, unfit_vlan};
 use imgforge_spec::{
     Bind, Diagnose, ExtraFile, Firmware, Hostname, ImagePath, Invalid, Mount, Repository, RunOnce, System,
     User, Wifi, folder_of_ours, is_absolute_path, is_broken_address, plain_path, unfit_file,
@@ -58,6 +58,9 @@ pub struct Node {
     /// The wireless network that it joins.
     #[serde(default)]
     pub wifi: Option<Wifi>,
+    /// Who may speak to it; unset: everybody.
+    #[serde(default)]
+    pub firewall: Option<Firewall>,
     /// Time zone, language, keyboard, authorities, watchdog, upgrades.
     #[serde(default)]
     pub system: System,
@@ -138,7 +141,9 @@ impl Node {
     /// The packages it asks for, and those that its mounts and other settings cannot do without; each once.
     pub(crate) fn all_packages(&self) -> Vec<String> {
         let mut all = self.packages.clone();
-        let of_settings = self.wifi.iter().map(|_| Wifi::PACKAGE).chain(self.system.packages());
+        let of_firewall = self.firewall.iter().map(|_| Firewall::PACKAGE);
+        let of_settings =
+            self.wifi.iter().map(|_| Wifi::PACKAGE).chain(of_firewall).chain(self.system.packages());
         for package in self.mounts.iter().filter_map(Mount::package).chain(of_settings) {
             if !all.iter().any(|there| there == package) {
                 all.push(package.to_owned());
@@ -148,8 +153,8 @@ impl Node {
     }
 
     fn beside(&mut self) -> Beside<'_> {
-        let Self { run_once, files, system, repositories, .. } = self;
-        Beside { scripts: run_once, files, certificates: &mut system.certificates, repositories }
+        let Self { run_once, files, system, repositories, users, .. } = self;
+        Beside { scripts: run_once, files, certificates: &mut system.certificates, repositories, users }
     }
 
     /// Reads the settings in `path` and checks them, so that an error names the file.

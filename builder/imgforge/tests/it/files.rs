@@ -180,3 +180,30 @@ fn those_of_a_cluster_are_on_every_node_and_told_once() {
         ["home.yaml:10:29: nodes[0].files[0].file: cannot read none: No such file or directory (os error 2)"]
     );
 }
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me";
+
+#[test]
+fn keys_of_users_may_lie_in_files() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("node.yaml");
+    fs::write(&path, "users: [{ name: ops, ssh-key-files: [me.pub] }]").unwrap();
+    let read = |content: &str| {
+        fs::write(folder.path().join("me.pub"), content).unwrap();
+        Node::read(&path)
+            .map(|(node, _)| node.users[0].ssh_keys.clone())
+            .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    };
+    assert_eq!(read(&format!("# mine\n\n{KEY}\r\n{KEY}\n")).unwrap(), [KEY, KEY]);
+    let at = "node.yaml:1:38: users[0].ssh-key-files[0]: me.pub";
+    assert_eq!(read("# mine\n").unwrap_err(), format!("{at} has no key in it"));
+    let message = read("\n-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap_err();
+    assert!(message.contains("me.pub:2: this is a private key"), "{message}");
+
+    let home = folder.path().join("home.yaml");
+    fs::write(&home, CLUSTER.replace("file: issue", "content: x") + "ssh-key-files: [me.pub]\n").unwrap();
+    fs::write(folder.path().join("me.pub"), KEY).unwrap();
+    let catalogue = Catalogue::load(vec![repository().join("board-profiles")]).unwrap();
+    let file = ClusterFile::read(&home, &SecretsPaths::default(), &catalogue).unwrap();
+    assert_eq!(file.targets(&[]).unwrap()[0].node.users[0].ssh_keys, [KEY]);
+}

@@ -264,3 +264,31 @@ fn plain_debian_has_no_file_for_its_firmware() {
     let message = planned("virt-arm64", "firmware: {overlays: [x]}", &root()).unwrap_err().to_string();
     assert_eq!(message, "firmware: Debian has no file for the firmware's settings");
 }
+
+#[test]
+fn a_firewall_lets_in_whom_the_settings_name() {
+    let rules = |settings: &str| {
+        let changes = planned("rk3328", settings, &root()).unwrap();
+        let unit = "/etc/systemd/system/sysinit.target.wants/imgforge-firewall.service";
+        assert_eq!(link(&changes, unit), "/usr/lib/systemd/system/imgforge-firewall.service");
+        let rules = text(&changes, Volume::Root, "/etc/imgforge/firewall.nft");
+        let from = rules.find("udp dport { 68, 546 } accept\n").unwrap();
+        rules[from..]
+            .lines()
+            .skip(1)
+            .map(str::trim)
+            .take_while(|line| *line != "}")
+            .collect::<Vec<_>>()
+            .join(";")
+    };
+    assert_eq!(
+        rules("firewall: {from: [192.168.1.7/24, 'fd00::1/64'], ports: [22, 60000-60010/udp]}"),
+        "ip saddr 192.168.1.0/24 accept;ip6 saddr fd00::/64 accept;tcp dport 22 accept;udp dport 60000-60010 accept"
+    );
+    assert!(rules("firewall: {}").starts_with("ip saddr 10.0.0.0/8 accept;ip saddr 172.16.0.0/12 accept;"));
+    let wanted = plan::packages_wanted(&request("rk3328", Role::Base, "firewall: {}")).unwrap();
+    assert!(wanted.contains(&"nftables".to_owned()), "{wanted:?}");
+    let without = planned("rk3328", "", &root()).unwrap();
+    assert!(without.iter().all(|change| !change.path.to_string().contains("firewall")
+        || change.path.to_string().ends_with("/system/imgforge-firewall.service")));
+}

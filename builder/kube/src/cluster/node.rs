@@ -9,7 +9,7 @@ pub use imgforge_spec::{Bind, ExtraFile, Mount, Role, User};
 
 use imgforge_spec::{Firmware, ImagePath, RunOnce, System, Wifi};
 
-use super::{Cidr, Fields, Interface, Runtime};
+use super::{Cidr, Fields, Firewall, Interface, Runtime};
 use crate::{performance::Performance, version::Version};
 
 /// One board with its card.
@@ -66,6 +66,9 @@ pub struct Node {
     /// The wireless network that it joins, where that is not what all nodes do.
     #[serde(default)]
     pub wifi: Option<Wifi>,
+    /// Who may speak to it, where that is not as for all nodes.
+    #[serde(default)]
+    pub firewall: Option<Firewall>,
     /// Its time zone, language, keyboard, authorities, watchdog, upgrades; what it leaves open is as for all nodes.
     #[serde(default)]
     pub system: System,

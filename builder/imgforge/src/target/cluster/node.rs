@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgforge_kube::{
     check::{Finding, Severity},
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, Firewall},
 };
 use imgforge_spec::{Hostname, Invalid, InvalidHostname, User};
 
@@ -93,14 +93,20 @@ pub(super) fn read_beside(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
         files: &mut cluster.files,
         certificates: &mut cluster.system.certificates,
         repositories: &mut cluster.repositories,
+        users: &mut cluster.users,
     };
-    let common = beside::read(common, path).map_err(|error| (String::new(), error));
+    let common = beside::read(common, path).and_then(|()| {
+        cluster.ssh_keys.extend(beside::keys(&cluster.ssh_key_files, path)?);
+        Ok(())
+    });
+    let common = common.map_err(|error| (String::new(), error));
     let own = cluster.nodes.iter_mut().enumerate().map(|(index, node)| {
         let own = Beside {
             scripts: &mut node.run_once,
             files: &mut node.files,
             certificates: &mut node.system.certificates,
             repositories: &mut [],
+            users: &mut node.users,
         };
         beside::read(own, path).map_err(|error| (format!("nodes[{index}]."), error))
     });
@@ -166,6 +172,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             vlan: node.vlan,
         }),
         wifi: node.wifi.clone().or_else(|| cluster.wifi.clone()),
+        firewall: node.firewall.as_ref().or(cluster.firewall.as_ref()).map(|own| firewall(cluster, own)),
         files: cluster.files.iter().chain(&node.files).cloned().collect(),
         system: node.system.over(&cluster.system),
         run_once: cluster.run_once.iter().chain(&node.run_once).cloned().collect(),
@@ -173,6 +180,19 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         status: Some(node.status.unwrap_or(cluster.status)),
         allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),
     })
+}
+
+/// `own`, which also lets in whom the cluster needs: the nodes whose addresses are known with their networks, pods, Services.
+fn firewall(cluster: &Cluster, own: &Firewall) -> Firewall {
+    let mut all = own.clone();
+    let networking = &cluster.networking;
+    let inside = networking.pod_subnet.iter().chain(networking.service_subnet.iter());
+    for network in cluster.nodes.iter().flat_map(|node| node.addresses()).chain(inside) {
+        if !all.from.contains(&network.network()) {
+            all.from.push(network.network());
+        }
+    }
+    all
 }
 
 /// `users`, who may also log in with `keys`.
