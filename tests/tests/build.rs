@@ -35,9 +35,14 @@ fn every_board_is_patched_and_every_checker_is_content() {
 #[test]
 fn what_differs_from_the_base_is_what_was_planned() {
     let bench = Workbench::new();
-    let image = bench.built("rpi4", "worker", "rpi4.img", &[]);
-    let manifest = fs::read_to_string(format!("{}.manifest.json", image.display())).unwrap();
+    let (image, mut build) = bench.build("rpi4", "worker", "rpi4.img");
+    let built: serde_json::Value = serde_json::from_slice(&succeeds(build.arg("--json")).stdout).unwrap();
+    let built = &built["images"][0];
+    assert_eq!(built["path"].as_str(), image.to_str());
+    assert_eq!(built["hostname"], "rpi4-worker");
+    let manifest = fs::read_to_string(built["manifest"].as_str().unwrap()).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(built["map-sha256"], manifest["image"]["map-sha256"]);
     let planned: Vec<String> = manifest["changes"]
         .as_array()
         .unwrap()
@@ -64,6 +69,7 @@ fn what_differs_from_the_base_is_what_was_planned() {
     assert_eq!(differences["differences"].as_array().unwrap().len(), lines.lines().count());
     let verified = told(&["verify", "--json"], &[&image]);
     assert_eq!(verified["changes"], planned.len());
+    assert_eq!(built["changes"], planned.len());
     assert_eq!(verified["deviations"].as_array().unwrap().len(), 0);
     let inspected = told(&["inspect", "--json"], &[&image]);
     assert_eq!(inspected["size"], fs::metadata(&image).unwrap().len());

@@ -16,7 +16,12 @@ fn new(home: &Home, arguments: &[&str]) -> Command {
     fs::create_dir_all(home.path().join(".ssh")).unwrap();
     fs::write(home.path().join(".ssh/id_ed25519.pub"), format!("{KEY}\n")).unwrap();
     let mut command = home.imgforge();
-    command.current_dir(home.path()).env("USER", "anna").args(["cluster", "new"]).args(arguments);
+    command
+        .current_dir(home.path())
+        .env("USER", "anna")
+        .env("TZ", ":Europe/Berlin")
+        .args(["cluster", "new"])
+        .args(arguments);
     command
 }
 
@@ -59,6 +64,10 @@ users:
     ssh-keys:
       - "{KEY}"
     sudo: true
+
+# Of every node, as of this machine.
+system:
+  time-zone: Europe/Berlin
 
 nodes:
   # Libre Computer ROC-RK3328-CC (Renegade)
@@ -105,6 +114,9 @@ fn several_masters_share_an_address_and_run_pods_where_nobody_else_does() {
         "{text}"
     );
     assert_eq!(text.matches("taints: []").count(), 3);
+    succeeds(new(&home, &["--master", "rpi4", "-o", "utc.yaml"]).env("TZ", "Etc/UTC"));
+    let utc = fs::read_to_string(home.path().join("utc.yaml")).unwrap();
+    assert!(!utc.contains("time-zone"), "nodes have it anyway: {utc}");
     succeeds(home.imgforge().current_dir(home.path()).args(["cluster", "check", "--cluster", "three.yaml"]));
 }
 

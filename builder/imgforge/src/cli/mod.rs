@@ -188,6 +188,9 @@ pub struct BuildArgs {
     /// How it is made.
     #[command(flatten)]
     pub(crate) making: Making,
+    /// Print what was built as one JSON document, once all of it is there (`imgforge schema build`).
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How images are made; they are the same whatever is chosen.
@@ -308,6 +311,9 @@ pub struct NewBoardArgs {
 /// `imgforge matrix`.
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
+    /// List the nodes of this cluster file instead: host name, board, role, image.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
     /// The folder with the board profiles.
     #[arg(long, value_name = "DIR", env = "IMGFORGE_PROFILES")]
     pub profiles: Option<PathBuf>,
@@ -418,6 +424,8 @@ pub enum SchemaKind {
     Config,
     /// What `status --json` prints.
     Status,
+    /// What `build --json` prints.
+    Build,
     /// What `inspect --json` prints.
     Inspect,
     /// What `diff --json` prints.

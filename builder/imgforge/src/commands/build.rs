@@ -9,6 +9,9 @@ use std::{
 };
 
 use imgforge_disk::{Access, Content, FileContent, emit::Origin, in_order};
+use imgforge_spec::{BoardName, Hostname, Role, Sha256};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     build::{
@@ -17,7 +20,8 @@ use crate::{
         destination::{self, Destination},
         error::Error,
         layer::Layered,
-        output::{Output, Written},
+        manifest::Manifest,
+        output::{Output, Written, beside},
         release::{Image, images},
     },
     cli::{BuildArgs, Making},
@@ -37,9 +41,53 @@ pub fn run(args: &BuildArgs, settings: &Settings, console: &Console) -> Result<(
     let base = options.base.as_deref();
     destinations.iter().try_for_each(|to| to.check(base, args.force, console))?;
     let images = images(&targets, &bench)?;
-    write(&images, &destinations, args.making, console)?;
+    let mut made = Made { images: Vec::new() };
+    write(&images, &destinations, args.making, console, |image| {
+        if !args.json {
+            return print_path(console, &image);
+        }
+        made.images.push(image);
+        Ok(())
+    })?;
     say_what_is_next(args.target.cluster.as_deref(), &images, &destinations, console);
-    Ok(())
+    if args.json { super::print_json(console, &made) } else { Ok(()) }
+}
+
+/// What `build --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Made {
+    /// In the order in which they were asked for.
+    images: Vec<MadeImage>,
+}
+
+/// An image that is there now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct MadeImage {
+    hostname: Hostname,
+    board: BoardName,
+    role: Role,
+    /// The image's file.
+    path: PathBuf,
+    /// What is in it, path by path.
+    manifest: PathBuf,
+    /// Bytes of the image on a card.
+    size: u64,
+    /// SHA-256 of its block map.
+    map_sha256: Option<Sha256>,
+    /// SHA-256 of the whole image, where it was taken.
+    sha256: Option<Sha256>,
+    /// Whether it holds secrets and must not be published.
+    secrets: bool,
+    /// How many packages were added.
+    packages: usize,
+    /// How many paths differ from the base.
+    changes: usize,
+}
+
+/// The line on standard output that says of an image that it is there.
+pub(super) fn print_path(console: &Console, image: &MadeImage) -> Result<(), Error> {
+    super::print(console, &format!("{}\n", image.path.display()))
 }
 
 /// Images, of `cluster` if they are of one, go onto cards, if they are of boards that have some: those that somebody publishes
@@ -80,12 +128,13 @@ fn destinations(args: &BuildArgs, targets: &[Target]) -> Result<Vec<Destination>
     targets.iter().map(destination).collect()
 }
 
-/// Writes `images` to `destinations`, which have been checked, several at a time.
+/// Writes `images` to `destinations`, which have been checked, several at a time; each goes to `done` in their order.
 pub(super) fn write(
     images: &[Image],
     destinations: &[Destination],
     making: Making,
     console: &Console,
+    mut done: impl FnMut(MadeImage) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let all = || images.iter().zip(destinations);
     all().try_for_each(|(image, to)| to.check_base(&image.release.published))?;
@@ -111,7 +160,10 @@ pub(super) fn write(
     let firsts = Mutex::new(firsts);
     let take_first = |index| firsts.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
     let make = |index| take_first(index).map_or_else(|| make(index, share), Ok);
-    in_order(threads, images.len(), make, |_, built| built.map_or(Ok(()), |built| built.finish(console)))
+    in_order(threads, images.len(), make, |_, built| match built {
+        Some(built) => done(built.finish(console)?),
+        None => Ok(()),
+    })
 }
 
 /// Of several nodes none is written where one would not work. A single one is judged as it is made.
@@ -165,13 +217,26 @@ impl Built {
         Ok(Self { path: to.path.clone(), notes, written })
     }
 
-    fn finish(self, console: &Console) -> Result<(), Error> {
+    fn finish(self, console: &Console) -> Result<MadeImage, Error> {
         let Self { path, mut notes, written } = self;
         let manifest = written.commit()?;
         notes.push(format!("the image has {} bytes, {}", manifest.image.size, manifest.image.named()));
         // Of a cluster's images there are many, so each line says which it is of.
         notes.iter().for_each(|note| console.note(&format!("{}: {note}", manifest.hostname)));
-        super::print(console, &format!("{}\n", path.display()))
+        let Manifest { hostname, board, role, image, secrets, packages, changes, .. } = manifest;
+        Ok(MadeImage {
+            hostname,
+            board,
+            role,
+            manifest: beside(&path, ".manifest.json"),
+            path,
+            size: image.size,
+            map_sha256: image.map_sha256,
+            sha256: image.sha256,
+            secrets,
+            packages: packages.len(),
+            changes: changes.len(),
+        })
     }
 }
 

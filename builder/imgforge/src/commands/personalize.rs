@@ -37,7 +37,9 @@ pub fn run(args: &PersonalizeArgs, settings: &Settings, console: &Console) -> Re
         to.check(Some(&args.image), args.force, console)?;
         let image = release.personalize(&target, manifest, &bench)?;
         let (images, destinations) = ([image], [to]);
-        build::write(&images, &destinations, args.making, console)?;
+        build::write(&images, &destinations, args.making, console, |image| {
+            build::print_path(console, &image)
+        })?;
         build::say_what_is_next(None, &images, &destinations, console);
     }
     Ok(())

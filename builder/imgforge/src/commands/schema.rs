@@ -3,7 +3,7 @@
 use imgforge_kube::{add_ons::Manifest, cluster::Cluster};
 use schemars::{Schema, schema_for};
 
-use super::{diff::Differences, inspect::Inspected, verify::Verified};
+use super::{build::Made, diff::Differences, inspect::Inspected, verify::Verified};
 use crate::{
     catalogue::{keys::ArchiveKey, kubernetes::Release, profile::Profile, vendor::Vendor},
     cli::SchemaKind,
@@ -26,6 +26,7 @@ pub fn schema_of(kind: SchemaKind) -> String {
         SchemaKind::Overlay => schema_for!(Declarations),
         SchemaKind::Config => schema_for!(Settings),
         SchemaKind::Status => schema_for!(Look),
+        SchemaKind::Build => schema_for!(Made),
         SchemaKind::Inspect => schema_for!(Inspected),
         SchemaKind::Diff => schema_for!(Differences),
         SchemaKind::Verify => schema_for!(Verified),

@@ -8,3 +8,4 @@ pub mod interrupt;
 pub(crate) mod lan;
 pub(crate) mod person;
 pub mod settings;
+pub(crate) mod zone;

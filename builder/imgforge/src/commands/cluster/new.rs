@@ -20,7 +20,7 @@ use crate::{
         profile::Profile,
     },
     cli::{Boards, ClusterNewArgs},
-    host::{console::Console, lan::Lan, person, settings::Settings},
+    host::{console::Console, lan::Lan, person, settings::Settings, zone},
     target::{SecretsPaths, cluster::ClusterFile, node},
 };
 
@@ -84,6 +84,8 @@ struct Draft<'a> {
     /// Where several masters are found.
     endpoint: Option<Ipv4Addr>,
     user: User,
+    /// The nodes' time zone, if it is another than UTC.
+    zone: Option<String>,
 }
 
 struct Node<'a> {
@@ -102,7 +104,16 @@ impl<'a> Draft<'a> {
         let name = args.output.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let is_name = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let name = if is_name { name } else { "home" }.to_owned();
-        Ok(Self { name, nodes, kubernetes, held_back_by, lan, endpoint, user: person::caller() })
+        Ok(Self {
+            name,
+            nodes,
+            kubernetes,
+            held_back_by,
+            lan,
+            endpoint,
+            user: person::caller(),
+            zone: zone::of_this_machine(),
+        })
     }
 }
 

@@ -11,8 +11,15 @@ use crate::catalogue::limits::Abilities;
 impl Draft<'_> {
     /// The file.
     pub(super) fn text(&self) -> String {
-        let parts =
-            [self.head(), self.kubernetes(), self.network(), self.add_ons(), self.people(), self.nodes()];
+        let parts = [
+            self.head(),
+            self.kubernetes(),
+            self.network(),
+            self.add_ons(),
+            self.people(),
+            self.system(),
+            self.nodes(),
+        ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
@@ -77,6 +84,12 @@ impl Draft<'_> {
             }
         }
         text + "    sudo: true\n"
+    }
+
+    fn system(&self) -> String {
+        let zone = self.zone.iter();
+        zone.map(|zone| format!("# Of every node, as of this machine.\nsystem:\n  time-zone: {zone}\n"))
+            .collect()
     }
 
     fn nodes(&self) -> String {

@@ -1,0 +1,72 @@
+//! What `docs/ci.md` says to those who build many images, run as it stands there.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use imgforge_tests::{Workbench, repository, succeeds};
+
+const CLUSTER: &str = "\
+users: [{ name: ops, ssh-keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me] }]
+add-ons: { network: none }
+carry-images: false
+nodes:
+  - { hostname: master, board: virt-arm64, role: master }
+  - { hostname: desk-1, board: virt-arm64, role: base }
+  - { hostname: desk-2, board: virt-arm64, role: base }
+  - { hostname: desk-3, board: rk3328, role: base, packages: [tree] }
+";
+
+/// The script of the Job on the page: what stands below `- |`, less deep.
+fn script() -> String {
+    let page = fs::read_to_string(repository().join("docs/ci.md")).unwrap();
+    let (_, rest) = page.split_once("- |\n").unwrap();
+    let depth = rest.len() - rest.trim_start().len();
+    let lines = rest.lines().take_while(|line| line.len() > depth && line[..depth].trim().is_empty());
+    lines.map(|line| format!("{}\n", &line[depth..])).collect()
+}
+
+#[test]
+fn jobs_of_a_job_share_a_store_and_make_an_image_each() {
+    let bench = Workbench::new();
+    let home = bench.home.path();
+    fs::write(home.join("home.yaml"), CLUSTER).unwrap();
+    succeeds(bench.imgforge().current_dir(home).args(["cluster", "init", "--cluster", "home.yaml"]));
+    // The master's Kubernetes cannot be had here.
+    for verb in ["lock", "fetch"] {
+        let mut command = bench.imgforge();
+        command.current_dir(home).args([verb, "--cluster", "home.yaml"]);
+        succeeds(command.args(["--node", "desk-1", "--node", "desk-2", "--node", "desk-3"]));
+    }
+    let listed = succeeds(bench.imgforge().current_dir(home).args(["matrix", "--cluster", "home.yaml"]));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    assert!(listed.contains("desk-3  rk3328") && listed.contains("desk-3.img"), "{listed}");
+
+    // The script says `imgforge`, as a container has it.
+    let imgforge = bench.imgforge();
+    let folder = Path::new(imgforge.get_program()).parent().unwrap().to_owned();
+    let jobs: Vec<_> = (1..4)
+        .map(|index| {
+            let mut job = Command::new("sh");
+            job.current_dir(home).env_clear();
+            job.envs(imgforge.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            job.args(["-euc", &script()])
+                .env("JOB_COMPLETION_INDEX", index.to_string())
+                .env("CARDS", home.join("cards"));
+            job.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+            job.stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for job in jobs {
+        let output = job.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for node in ["desk-1", "desk-2", "desk-3"] {
+        succeeds(bench.imgforge().arg("verify").arg(home.join(format!("cards/{node}.img"))));
+    }
+}
