@@ -88,6 +88,7 @@ bench: install-test-dependencies base build
 	scripts/bench
 	scripts/bench-packages
 	scripts/bench-cluster
+	scripts/bench-growth
 
 # Coverage-guided fuzzing of every parser of foreign bytes, so many seconds each; then the tests' own fuzzing, and dash's
 # judgement of what is said of scripts, longer than usual.
