@@ -114,6 +114,14 @@ fn a_vlan_has_a_number_a_card_and_an_address() {
 }
 
 #[test]
+fn a_firewall_with_networks_of_its_own_may_not_hear_who_asks_by_dhcp() {
+    let with = |worker: &str, wall: &str| lab(&format!("{LAN}\nfirewall: {wall}"), M1, worker);
+    says("firewall-by-dhcp", "firewall.from", &with("labels: {}", "{ from: [192.168.1.0/24] }"));
+    quiet(&with(W1, "{ from: [192.168.1.0/24] }"));
+    quiet(&with("labels: {}", "{}"));
+}
+
+#[test]
 fn files_of_all_nodes_are_judged_once_with_each_nodes_own() {
     let all = |path: &str| format!("{}\nfiles: [{{ path: {path}, content: '' }}]", worker(W1));
     quiet(&all("/etc/motd"));

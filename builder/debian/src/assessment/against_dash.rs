@@ -32,7 +32,7 @@ const PROGRAMS: [(&str, &str); 15] = [
          done",
     ),
     ("update-alternatives", "[ \"$1\" = --auto ] || echo \"alternatives $*\" >> \"$RECORD\"; exit 2"),
-    ("dpkg-query", "if [ \"$1\" = -l ]; then echo \"$OUTPUT\"; fi; exit 1"),
+    ("dpkg-query", "if [ \"$1\" = -l ]; then echo \"$OUTPUT\"; fi; echo \"no $2\" >&2; exit 1"),
     ("grep", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("readlink", "echo \"$OUTPUT\"; exit \"$STATUS\""),
     ("uname", "echo \"$OUTPUT\""),

@@ -61,6 +61,7 @@ impl Evaluation<'_> {
             }
             Some(_) => self.foreign(&text),
             None if name == "cat" && arguments == Words::default() && redirects.has_document => {
+                self.prints = true;
                 Status::Success
             }
             None => self.builtin(name, &arguments, &text),

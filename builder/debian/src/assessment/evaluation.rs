@@ -390,6 +390,7 @@ impl Evaluation<'_> {
 
     /// Looks at redirections; tells whether they open no file.
     pub(super) fn redirect(&mut self, redirects: &Redirects, text: &str) -> bool {
+        self.prints |= redirects.joins;
         for document in &redirects.documents {
             self.document(document);
         }

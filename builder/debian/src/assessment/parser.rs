@@ -64,6 +64,8 @@ pub(super) struct Redirects {
     pub(super) documents: Vec<String>,
     /// Whether there is any here-document.
     pub(super) has_document: bool,
+    /// Whether one descriptor goes where another does, as messages to the output: `2>&1`.
+    pub(super) joins: bool,
     /// Whether there is anything at all.
     pub(super) present: bool,
 }
@@ -300,6 +302,7 @@ impl Parser {
             }
             Token::Redirect(operator) => {
                 let target = self.word()?;
+                redirects.joins |= operator == ">&";
                 // Standard output and error are open; any other descriptor may not be.
                 redirects.opens |= match operator {
                     ">&" => !["1", "2"].contains(&target.as_str()),

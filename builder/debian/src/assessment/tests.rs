@@ -75,6 +75,10 @@ fn what_a_first_installation_may_do_is_listed() {
         ("for a in $(dpkg-query -W old || echo a); do rm /x; done", "rm /x"),
         ("for a in $(echo a; dpkg-query -W old || :); do rm /x; done", "rm /x"),
         ("for a in $(dpkg-query -l old || :); do rm /x; done", "rm /x"),
+        ("f() {\ncat <<'E'\na\nE\n}\nfor a in $(f); do rm /x; done", "rm /x"),
+        // The message is output then.
+        ("for a in $(dpkg-query -W old 2>&1 || :); do rm /x; done", "rm /x"),
+        ("f() { dpkg-query -W old || :; }\nfor a in $(f 2>&1); do rm /x; done", "rm /x"),
         ("if [ \"$1\" = install ]; then adduser --system x; fi", "adduser --system x"),
         ("if [ -e /etc/there ]; then rm /x; fi", "rm /x"),
         ("if [ ! -e /etc/x ]; then rm /x; fi", "rm /x"),

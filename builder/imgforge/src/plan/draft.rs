@@ -215,6 +215,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// The folders on the way to `path` that are missing, and who owns the last one that is there: its user and group.
+    pub(crate) fn missing_folders(&self, path: &ImagePath) -> Result<(Vec<ImagePath>, (u32, u32)), Error> {
+        let mut owner = (0, 0);
+        let mut missing = Vec::new();
+        for folder in self.locate(Volume::Root, path)?.ancestors() {
+            match self.changes.get(&(Volume::Root, folder.clone())).map(|change| &change.action) {
+                Some(Action::Directory { attributes }) => {
+                    owner = (attributes.access.uid, attributes.access.gid)
+                }
+                _ => match self.base_entry(Volume::Root, &folder)? {
+                    Some(entry) => owner = (entry.access.uid, entry.access.gid),
+                    None => missing.push(folder),
+                },
+            }
+        }
+        Ok((missing, owner))
+    }
+
     /// Mode and owner of what is at `path`.
     fn access(&self, volume: Volume, path: &ImagePath) -> Result<Option<Access>, Error> {
         let path = self.locate(volume, path)?;

@@ -25,6 +25,13 @@ pub(crate) fn add(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error>
             Volume::Root => owner(draft, file)?,
             Volume::Boot => (0, 0),
         };
+        if volume == Volume::Root && uid != 0 {
+            // In a home, folders are its owner's; a program could not write beside its file otherwise.
+            let (missing, above) = draft.missing_folders(&path)?;
+            for folder in missing.iter().filter(|_| above.0 == uid) {
+                draft.directory(volume, folder, Access { mode: 0o755, uid, gid: above.1 }, ORIGIN)?;
+            }
+        }
         draft.write(volume, &path, content, Some(Access { mode, uid, gid }), ORIGIN)?;
         if file.secret {
             draft.hide(volume, &path)?;

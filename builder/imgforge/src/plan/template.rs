@@ -34,7 +34,8 @@ struct NodeVariables {
     quiet: bool,
     /// Seconds after which the watchdog restarts the board.
     watchdog: Option<u32>,
-    security_upgrades: bool,
+    /// `on`, `off`, or as the vendor has it.
+    security_upgrades: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,7 +92,7 @@ impl Context {
                 swap: node.swap,
                 quiet: node.status == Some(false),
                 watchdog: node.system.watchdog,
-                security_upgrades: node.system.security_upgrades == Some(true),
+                security_upgrades: node.system.security_upgrades.map(|on| if on { "on" } else { "off" }),
             },
             board: BoardVariables {
                 name: board.profile.board.clone(),

@@ -237,6 +237,12 @@ impl Node {
     /// A cluster's nodes are held to the same by its rules, where it can be overruled.
     fn check_alone(&self) -> Result<(), Error> {
         self.check_kernel_arguments()?;
+        if self.firewall.as_ref().is_some_and(|wall| wall.from.is_empty() && wall.ports.is_empty()) {
+            return Err(invalid(
+                "firewall",
+                "nobody would be heard: give `from` or `ports`, or `firewall: {}`",
+            ));
+        }
         let in_vlan = self.address.as_ref().and_then(|address| Some((address, address.vlan?)));
         if let Some(message) =
             in_vlan.and_then(|(address, vlan)| unfit_vlan(vlan, address.interface.as_ref()))

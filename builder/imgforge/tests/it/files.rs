@@ -49,12 +49,18 @@ files:
   - { path: /etc/motd, content: hello }
   - { path: /srv/www/index.html, content: '', owner: pi, mode: '0640' }
   - { path: /srv/ops, content: '', owner: 'ops:root' }
-  - { path: /srv/33, content: '', owner: '33' }";
+  - { path: /srv/33, content: '', owner: '33' }
+  - { path: /home/ops/.config/app/app.toml, content: '', owner: ops }";
     let changes = planned(settings).unwrap();
     assert_eq!(text(&changes, Volume::Root, "/etc/motd"), "hello");
     assert_eq!(access(&changes, "/etc/motd"), Access::root(0o644));
     assert_eq!(access(&changes, "/srv/www/index.html"), Access { mode: 0o640, uid: 1000, gid: 1000 });
     assert_eq!(access(&changes, "/srv/ops"), Access { mode: 0o644, uid: 1001, gid: 0 }, "a new user's");
+    let folder = |path: &str| match &change(&changes, Volume::Root, path).action {
+        Action::Directory { attributes } => attributes.access.uid,
+        _ => panic!("{path} is no folder"),
+    };
+    assert_eq!(["/home/ops/.config", "/home/ops/.config/app", "/srv/www"].map(folder), [1001, 1001, 0]);
     assert_eq!(access(&changes, "/srv/33"), Access { mode: 0o644, uid: 33, gid: 33 });
 }
 
@@ -123,6 +129,10 @@ fn what_a_node_could_not_have_is_told_with_its_place() {
         (
             "files: [{ path: /x, file: nothing }]",
             "node.yaml:1:21: files[0].file: cannot read nothing: No such file or directory (os error 2)",
+        ),
+        (
+            "firewall: { from: [] }",
+            "node.yaml:1:1: firewall: nobody would be heard: give `from` or `ports`, or `firewall: {}`",
         ),
         (
             "files: [{ path: /x }]",

@@ -208,13 +208,21 @@ fn a_watchdog_and_upgrades_are_files_that_only_a_node_with_them_has() {
     assert!(text(&changes, Volume::Root, upgrades).contains("label=Debian-Security"));
     let wanted = plan::packages_wanted(&request("rk3328", Role::Base, settings)).unwrap();
     assert!(wanted.contains(&"unattended-upgrades".to_owned()), "{wanted:?}");
-    let without = planned("rk3328", "system: {security-upgrades: false}", &root()).unwrap();
+    let off = planned("rk3328", "system: {security-upgrades: false}", &root()).unwrap();
+    let text_off = text(&off, Volume::Root, upgrades);
+    assert!(
+        text_off.ends_with("APT::Periodic::Unattended-Upgrade \"0\";\n")
+            && !text_off.contains("Debian-Security")
+    );
+    let without = planned("rk3328", "", &root()).unwrap();
     assert!(without.iter().all(|change| ![watchdog, upgrades].contains(&change.path.to_string().as_str())));
 }
 
 #[test]
 fn the_firmware_of_a_raspberry_pi_is_told_in_its_own_file() {
-    let boot = boot().with_bytes("/config.txt", b"dtparam=audio=on\n[cm4]\notg_mode=1\n");
+    // A comment of the vendor's is no matter of ours, however long.
+    let vendors = format!("dtparam=audio=on\n# {}\n[cm4]\notg_mode=1\n", "-".repeat(100));
+    let boot = boot().with_bytes("/config.txt", vendors.as_bytes());
     let boot = boot.with_bytes("/overlays/disable-bt.dtbo", b"").with_bytes("/overlays/gpio-fan.dtbo", b"");
     let planned = |settings: &str| {
         let request = request("rpi4", Role::Base, settings);
@@ -223,8 +231,10 @@ fn the_firmware_of_a_raspberry_pi_is_told_in_its_own_file() {
     let settings = "firmware: {overlays: [disable-bt, 'gpio-fan,temp=65000'], settings: {gpu_mem: '16'}}";
     assert_eq!(
         text(&planned(settings).unwrap(), Volume::Boot, "/config.txt"),
-        "dtparam=audio=on\n[cm4]\notg_mode=1\n\n[all]\n# imgforge: `firmware` of the node\ngpu_mem=16\n\
-         dtoverlay=disable-bt\ndtoverlay=gpio-fan,temp=65000\n"
+        format!(
+            "{vendors}\n[all]\n# imgforge: `firmware` of the node\ngpu_mem=16\n\
+             dtoverlay=disable-bt\ndtoverlay=gpio-fan,temp=65000\n"
+        )
     );
     let said = |settings: &str| planned(settings).unwrap_err().to_string();
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{At, Context, Found, Rule, subnets};
-use crate::cluster::{Cidr, Cluster, Family, Interface, Role, unfit_vlan};
+use crate::cluster::{Cidr, Cluster, Family, Firewall, Interface, Role, unfit_vlan};
 
 pub const RULES: &[Rule] = &[
     Rule::error("address-special", "a node's address is one that a machine can have", address_special),
@@ -29,6 +29,11 @@ pub const RULES: &[Rule] = &[
         interface_without_address,
     ),
     Rule::error("vlan", "a VLAN has a number, a network card and a static address", vlan),
+    Rule::notice(
+        "firewall-by-dhcp",
+        "a firewall with networks of its own hears the nodes that ask by DHCP",
+        firewall_by_dhcp,
+    ),
     Rule::error("interface-twice", "no two nodes have one network card", interface_twice),
     Rule::notice(
         "second-address",
@@ -237,6 +242,22 @@ fn interface_without_address(context: &Context<'_>) -> Vec<Found> {
             Found::new(at.path("interface"), message).suggest("give `address`, or remove this")
         })
         .collect()
+}
+
+/// What the router gives them is not known here; of the nodes with static addresses it is.
+fn firewall_by_dhcp(context: &Context<'_>) -> Vec<Found> {
+    let chosen = Firewall::default().from;
+    let has_own = |wall: Option<&Firewall>| wall.is_some_and(|wall| wall.from != chosen);
+    let common = has_own(context.cluster.firewall.as_ref()).then(|| "firewall.from".to_owned());
+    let of_node =
+        context.members().filter(|at| has_own(at.node.firewall.as_ref())).map(|at| at.path("firewall.from"));
+    let Some(by_dhcp) = context.members().find(|at| at.node.address.is_none()) else { return Vec::new() };
+    let message = format!(
+        "{} gets its address by DHCP, and is heard only if that is in one of these networks",
+        by_dhcp.node.hostname
+    );
+    let suggestion = "see that the network of the boards is among them";
+    common.into_iter().chain(of_node).map(|path| Found::new(path, &message).suggest(suggestion)).collect()
 }
 
 fn vlan(context: &Context<'_>) -> Vec<Found> {

@@ -229,6 +229,7 @@ pub(super) const SIMPLE: &[&str] = &[
     "%n=$(dpkg-query -W nowhere || %s)",
     "for %n in $(dpkg-query -W -f x nowhere || true); do act; done",
     "dpkg-query -W %t",
+    "for %n in $(dpkg-query -W nowhere 2>&1 || true); do act; done",
     "command -v %w",
     "command act",
     "command true",
