@@ -1,6 +1,6 @@
 # The short names of this repository's jobs.
 
-.PHONY: archive build image boot boot-all boot-k3s boot-kubernetes lifetime test lint docs bench fuzz base install install-test-dependencies deb test-deb release
+.PHONY: archive build image boot boot-all boot-k3s boot-kubernetes lifetime test lint docs site bench fuzz base install install-test-dependencies deb test-deb release
 
 # The command, optimised.
 build:
@@ -52,7 +52,7 @@ archive: install-test-dependencies
 
 # The boots that take too long for every change.
 boot-all: install-test-dependencies base
-	cargo test --locked --package imgforge-tests --test boot --test boot_all --test boot_cluster \
+	cargo test --locked --package imgforge-tests --test boot --test boot_all --test boot_cluster --test boot_wifi \
 		--test boot_settings -- --nocapture
 
 # A server and two 32-bit agents of k3s, for which a stand-in stands.
@@ -82,6 +82,10 @@ lint:
 # Manual pages, schemas and docs/rules.md, generated from the code.
 docs:
 	IMGFORGE_WRITE_DOCS=1 cargo test --locked --package imgforge --test it generated
+
+# The pages as a site, in out/site.
+site:
+	scripts/site
 
 # Speed and memory, as ratios to what people would run instead.
 bench: install-test-dependencies base build

@@ -23,6 +23,7 @@ system:
   certificates: [{ file: ca.pem }]
   watchdog: 15
   security-upgrades: true
+proxy: { http: 'http://proxy.home.example:3128' }
 files:
   - { path: /home/ops/.hushlogin, content: '', owner: ops }
 run-once:
@@ -65,6 +66,7 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say_and_a_script_runs_onc
     guest.ask(&format!("openssl verify {own} && echo trusted=$((40 + 2))"), "trusted=42");
     guest.ask("echo watchdog=$(systemctl show -P RuntimeWatchdogUSec)", "watchdog=15s");
     guest.ask("echo upgrades=$(systemctl is-enabled apt-daily-upgrade.timer | tr e E)", "upgrades=EnablEd");
+    guest.ask("echo proxy=${http_proxy#http://}", "proxy=proxy.home.example:3128");
     guest.ask("sudo dpkg --audit && echo audit=$((40 + 2))", "audit=42");
 
     // A script runs once.
@@ -77,7 +79,7 @@ fn time_zone_language_and_keyboard_are_as_the_settings_say_and_a_script_runs_onc
     guest.ask("echo counted=$(tr d D < /var/lib/counted | tr '\\n' .)", "counted=Desk.");
 }
 
-/// Two nodes whose addresses are in a VLAN of the wire between them.
+/// Two nodes whose addresses are in a VLAN of the wire between them, and that stand in another VLAN of it, too.
 #[test]
 fn nodes_reach_each_other_in_their_vlan() {
     let bench = Workbench::new();
@@ -85,7 +87,10 @@ fn nodes_reach_each_other_in_their_vlan() {
         let node = bench.home.path().join("node.yaml");
         let card = format!("interface: '52:54:00:12:34:{number:02x}', vlan: 20");
         let users = NODE.split_once("packages:").unwrap().0;
-        fs::write(&node, format!("{users}address: {{ address: 192.168.20.{number}/24, {card} }}\n")).unwrap();
+        let address = format!("address: {{ address: 192.168.20.{number}/24, {card} }}\n");
+        let other = card.replace("20", "30");
+        let networks = format!("networks: [{{ {other}, addresses: [10.0.30.{number}/24] }}]\n");
+        fs::write(&node, format!("{users}{address}{networks}")).unwrap();
         let hostname = format!("desk-{number}");
         let options = ["--hostname", &hostname, "--node", node.to_str().unwrap()];
         bench.built("virt-arm64", "base", &format!("{hostname}.img"), &options)
@@ -97,5 +102,6 @@ fn nodes_reach_each_other_in_their_vlan() {
     one.wait_for("imgforge: first boot finished: desk-1 (base)", FIRST_BOOT);
     one.log_in("desk-1", "ops", "imgforge");
     one.ask("bash -c 'exec 3<>/dev/tcp/192.168.20.2/22; read -r said <&3; echo ${said%%-*}=$(ip -br link | grep -c vlan20)'", "SSH=1");
+    one.ask("bash -c 'exec 3<>/dev/tcp/10.0.30.2/22; read -r said <&3; echo ${said%%-*}=$(ip -br link | grep -c vlan30)' | tr 1 2", "SSH=2");
     one.ask("echo untagged=$(ip -4 -br address show enp0s1 2>&1 | grep -c 192)", "untagged=0");
 }

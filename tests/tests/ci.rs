@@ -70,3 +70,61 @@ fn jobs_of_a_job_share_a_store_and_make_an_image_each() {
         succeeds(bench.imgforge().arg("verify").arg(home.join(format!("cards/{node}.img"))));
     }
 }
+
+/// A stand-in for GitHub's program: it has one release, of a program that says its version.
+const GH: &str = r#"#!/bin/sh
+set -eu
+printf '%s ' "$@" >"$RELEASE/asked"
+cp "$RELEASE"/imgforge-* "$RELEASE/SHA256SUMS" .
+"#;
+
+/// What the action's first step makes of a release whose sums are `sums` for its program.
+fn installs(folder: &Path, sums: impl Fn(&str) -> String) -> std::process::Output {
+    let [release, tools, made] = ["release", "tools", "made"].map(|name| folder.join(name));
+    for folder in [&release, &tools] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let machine = String::from_utf8(succeeds(Command::new("uname").arg("-m")).stdout).unwrap();
+    let name = format!("imgforge-0.1.0-{}-unknown-linux-musl", machine.trim());
+    let program = release.join(&name);
+    fs::write(&program, "#!/bin/sh\necho imgforge 0.1.0\n").unwrap();
+    let sum = format!("{}  {name}\n", imgforge_tests::sha256(&program));
+    fs::write(release.join("SHA256SUMS"), sums(&sum)).unwrap();
+    let gh = tools.join("gh");
+    fs::write(&gh, GH).unwrap();
+    fs::set_permissions(&gh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut script = Command::new(repository().join("scripts/install-release"));
+    script.env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("RELEASE", &release);
+    script.env("VERSION", "v0.1.0").env("REPOSITORY", "imgforge/imgforge");
+    script.env("FOLDER", &made).env("GITHUB_PATH", folder.join("path"));
+    script.output().unwrap()
+}
+
+#[test]
+fn the_action_installs_a_release_that_is_what_its_sums_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = installs(folder.path(), str::to_owned);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "imgforge 0.1.0\n", "{output:?}");
+    let asked = fs::read_to_string(folder.path().join("release/asked")).unwrap();
+    assert!(asked.starts_with("release download v0.1.0 --repo imgforge/imgforge --clobber "), "{asked}");
+    let path = fs::read_to_string(folder.path().join("path")).unwrap();
+    assert_eq!(path.trim(), folder.path().join("made").display().to_string());
+}
+
+#[test]
+fn the_action_runs_no_program_that_its_release_does_not_vouch_for() {
+    type Sums = fn(&str) -> String;
+    let cases: [(Sums, &str); 2] = [
+        (
+            |sum| sum.replacen(|c: char| c.is_ascii_hexdigit(), "", 1).replace("  ", "0  "),
+            "is not what SHA256SUMS says",
+        ),
+        (|_| String::new(), "SHA256SUMS does not name imgforge-0.1.0-"),
+    ];
+    for (sums, said) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let output = installs(folder.path(), sums);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output.stdout.is_empty() && errors.contains(said), "{errors}");
+    }
+}

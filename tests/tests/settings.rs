@@ -88,6 +88,19 @@ fn networkmanager_takes_the_wireless_network_and_the_address() {
         assert!(vlan.contains(said), "{said}: {vlan}");
     }
     assert!(card.contains("\nmethod=disabled\n"), "{card}");
+    let networks = "networks: [{ interface: end1, addresses: [10.0.0.10/24, 'fd00:9::10/64'] }, { interface: end0, vlan: 30, addresses: [10.0.30.10/24] }]\n";
+    fs::write(&node, format!("{address}{networks}")).unwrap();
+    let image = bench.built("rpi4", "base", "networks.img", &["--node", node.to_str().unwrap()]);
+    let root = approved(&image, folder.path());
+    let connection =
+        |name: &str| file_in(&root, &format!("/etc/NetworkManager/system-connections/{name}.nmconnection"));
+    let (disks, sensors) = (read(&connection("imgforge-end1")), read(&connection("imgforge-vlan30")));
+    for said in ["\ninterface-name=end1\n", "=10.0.0.10/24", "=fd00:9::10/64"] {
+        assert!(disks.contains(said), "{said}: {disks}");
+    }
+    for said in ["\ntype=vlan\n", "\nid=30\n", "\nparent=end0\n", "=10.0.30.10/24"] {
+        assert!(sensors.contains(said), "{said}: {sensors}");
+    }
     assert!(!nmcli(&wifi.replace("ssid=", "sid=")).status.success(), "a judge that takes everything is none");
 }
 
@@ -169,6 +182,34 @@ fn authorities_and_upgrades_are_read_by_debians_own_programs() {
     assert!(read.contains("codename=${distro_codename}-security,label=Debian-Security"), "{read}");
     assert!(!read.contains("origin=Other"), "only security: {read}");
     assert!(read.contains("Unattended-Upgrade::Package-Blacklist:: \"containerd\";"), "{read}");
+}
+
+#[test]
+fn the_proxy_is_read_by_apt_and_by_whoever_logs_in() {
+    let bench = Workbench::new();
+    let home = bench.home.path();
+    let node = home.join("node.yaml");
+    let proxy =
+        "proxy: { http: 'http://proxy.home.example:3128', no-proxy: [nas.home.example, 10.0.0.0/8] }\n";
+    fs::write(&node, proxy).unwrap();
+    let image = bench.built("rk3328", "base", "node.img", &["--node", node.to_str().unwrap()]);
+    let root = approved(&image, home);
+    let read = read_by_apt(&file_in(&root, "/etc/apt/apt.conf.d/95imgforge-proxy"));
+    assert!(read.contains("Acquire::http::Proxy \"http://proxy.home.example:3128\";"), "{read}");
+    assert!(read.contains("Acquire::http::Proxy::nas.home.example \"DIRECT\";"), "{read}");
+
+    // A shell reads the lines as pam_env does.
+    fs::write(home.join("environment"), file_in(&root, "/etc/environment")).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", ". ./environment; echo \"$http_proxy $HTTP_PROXY $no_proxy\""]).current_dir(home);
+    let output = succeeds(&mut shell);
+    let both = "http://proxy.home.example:3128 http://proxy.home.example:3128 nas.home.example,10.0.0.0/8\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), both);
+
+    fs::write(&node, proxy.replace("http://proxy", "http://me:word@proxy")).unwrap();
+    let (_, mut command) = bench.build("rk3328", "base", "node.img");
+    let said = fails(command.arg("--node").arg(&node), 1);
+    assert!(said.contains("proxy.http: an address with a password") && !said.contains("word@"), "{said}");
 }
 
 #[test]

@@ -6,11 +6,13 @@ mod interface;
 mod k3s;
 mod network;
 mod node;
+mod node_network;
 mod passed;
 mod subnets;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+pub use imgforge_spec::Proxy;
 use imgforge_spec::{Repository, RunOnce, System, Wifi};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,8 @@ pub use interface::{Interface, InvalidInterface, unfit_vlan};
 pub use k3s::{Datastore, K3s, Packaged};
 pub use network::{AddressRange, Cidr, Family, InvalidCidr, InvalidRange, Lan, Networking, ProxyMode};
 pub use node::{Bind, ExtraFile, Mount, Node, Role, Taint, TaintEffect, User};
-pub use passed::{Component, Fields, Proxy, Registry};
+pub use node_network::{NodeNetwork, Primary, unfit_networks};
+pub use passed::{Component, Fields, Registry};
 pub use subnets::Subnets;
 
 use crate::{containerd, docker, engine::Engine, kubeadm::GoDuration, version::Version};
@@ -60,7 +63,7 @@ pub struct Cluster {
     /// a node may be added years later. A duration as Go writes it: `720h`.
     #[schemars(with = "Option<String>")]
     pub join_window: Option<GoDuration>,
-    /// Lines for `authorized_keys` of every user of every node.
+    /// Lines for `authorized_keys` of every user of every node, and where such lines are published: `gh:octocat`.
     pub ssh_keys: Vec<String>,
     /// Files with such lines, from the cluster file's folder on; `~/` is the home of whoever builds.
     pub ssh_key_files: Vec<String>,
@@ -96,7 +99,7 @@ pub struct Cluster {
     pub k3s: K3s,
     /// Where containerd gets the images of registries, by their hosts: `docker.io`, `nas.home.example:5000`.
     pub registries: BTreeMap<String, Registry>,
-    /// The proxy through which the nodes pull images.
+    /// The proxy through which the nodes pull images and packages.
     pub proxy: Option<Proxy>,
     /// Whether the nodes tell everybody on their network how far their first boot is, until it is over: `imgforge status` asks
     /// them.

@@ -1,33 +1,30 @@
 //! The proxy between the nodes and the world, as the environment of those who pull images.
 
-use crate::{
-    cluster::{Cluster, Proxy},
-    member::Member,
-};
+use imgforge_spec::Proxy;
+
+use crate::{cluster::Cluster, member::Member};
+
+/// The proxy of the nodes of `cluster`, which reach the cluster itself without it.
+pub fn of_nodes(cluster: &Cluster) -> Option<Proxy> {
+    let proxy = cluster.proxy.as_ref()?;
+    Some(Proxy { no_proxy: no_proxy(cluster, proxy), ..proxy.clone() })
+}
 
 /// The drop-ins with the proxy for the services of `member`: paths and contents.
 pub fn drop_ins(member: &Member<'_>) -> Vec<(String, String)> {
-    let Some(proxy) = &member.cluster.proxy else { return Vec::new() };
+    let Some(proxy) = of_nodes(member.cluster) else { return Vec::new() };
     let services = member.cluster.engine.pulling(member);
-    let text = drop_in(member.cluster, proxy);
-    let path = |service: &&str| format!("/etc/systemd/system/{service}.service.d/20-imgforge-proxy.conf");
-    services.iter().map(|service| (path(service), text.clone())).collect()
+    services.iter().map(|service| drop_in(service, &proxy)).collect()
 }
 
-fn drop_in(cluster: &Cluster, proxy: &Proxy) -> String {
-    let variables = [
-        ("HTTP_PROXY", proxy.http.clone()),
-        ("HTTPS_PROXY", proxy.https.clone()),
-        ("NO_PROXY", Some(no_proxy(cluster, proxy).join(","))),
-    ];
-    let mut text = "# Made by imgforge from the cluster file.\n[Service]\n".to_owned();
-    for (name, value) in variables {
-        if let Some(value) = value {
-            // What systemd would replace is doubled: systemd.exec(5).
-            text += &format!("Environment=\"{name}={}\"\n", value.replace('%', "%%"));
-        }
+/// The drop-in that has `service` take `proxy`: path and content.
+pub fn drop_in(service: &str, proxy: &Proxy) -> (String, String) {
+    let mut text = "# Made by imgforge from `proxy`.\n[Service]\n".to_owned();
+    for (name, value) in proxy.environment() {
+        // What systemd would replace is doubled: systemd.exec(5).
+        text += &format!("Environment=\"{name}={}\"\n", value.replace('%', "%%"));
     }
-    text
+    (format!("/etc/systemd/system/{service}.service.d/20-imgforge-proxy.conf"), text)
 }
 
 /// What is reached directly: the machine itself, the nodes and their networks, pods and Services by address and name, and

@@ -151,7 +151,7 @@ fn registries_have_mirrors_and_authorities() {
 fn the_proxy_is_for_what_is_outside() {
     let text = "proxy: { https: 'http://proxy.home.example:3128/%20', no-proxy: [nas.home.example, 192.168.1.0/24] }";
     let files = files(&with(text), "w", Series::Two);
-    let expected = "# Made by imgforge from the cluster file.
+    let expected = "# Made by imgforge from `proxy`.
 [Service]
 Environment=\"HTTPS_PROXY=http://proxy.home.example:3128/%%20\"
 Environment=\"NO_PROXY=localhost,127.0.0.0/8,::1,192.168.1.10,m,w,192.168.1.0/24,10.244.0.0/16,10.96.0.0/12,.svc,.cluster.local,nas.home.example\"

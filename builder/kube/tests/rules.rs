@@ -114,6 +114,37 @@ fn a_vlan_has_a_number_a_card_and_an_address() {
 }
 
 #[test]
+fn other_networks_are_other_ones_and_outside_of_the_cluster() {
+    let with = |networks: &str| lab(LAN, M1, &format!("{W1}, interface: end0, networks: [{networks}]"));
+    quiet(&with(
+        "{ interface: end1, addresses: [10.0.0.10/24] }, { interface: end0, vlan: 30, addresses: [10.0.30.10/24] }",
+    ));
+    says(
+        "networks",
+        "nodes[1].networks[0].interface",
+        &with("{ interface: end0, addresses: [10.0.0.10/24] }"),
+    );
+    says(
+        "networks",
+        "nodes[1].networks[0].addresses[0]",
+        &with("{ interface: end1, addresses: [192.168.1.99/24] }"),
+    );
+    says(
+        "address-in-cluster",
+        "nodes[1].networks[0].addresses[0]",
+        &with("{ interface: end1, addresses: [10.244.9.1/24] }"),
+    );
+    says(
+        "address-special",
+        "nodes[1].networks[0].addresses[0]",
+        &with("{ interface: end1, addresses: [10.0.0.0/24] }"),
+    );
+    let without_card =
+        lab(LAN, M1, &format!("{W1}, networks: [{{ interface: end1, addresses: [10.0.0.10/24] }}]"));
+    says("networks", "nodes[1].interface", &without_card);
+}
+
+#[test]
 fn a_firewall_with_networks_of_its_own_may_not_hear_who_asks_by_dhcp() {
     let with = |worker: &str, wall: &str| lab(&format!("{LAN}\nfirewall: {wall}"), M1, worker);
     says("firewall-by-dhcp", "firewall.from", &with("labels: {}", "{ from: [192.168.1.0/24] }"));

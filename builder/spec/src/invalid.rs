@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {message}")]
 pub struct Invalid {
-    /// The setting, by its path in what was checked: `ssh-keys[0]`.
+    /// The setting, by its path in what was checked: `ssh-keys[0]`; empty where all of that is meant.
     pub setting: String,
     /// What is wrong, and what is right.
     pub message: String,
@@ -20,6 +20,9 @@ impl Invalid {
 
     /// The same, seen from whatever has what was checked at the path `above`.
     pub fn below(self, above: &str) -> Self {
+        if self.setting.is_empty() {
+            return Self { setting: above.to_owned(), ..self };
+        }
         Self { setting: format!("{above}.{}", self.setting), ..self }
     }
 }

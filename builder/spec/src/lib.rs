@@ -5,8 +5,8 @@
 //! - [`Role`], [`Hostname`]: what a node does and what it is called; [`is_dns_name`], [`is_broken_address`]: other names.
 //! - [`ImagePath`]: a place in an image's file system, never one of the build machine; [`Octets`]: names there, which
 //!   are bytes.
-//! - [`User`], [`Mount`], [`Bind`], [`ExtraFile`], [`RunOnce`], [`System`], [`Certificates`], [`Repository`], [`Firmware`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
-//! - [`check_authorized_key`]: whether sshd takes a line with a public key.
+//! - [`User`], [`Mount`], [`Bind`], [`ExtraFile`], [`RunOnce`], [`System`], [`Certificates`], [`Repository`], [`Firmware`], [`Proxy`], [`Wifi`]: what people say of a node, alike in a node's file and in a cluster's.
+//! - [`check_authorized_key`]: whether sshd takes a line with a public key; [`KeySource`]: where such lines are published.
 //! - [`unfit_kernel_argument`], [`unfit_file`]: what must not be on a kernel's command line, and where no file of a user's can be.
 //! - [`plain_path`], [`is_path_in`], [`is_absolute_path`]: what a path's text alone says.
 //! - [`Diagnose`]: what an error tells whoever ran into it.
@@ -31,9 +31,11 @@ mod hostname;
 mod image_path;
 mod invalid;
 mod kernel_argument;
+mod key_source;
 mod lexical;
 mod mount;
 mod octets;
+mod proxy;
 mod repository;
 mod role;
 mod run_once;
@@ -54,9 +56,11 @@ pub use hostname::{Hostname, InvalidHostname, is_broken_address, is_dns_name};
 pub use image_path::{ImagePath, InvalidPath};
 pub use invalid::Invalid;
 pub use kernel_argument::unfit_kernel_argument;
+pub use key_source::KeySource;
 pub use lexical::{is_absolute_path, is_path_in, plain_path};
 pub use mount::{Bind, Medium, Mount};
 pub use octets::Octets;
+pub use proxy::{Proxy, is_url};
 pub use repository::Repository;
 pub use role::{Role, UnknownRole};
 pub use run_once::RunOnce;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Invalid, check_authorized_key};
+use crate::{Invalid, KeySource, check_authorized_key};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -11,7 +11,7 @@ use crate::{Invalid, check_authorized_key};
 pub struct User {
     /// Login name.
     pub name: String,
-    /// Lines for `authorized_keys`.
+    /// Lines for `authorized_keys`, and where such lines are published: `gh:octocat`, `https://home.example/ops.keys`.
     #[serde(default)]
     pub ssh_keys: Vec<String>,
     /// Files with such lines, from the settings file's folder on; `~/` is the home of whoever builds.
@@ -26,6 +26,11 @@ pub struct User {
 }
 
 impl User {
+    /// Where those of its keys are published that do not stand in the settings.
+    pub fn key_sources(&self) -> impl Iterator<Item = KeySource> {
+        self.ssh_keys.iter().filter_map(|key| KeySource::of(key)?.ok())
+    }
+
     /// Whether every value works on a node; an error names the setting of the user.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut characters = self.name.chars();
@@ -37,12 +42,16 @@ impl User {
             return Err(Invalid::new("name", message));
         }
         for (index, key) in self.ssh_keys.iter().enumerate() {
-            check_authorized_key(key).map_err(|error| Invalid::new(format!("ssh-keys[{index}]"), error))?;
+            let checked = match KeySource::of(key) {
+                Some(source) => source.map(drop),
+                None => check_authorized_key(key).map_err(|error| error.to_string()),
+            };
+            checked.map_err(|message| Invalid::new(format!("ssh-keys[{index}]"), message))?;
         }
         if let Some(hash) = &self.password_hash
             && (!hash.starts_with('$') || hash.contains([':', '\n']))
         {
-            let message = "give the hash that `mkpasswd` prints, never a password itself";
+            let message = "give the hash that `imgforge password` prints, never a password itself";
             return Err(Invalid::new("password-hash", message));
         }
         Ok(())

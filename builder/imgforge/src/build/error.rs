@@ -181,6 +181,18 @@ pub enum Error {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Something else where a web server's address has to be.
+    #[error("`{given}` is no address of a web server, such as https://nas.home.example/imgforge")]
+    NoAddress {
+        /// What is there.
+        given: String,
+    },
+    /// What was typed is no password.
+    #[error("no password: {problem}")]
+    Password {
+        /// Why.
+        problem: &'static str,
+    },
     /// There is nowhere to look for the user's kubeconfig.
     #[error("there is no home folder, so no ~/.kube/config; name the file with --output")]
     NoHome,
@@ -258,6 +270,8 @@ impl Diagnose for Error {
             | Error::NoRoot { .. }
             | Error::NoStore
             | Error::NoHome
+            | Error::Password { .. }
+            | Error::NoAddress { .. }
             | Error::NoCompletions { .. }
             | Error::Upgrade { .. }
             | Error::NotReady { .. }

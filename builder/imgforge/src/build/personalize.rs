@@ -160,7 +160,8 @@ impl ReleaseImage {
 /// The lock for `pin`; what wants artifacts only needs none.
 fn lock_of(pin: &Pin<'_>) -> Result<Lock, pin::Error> {
     let content = &pin.wants.content;
-    if content.packages.is_empty() && content.unpinned.is_empty() && content.images.is_empty() {
+    let has_packages = !content.packages.is_empty() || !content.unpinned.is_empty();
+    if !has_packages && content.images.is_empty() && content.keys.is_empty() {
         return pin.artifacts();
     }
     pin.fitting(Lock::read(pin.lock_path)?)

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use imgforge_debian::Database;
 use imgforge_disk::{Content, Disk, FileContent};
 use imgforge_ext4::Editor;
+use imgforge_spec::KeySource;
 
 use super::{Workbench, error::Error, sbom::Installed};
 use crate::{
@@ -105,7 +106,8 @@ impl Prepared {
     }
 
     fn node_wants(&self, target: &Target) -> Result<Option<Wants>, Error> {
-        let Some(membership) = &target.membership else { return Ok(None) };
+        let keys = target.node.key_sources();
+        let Some(membership) = &target.membership else { return Ok(self.keys_alone(target, keys)) };
         let Bundle { files, unpinned, packages, .. } = membership.bundle();
         let of_node = target.node.all_packages();
         let of_node = of_node.iter().filter(|package| !packages.contains(package));
@@ -116,10 +118,19 @@ impl Prepared {
             unpinned: unpinned.clone(),
             images: membership.images()?,
             own_repositories: target.node.repositories.clone(),
+            keys,
             ..self.wants.content.clone()
         };
         let set = SetName::Node(membership.hostname().clone());
         Ok(Some(Wants { set, over: Some(self.wants.set.clone()), content }))
+    }
+
+    /// Of a node without a cluster only its people's keys are not its release's.
+    fn keys_alone(&self, target: &Target, keys: Vec<KeySource>) -> Option<Wants> {
+        let set = SetName::Node(target.hostname());
+        let content = kubernetes::Content { keys, ..kubernetes::Content::default() };
+        let wants = Wants { set, over: Some(self.wants.set.clone()), content };
+        (!wants.is_empty()).then_some(wants)
     }
 
     /// What pins `wants`, for a base whose disk image has this digest.

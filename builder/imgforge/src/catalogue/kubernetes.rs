@@ -11,7 +11,7 @@ use imgforge_kube::{
     engine::{Engine, Published},
     version::Version,
 };
-use imgforge_spec::{Architecture, Repository, Sha256};
+use imgforge_spec::{Architecture, KeySource, Repository, Sha256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +156,8 @@ pub struct Content {
     pub containerd: Option<String>,
     /// Container images.
     pub images: Images,
+    /// Public keys that their owners publish.
+    pub(crate) keys: Vec<KeySource>,
 }
 
 impl Release {

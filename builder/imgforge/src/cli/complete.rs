@@ -1,4 +1,5 @@
-//! What a shell offers at Tab, besides options and files: the boards there are, and the nodes of cluster files at hand.
+//! What a shell offers at Tab, besides options and files: the boards there are, the nodes of cluster files at hand, releases of
+//! Kubernetes.
 
 use std::ffi::OsStr;
 
@@ -10,7 +11,7 @@ use clap_complete::{
 
 use super::Cli;
 use crate::{
-    catalogue::{Catalogue, profile::Profile},
+    catalogue::{Catalogue, kubernetes::Release, profile::Profile},
     host::settings::Settings,
     target::cluster::at_hand,
 };
@@ -42,6 +43,21 @@ pub(super) fn boards() -> ArgValueCandidates {
         };
         let catalogue = Settings::load(None).ok().and_then(|settings| Catalogue::of(&settings, None).ok());
         catalogue.iter().flat_map(Catalogue::profiles).flat_map(offered).collect()
+    })
+}
+
+/// The next patch of each release of Kubernetes that is known.
+pub(super) fn next_patches() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let catalogue = Settings::load(None).ok().and_then(|settings| Catalogue::of(&settings, None).ok());
+        let releases = catalogue.and_then(|catalogue| catalogue.releases().ok()).unwrap_or_default();
+        let next = |release: Release| {
+            let own = release.version?;
+            let name = format!("{}.{}", release.engine.line(own), own.patch.saturating_add(1));
+            let help = Some(format!("after {own}").into());
+            Some(CompletionCandidate::new(name).help(help))
+        };
+        releases.into_iter().filter_map(next).collect()
     })
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use imgforge_kube::engine::Patch;
 
+use super::complete;
+
 /// `imgforge kubernetes`.
 #[derive(Debug, Args)]
 pub struct KubernetesArgs {
@@ -32,7 +34,7 @@ pub enum KubernetesCommand {
     /// of its line.
     Add {
         /// The patch: 1.36.5, or k3s-1.36.5 of k3s. Its file is that of the line, in --profiles or else in the user's own folder.
-        #[arg(value_name = "RELEASE")]
+        #[arg(value_name = "RELEASE", add = complete::next_patches())]
         patch: Patch,
         /// Replace the file that is there.
         #[arg(long)]

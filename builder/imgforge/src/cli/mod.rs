@@ -87,6 +87,8 @@ pub enum Command {
     Matrix(MatrixArgs),
     /// Prints a list of built images that Raspberry Pi Imager loads as a custom repository.
     OsList(OsListArgs),
+    /// Asks for a password, or reads a line, and prints the hash that `password-hash` of a user takes.
+    Password,
     /// Lists the rules by which plans and cluster files are judged.
     Rules(RulesArgs),
     /// Looks after the store: what is kept of downloads and decoded images.
@@ -382,6 +384,15 @@ pub enum StoreCommand {
     Export {
         /// The archive to write, in tar format.
         file: PathBuf,
+        /// Only what this lock file names; may be given several times.
+        #[arg(long = "lock", value_name = "LOCK")]
+        locks: Vec<PathBuf>,
+    },
+    /// Puts published files onto a web server, from which others' builds take them (`caches` in config.yaml). IMGFORGE_CACHE_TOKEN is sent
+    /// as a bearer token.
+    Push {
+        /// The address below which the server has the store.
+        url: String,
         /// Only what this lock file names; may be given several times.
         #[arg(long = "lock", value_name = "LOCK")]
         locks: Vec<PathBuf>,

@@ -14,9 +14,11 @@ mod lock;
 mod manual;
 mod matrix;
 mod os_list;
+mod password;
 mod personalize;
 mod plan;
 mod rebuild;
+mod reference;
 mod rules;
 mod schema;
 mod status;
@@ -34,6 +36,7 @@ use crate::{
 };
 
 pub use manual::write_manual;
+pub use reference::reference_pages;
 pub use rules::rules_page;
 pub use schema::schema_of;
 
@@ -60,6 +63,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Matrix(args) => matrix::run(args, &settings()?, &console),
         Command::OsList(args) => os_list::run(args, &settings()?, &console),
         Command::Store(args) => store::run(args, &settings()?, &console),
+        Command::Password => password::run(&console),
         Command::Rules(args) => rules::run(args, &console),
         Command::Schema(args) => print(&console, &schema_of(args.kind)),
         Command::Completions(args) => {

@@ -2,15 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use imgforge_spec::Sha256;
+use imgforge_spec::{Sha256, is_url};
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use crate::{
     build::error::Error,
     cli::{StoreArgs, StoreCommand},
-    host::{console::Console, settings::Settings},
-    supply::store::{Entry, Kind, References, Store},
+    host::{
+        console::Console,
+        settings::{Settings, in_cache},
+    },
+    supply::{
+        download::Downloader,
+        pin,
+        store::{Entry, Kind, References, Store},
+    },
 };
 
 /// Runs the command.
@@ -22,6 +29,7 @@ pub fn run(args: &StoreArgs, settings: &Settings, console: &Console) -> Result<(
         }
         StoreCommand::Prune { keep, dry_run } => prune(console, &store, keep, *dry_run),
         StoreCommand::Export { file, locks } => export(console, &store, file, locks),
+        StoreCommand::Push { url, locks } => push(console, &store, url, locks),
         StoreCommand::Import { file } => {
             let bar = console.progress(&format!("importing {}", file.display()), None);
             let count = store.import(file, &|at| bar.set(at, None))?;
@@ -82,4 +90,28 @@ fn export(console: &Console, store: &Store, file: &Path, locks: &[PathBuf]) -> R
     let bar = console.progress(&format!("exporting to {}", file.display()), None);
     let count = store.export(file, only, &|at| bar.set(at, None))?;
     super::print(console, &format!("{count} files exported\n"))
+}
+
+/// Who puts files onto a server.
+const TOKEN: &str = "IMGFORGE_CACHE_TOKEN";
+
+fn push(console: &Console, store: &Store, url: &str, locks: &[PathBuf]) -> Result<(), Error> {
+    if !is_url(url) {
+        return Err(Error::NoAddress { given: url.to_owned() });
+    }
+    let references = References::read(locks)?;
+    let files = store.published((!locks.is_empty()).then_some(&references))?;
+    let downloader = Downloader::new().map_err(pin::Error::from)?;
+    let token = std::env::var(TOKEN).ok();
+    let total = files.iter().map(|(.., size)| size).sum();
+    let bar = console.progress(&format!("pushing {} files to {url}", files.len()), Some(total));
+    let (mut put, mut done) = (0_usize, 0);
+    for (sha256, path, size) in &files {
+        let is_new = downloader.offer(&in_cache(url, *sha256), (path, *size), token.as_deref());
+        put += usize::from(is_new.map_err(pin::Error::from)?);
+        done += size;
+        bar.set(done, Some(total));
+    }
+    let there = files.len() - put;
+    super::print(console, &format!("{put} files pushed, {there} were there\n"))
 }

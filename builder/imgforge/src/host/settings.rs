@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_spec::Sha256;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,6 +22,9 @@ pub struct Settings {
     /// vendor's own server is asked last. What comes is checked by hash all the same.
     #[serde(default)]
     pub(crate) mirrors: BTreeMap<String, Vec<String>>,
+    /// Stores of others that a web server shows: whatever is pinned is asked for there first, as `blobs/<sha256>` below these addresses.
+    #[serde(default)]
+    pub(crate) caches: Vec<String>,
     /// Folder of the store.
     #[serde(default)]
     pub store: Option<PathBuf>,
@@ -49,6 +53,12 @@ impl Settings {
         mirrored.chain([url.to_owned()]).collect()
     }
 
+    /// The same for a file whose hash is known: it may be had by that, too.
+    pub(crate) fn candidates_of(&self, url: &str, sha256: Sha256) -> Vec<String> {
+        let cached = self.caches.iter().map(|cache| in_cache(cache, sha256));
+        cached.chain(self.candidates(url)).collect()
+    }
+
     /// The store: `asked` for on the command line, else configured, else in the user's cache folder.
     pub(crate) fn store_folder(&self, asked: Option<&Path>) -> Option<PathBuf> {
         let default = || own_cache().map(|folder| folder.join("store"));
@@ -66,6 +76,11 @@ impl Settings {
         let places = [own_profiles(), Some("board-profiles".into()), installed];
         self.profiles.iter().cloned().chain(places.into_iter().flatten()).collect()
     }
+}
+
+/// Where the store that is shown at the address `cache` has a file.
+pub(crate) fn in_cache(cache: &str, sha256: Sha256) -> String {
+    format!("{}/blobs/{sha256}", cache.trim_end_matches('/'))
 }
 
 /// The user's own profiles, in the configuration folder.
@@ -105,5 +120,17 @@ mod tests {
             ["http://b/r/x.img.xz", "http://c/x.img.xz", "https://dl.armbian.com/renegade/x.img.xz"]
         );
         assert_eq!(settings.candidates("https://other/x"), ["https://other/x"]);
+    }
+
+    #[test]
+    fn what_is_pinned_is_asked_for_in_caches_first() {
+        let text = "caches: ['http://nas/imgforge/']\nmirrors: { 'https://other/': ['http://a/'] }\n";
+        let settings: Settings = yaml::parse(Path::new("config.yaml"), text).unwrap();
+        let sha256 = Sha256::of("x");
+        assert_eq!(
+            settings.candidates_of("https://other/x", sha256),
+            [format!("http://nas/imgforge/blobs/{sha256}"), "http://a/x".into(), "https://other/x".into()]
+        );
+        assert_eq!(settings.candidates("https://other/x").len(), 2, "nothing vouches for other files there");
     }
 }

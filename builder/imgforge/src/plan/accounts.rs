@@ -23,6 +23,8 @@ pub(crate) struct Accounts {
     gshadow: Table,
     /// The ids that users and groups have.
     ids: BTreeSet<u32>,
+    /// All people's ids below this one are taken.
+    free_from: u32,
 }
 
 /// Somebody who has an account.
@@ -44,7 +46,8 @@ impl Accounts {
         };
         let (passwd, group) = (table(PASSWD)?, table(GROUP)?);
         let ids = passwd.ids().chain(group.ids()).collect();
-        Ok(Self { passwd, group, shadow: table(SHADOW)?, gshadow: table("/etc/gshadow")?, ids })
+        let (shadow, gshadow) = (table(SHADOW)?, table("/etc/gshadow")?);
+        Ok(Self { passwd, group, shadow, gshadow, ids, free_from: PEOPLE.start })
     }
 
     /// The account called `name`, with a shell from now on if it had none to log in with; `None` where there is none.
@@ -71,9 +74,10 @@ impl Accounts {
         if self.group.line(name).is_some() {
             return Err(clash(format!("the base has a group `{name}`, but no such user")));
         }
-        let id = PEOPLE.clone().find(|id| !self.ids.contains(id));
+        let id = (self.free_from..PEOPLE.end).find(|id| !self.ids.contains(id));
         let id = id.ok_or_else(|| clash("the base has no id left for another person".into()))?;
         self.ids.insert(id);
+        self.free_from = id + 1;
         self.passwd.set(name, format!("{name}:x:{id}:{id}:,,,:/home/{name}:/bin/bash"));
         self.group.set(name, format!("{name}:x:{id}:"));
         self.gshadow.set(name, format!("{name}:!::"));

@@ -14,8 +14,10 @@ mod firmware;
 mod fstab;
 mod identity;
 mod images;
+mod networks;
 mod overlay;
 mod packages;
+mod proxy;
 mod published;
 pub mod record;
 mod repositories;
@@ -336,9 +338,11 @@ pub fn plan(
     }
     identity::set_hostname(&mut draft, &request.hostname())?;
     fstab::add_mounts(&mut draft, &request.node)?;
-    users::add_users(&mut draft, &request.node.users, *epoch)?;
+    users::add_users(&mut draft, &request.node.users, &additions.keys, *epoch)?;
     system::set(&mut draft, &request.node.system)?;
     wifi::join(&mut draft, request)?;
+    networks::add(&mut draft, &request.node)?;
+    proxy::tell(&mut draft, request)?;
     firewall::enable(&mut draft, request.node.firewall.as_ref())?;
     certificates::add(&mut draft, &request.node.system.certificates)?;
     repositories::add(&mut draft, &request.node.repositories)?;

@@ -6,7 +6,7 @@ use imgforge_spec::{Architecture, BoardName, Hostname};
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
-use super::{Error, Pinned, Request, firewall, wifi};
+use super::{Error, Pinned, Request, firewall, networks, wifi};
 use crate::target::node::Address;
 
 /// What templates may use. The names are part of the overlays' format.
@@ -28,6 +28,8 @@ struct NodeVariables {
     address: Option<Address>,
     /// The VLAN of the address.
     vlan: Option<u16>,
+    /// Other VLANs behind its card.
+    vlans: Vec<u16>,
     wifi: Option<wifi::Variables>,
     firewall: Option<firewall::Variables>,
     swap: bool,
@@ -87,6 +89,7 @@ impl Context {
                 time_servers: node.time_servers.clone(),
                 address: node.address.clone(),
                 vlan: node.address.as_ref().and_then(|address| address.vlan),
+                vlans: networks::vlans_of_address(node),
                 wifi: node.wifi.as_ref().map(wifi::Variables::from),
                 firewall: node.firewall.as_ref().map(firewall::Variables::from),
                 swap: node.swap,

@@ -1,6 +1,8 @@
 //! People who may log in: an account, a home, authorized keys, sudo.
 
-use imgforge_spec::{ImagePath, User};
+use std::collections::BTreeMap;
+
+use imgforge_spec::{ImagePath, KeySource, User};
 
 use super::{
     Draft, Error,
@@ -16,8 +18,17 @@ impl Account {
     }
 }
 
-/// Adds `users`; one the base already has keeps its ids and home and gets the keys and the password.
-pub(crate) fn add_users(draft: &mut Draft<'_>, users: &[User], epoch: i64) -> Result<(), Error> {
+/// Public keys as their owners published them, by where that is.
+type Published = BTreeMap<String, Vec<String>>;
+
+/// Adds `users`; one the base already has keeps its ids and home and gets the keys, those that are `published` among them, and the
+/// password.
+pub(crate) fn add_users(
+    draft: &mut Draft<'_>,
+    users: &[User],
+    published: &Published,
+    epoch: i64,
+) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
     }
@@ -33,7 +44,7 @@ pub(crate) fn add_users(draft: &mut Draft<'_>, users: &[User], epoch: i64) -> Re
         };
         accounts.set_password(&user.name, user.password_hash.as_deref(), epoch.div_euclid(86_400));
         if !user.ssh_keys.is_empty() {
-            let_in(draft, &account, &user.ssh_keys)?;
+            let_in(draft, &account, &keys(user, published)?)?;
         }
         if user.sudo {
             give_sudo(draft, user, index)?;
@@ -52,6 +63,26 @@ fn furnish(draft: &mut Draft<'_>, account: &Account) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The lines for the `authorized_keys` of `user`, each once.
+fn keys(user: &User, published: &Published) -> Result<Vec<String>, Error> {
+    let mut all: Vec<String> = Vec::new();
+    for key in &user.ssh_keys {
+        let lines = match KeySource::of(key) {
+            None => std::slice::from_ref(key),
+            Some(_) => published.get(key).ok_or_else(|| {
+                let message = format!("the keys of `{key}` are not in the lock");
+                Error::Clash { setting: format!("users: {}", user.name), message }
+            })?,
+        };
+        for line in lines {
+            if !all.contains(line) {
+                all.push(line.clone());
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Writes the keys that let the account's owner in. A home that the base names and does not have is made, its owner's:

@@ -25,14 +25,16 @@ const NEEDS: [Need; 5] = [
 
 const FLANNEL: Need = (&["vxlan"], "flannel, between nodes");
 const FIREWALL: [Need; 2] = [(&["nf_tables"], "the firewall"), (&["nft_ct"], "the firewall")];
-const VLAN: Need = (&["8021q"], "the VLAN of its address");
+const VLAN: Need = (&["8021q"], "its VLAN");
 
 fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
     let request = context.request;
     let network = request.membership.as_ref().map(|member| member.network());
     let flannel = (network == Some(NetworkPlugin::Flannel)).then_some(FLANNEL);
     let of_kubernetes = NEEDS.into_iter().chain(flannel).filter(|_| request.role.runs_kubernetes());
-    let in_vlan = request.node.address.as_ref().is_some_and(|address| address.vlan.is_some());
+    let of_networks = request.node.networks.iter().map(|network| network.vlan);
+    let vlans = request.node.address.iter().map(|address| address.vlan).chain(of_networks);
+    let in_vlan = vlans.flatten().next().is_some();
     let of_firewall = FIREWALL.into_iter().filter(|_| request.node.firewall.is_some());
     let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).collect();
     context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs)).collect()
@@ -102,7 +104,7 @@ mod tests {
         let address = "address: { address: 192.168.20.10/24, interface: end0, vlan: 20 }";
         let of = |dep: &str| node_at(address, Role::Base, dep, "");
         let lacks = found(&of("kernel/drivers/net/veth.ko:\n"));
-        assert!(lacks[0].contains("has no 8021q (the VLAN of its address)"), "{lacks:?}");
+        assert!(lacks[0].contains("has no 8021q (its VLAN)"), "{lacks:?}");
         assert!(found(&of("kernel/net/8021q/8021q.ko.xz:\n")).is_empty());
     }
 

@@ -42,7 +42,7 @@ fn network_manager(context: &Context<'_>) -> Vec<Found> {
     let Network { managers, .. } = &context.survey.network;
     let written = written_for(context);
     let is_served = managers.iter().any(|manager| written.contains(manager));
-    if context.request.node.address.is_none() || managers.is_empty() || is_served {
+    if !is_static(context) || managers.is_empty() || is_served {
         return Vec::new();
     }
     let (runs, written) = (listed(managers), listed(&written));
@@ -54,7 +54,7 @@ fn network_manager(context: &Context<'_>) -> Vec<Found> {
 
 /// A base that has none may have one that nobody here has heard of.
 fn unknown_network_manager(context: &Context<'_>) -> Vec<Found> {
-    if context.request.node.address.is_none() || !context.survey.network.managers.is_empty() {
+    if !is_static(context) || !context.survey.network.managers.is_empty() {
         return Vec::new();
     }
     let written = listed(&written_for(context));
@@ -69,7 +69,7 @@ fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
     let Network { managers, .. } = &context.survey.network;
     let written = written_for(context);
     let (served, other): (Vec<_>, Vec<_>) = managers.iter().partition(|manager| written.contains(manager));
-    if context.request.node.address.is_none() || served.is_empty() || other.is_empty() {
+    if !is_static(context) || served.is_empty() || other.is_empty() {
         return Vec::new();
     }
     let message = format!(
@@ -95,6 +95,12 @@ fn wireless_network_manager(context: &Context<'_>) -> Vec<Found> {
         Found::new("wifi", message)
             .suggest("enable systemd-networkd.service in an overlay for the board, and mask the other"),
     ]
+}
+
+/// Whether the node has a static address, in whichever of its networks.
+fn is_static(context: &Context<'_>) -> bool {
+    let node = &context.request.node;
+    node.address.is_some() || !node.networks.is_empty()
 }
 
 /// The managers for which the plan has files.

@@ -270,7 +270,7 @@ impl Source<'_> {
         }
         let offline = || download::Error::Offline { url: url.to_owned() };
         let downloader = self.supply.downloader()?.ok_or_else(offline)?;
-        let candidates = settings.candidates(url);
+        let candidates = settings.candidates_of(url, sha256);
         let bar = console.progress(&format!("fetching {}", url.rsplit('/').next().unwrap_or(url)), size);
         let size = Size::new(size, MOST_IMAGE);
         let file = Pinned { url, candidates: &candidates, sha256, size, accept: None };

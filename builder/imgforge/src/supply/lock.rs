@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgforge_spec::{Diagnose, Sha256};
+use imgforge_spec::{Diagnose, InvalidKey, Sha256, check_authorized_key};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::set_name::SetName;
@@ -51,6 +51,9 @@ pub struct Lock {
     /// The container images of all sets, by reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<LockedImage>,
+    /// The public keys of all sets, by where they are published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<LockedKeys>,
 }
 
 /// What one role, or one node, adds to the base.
@@ -74,6 +77,9 @@ pub struct Set {
     /// The references of the container images that brings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// Whose public keys were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<String>,
 }
 
 /// What was added to a base, and where it is from.
@@ -116,6 +122,16 @@ pub struct LockedRepository {
     pub(crate) date: Option<u64>,
     /// Fingerprint of the key that signed it.
     pub(crate) signer: String,
+}
+
+/// Somebody's public keys, as they were published when the lock was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LockedKeys {
+    /// Whose, as the settings say it.
+    pub(crate) from: String,
+    /// Lines for `authorized_keys`.
+    pub(crate) lines: Vec<String>,
 }
 
 /// A package.
@@ -182,8 +198,18 @@ pub enum Error {
         path: PathBuf,
         /// The set.
         set: SetName,
-        /// The package, artifact or container image.
+        /// The package, artifact, container image or keys.
         missing: String,
+    },
+    /// A key that was edited into something else.
+    #[error("{}: the keys from `{from}`: {source}", path.display())]
+    Key {
+        /// The lock.
+        path: PathBuf,
+        /// Whose.
+        from: String,
+        /// What is wrong with the line.
+        source: InvalidKey,
     },
 }
 
@@ -192,14 +218,14 @@ impl Diagnose for Error {
         match self {
             Error::Yaml(error) => Some(error),
             Error::Write(error) => Some(error),
-            Error::Newer { .. } | Error::Dangling { .. } => None,
+            Error::Newer { .. } | Error::Dangling { .. } | Error::Key { .. } => None,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Error::Write(_) => Some("keep the lock elsewhere with --lock FILE".into()),
-            Error::Dangling { .. } => {
+            Error::Dangling { .. } | Error::Key { .. } => {
                 Some("the lock was edited: `imgforge lock --update` makes it anew".into())
             }
             _ => self.below()?.hint(),
@@ -222,10 +248,15 @@ impl Lock {
             let missing =
                 missing.or_else(|| set.artifacts.iter().find(|artifact| lock.artifact(artifact).is_none()));
             let missing = missing.or_else(|| set.images.iter().find(|image| lock.image(image).is_none()));
+            let missing = missing.or_else(|| set.keys.iter().find(|from| lock.keys_from(from).is_none()));
             if let Some(missing) = missing {
                 let (set, missing) = (name.clone(), missing.clone());
                 return Err(Error::Dangling { path: path.to_owned(), set, missing });
             }
+        }
+        for LockedKeys { from, lines } in &lock.keys {
+            let checked = lines.iter().try_for_each(|line| check_authorized_key(line));
+            checked.map_err(|source| Error::Key { path: path.to_owned(), from: from.clone(), source })?;
         }
         Ok(Some(lock))
     }
@@ -251,6 +282,17 @@ impl Lock {
     /// The container image with this reference.
     pub fn image(&self, reference: &str) -> Option<&LockedImage> {
         self.images.iter().find(|image| image.reference == reference)
+    }
+
+    /// The public keys from `from`.
+    pub(crate) fn keys_from(&self, from: &str) -> Option<&LockedKeys> {
+        self.keys.iter().find(|keys| keys.from == from)
+    }
+
+    /// The public keys of a set.
+    pub(crate) fn keys_of(&self, set: &SetName) -> impl Iterator<Item = &LockedKeys> {
+        let names = self.sets.get(set).map(|set| set.keys.as_slice()).unwrap_or_default();
+        names.iter().filter_map(|from| self.keys_from(from))
     }
 
     /// The packages of a set, in the order in which they are unpacked.
@@ -295,6 +337,9 @@ impl Lock {
         let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.images).collect();
         self.images.retain(|image| named.contains(&image.reference));
         self.images.sort_by(|a, b| a.reference.cmp(&b.reference));
+        let named: BTreeSet<&String> = self.sets.values().flat_map(|set| &set.keys).collect();
+        self.keys.retain(|keys| named.contains(&keys.from));
+        self.keys.sort_by(|a, b| a.from.cmp(&b.from));
         let sources: BTreeSet<&String> = self.packages.iter().map(|package| &package.repository).collect();
         self.repositories.retain(|repository| sources.contains(&repository.name));
         self.repositories.sort();

@@ -38,6 +38,17 @@ pub(crate) enum Update {
     Packages(Vec<String>),
 }
 
+impl Update {
+    /// Whether the pin of `name` is let go of.
+    pub(crate) fn reaches(&self, name: &str) -> bool {
+        match self {
+            Update::Nothing => false,
+            Update::Everything => true,
+            Update::Packages(names) => names.iter().any(|asked| asked == name),
+        }
+    }
+}
+
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -235,7 +246,7 @@ pub(crate) fn fetch_packages(metadata: &Metadata<'_>, packages: &[LockedPackage]
     for package in missing {
         let file = Pinned {
             url: &package.url,
-            candidates: &metadata.settings.candidates(&package.url),
+            candidates: &metadata.settings.candidates_of(&package.url, package.sha256),
             sha256: package.sha256,
             size: Size::Exactly(package.size),
             accept: None,
@@ -287,12 +298,7 @@ impl<'a> Universe<'a> {
 
 /// Name and SHA-256 of each package that is to stay as it is.
 fn pins(lock: &Lock, update: &Update) -> BTreeMap<String, Sha256> {
-    let stays = |package: &&LockedPackage| match update {
-        Update::Nothing => true,
-        Update::Everything => false,
-        Update::Packages(names) => !names.contains(&package.name),
-    };
-    let packages = lock.packages.iter().filter(stays);
+    let packages = lock.packages.iter().filter(|package| !update.reaches(&package.name));
     packages.map(|package| (package.name.clone(), package.sha256)).collect()
 }
 

@@ -1,12 +1,12 @@
 //! What one node is to be: its name, its people, its disks.
 
-use std::{fmt, net::IpAddr, path::Path};
+use std::{collections::BTreeSet, fmt, net::IpAddr, path::Path};
 
 use imgforge_debian::Keyring;
-use imgforge_kube::cluster::{Cidr, Firewall, Interface, unfit_vlan};
+use imgforge_kube::cluster::{Cidr, Firewall, Interface, NodeNetwork, Primary, unfit_networks, unfit_vlan};
 use imgforge_spec::{
-    Bind, Diagnose, ExtraFile, Firmware, Hostname, ImagePath, Invalid, Mount, Repository, RunOnce, System,
-    User, Wifi, folder_of_ours, is_absolute_path, is_broken_address, plain_path, unfit_file,
+    Bind, Diagnose, ExtraFile, Firmware, Hostname, ImagePath, Invalid, KeySource, Mount, Proxy, Repository,
+    RunOnce, System, User, Wifi, folder_of_ours, is_absolute_path, is_broken_address, plain_path, unfit_file,
     unfit_kernel_argument,
 };
 use schemars::JsonSchema;
@@ -55,6 +55,12 @@ pub struct Node {
     /// A static address; without one the node asks by DHCP.
     #[serde(default)]
     pub address: Option<Address>,
+    /// Networks that it stands in besides, with static addresses behind other cards or in VLANs.
+    #[serde(default)]
+    pub networks: Vec<NodeNetwork>,
+    /// The proxy between it and the world.
+    #[serde(default)]
+    pub proxy: Option<Proxy>,
     /// The wireless network that it joins.
     #[serde(default)]
     pub wifi: Option<Wifi>,
@@ -152,6 +158,12 @@ impl Node {
         all
     }
 
+    /// Where keys of its people are published that are not in the settings, each once.
+    pub(crate) fn key_sources(&self) -> Vec<KeySource> {
+        let all: BTreeSet<KeySource> = self.users.iter().flat_map(User::key_sources).collect();
+        all.into_iter().collect()
+    }
+
     fn beside(&mut self) -> Beside<'_> {
         let Self { run_once, files, system, repositories, users, .. } = self;
         Beside { scripts: run_once, files, certificates: &mut system.certificates, repositories, users }
@@ -202,8 +214,13 @@ impl Node {
     fn check_wifi(&self) -> Result<(), Error> {
         let Some(wifi) = &self.wifi else { return Ok(()) };
         wifi.check().map_err(|error| error.below("wifi"))?;
+        let is_wireless = |card: &Interface| card.to_string() == wifi.interface;
+        if let Some(index) = self.networks.iter().position(|network| is_wireless(&network.interface)) {
+            let message = "a wireless card asks by DHCP, and has no static address";
+            return Err(invalid(format!("networks[{index}].interface"), message));
+        }
         let card = self.address.as_ref().and_then(|address| address.interface.as_ref());
-        if card.is_some_and(|card| card.to_string() == wifi.interface) {
+        if card.is_some_and(is_wireless) {
             let message = "a wireless card asks by DHCP; have the router always give it the same address";
             return Err(invalid("interface", message));
         }
@@ -243,6 +260,10 @@ impl Node {
                 "nobody would be heard: give `from` or `ports`, or `firewall: {}`",
             ));
         }
+        if let Some(flaw) = self.proxy.as_ref().and_then(|proxy| proxy.flaws().into_iter().next()) {
+            return Err(flaw.below("proxy").into());
+        }
+        self.check_networks()?;
         let in_vlan = self.address.as_ref().and_then(|address| Some((address, address.vlan?)));
         if let Some(message) =
             in_vlan.and_then(|(address, vlan)| unfit_vlan(vlan, address.interface.as_ref()))
@@ -263,6 +284,24 @@ impl Node {
             paths.push(plain_path(&file.path));
         }
         Ok(())
+    }
+
+    fn check_networks(&self) -> Result<(), Error> {
+        let address = self.address.as_ref();
+        let own: Vec<Cidr> =
+            address.into_iter().flat_map(|own| [Some(own.address), own.second]).flatten().collect();
+        let primary = address.map(|address| Primary {
+            addresses: &own,
+            interface: address.interface.as_ref(),
+            vlan: address.vlan,
+        });
+        match unfit_networks(&self.networks, primary) {
+            Some((setting, message)) if setting == "interface" => {
+                Err(invalid(format!("address.{setting}"), message))
+            }
+            Some((setting, message)) => Err(invalid(setting, message)),
+            None => Ok(()),
+        }
     }
 
     fn check_kernel_arguments(&self) -> Result<(), Error> {
@@ -323,7 +362,7 @@ mod tests {
         let message = error_of("users: [{name: ops, password-hash: secret}]");
         assert_eq!(
             message,
-            "users[0].password-hash: give the hash that `mkpasswd` prints, never a password itself"
+            "users[0].password-hash: give the hash that `imgforge password` prints, never a password itself"
         );
     }
 

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use imgforge::{
     cli::SchemaKind,
-    commands::{rules_page, schema_of, write_manual},
+    commands::{reference_pages, rules_page, schema_of, write_manual},
 };
 
 fn docs() -> PathBuf {
@@ -31,6 +31,19 @@ fn schemas_are_those_of_the_types() {
     for kind in SchemaKind::value_variants() {
         let name = kind.to_possible_value().unwrap().get_name().to_owned();
         check(&format!("schema/{name}.json"), &schema_of(*kind));
+    }
+}
+
+#[test]
+fn the_reference_is_that_of_the_schemas() {
+    for (name, text) in reference_pages() {
+        check(&format!("reference/{name}"), &text);
+        for link in text.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let is_there = text
+                .lines()
+                .any(|line| line.strip_prefix("## ").is_some_and(|title| title.to_ascii_lowercase() == link));
+            assert!(is_there, "docs/reference/{name} leads to #{link}, and has no such section");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod files;
 mod fuzz;
 mod generated;
 mod limits;
+mod pages;
 mod plan;
 mod programs;
 mod rooms;

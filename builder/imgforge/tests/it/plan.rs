@@ -589,3 +589,51 @@ fn an_image_for_everybody_holds_no_secret() {
         assert_eq!(error, format!("/etc/x holds {what}, and without --cluster an image is for everybody"));
     }
 }
+
+/// Lines of a file that are no comment.
+fn plain(changes: &[Change], path: &str) -> String {
+    let whole = text(changes, Volume::Root, path);
+    whole.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn further_networks_are_behind_other_cards_or_in_vlans() {
+    let networks = "networks: [{ interface: end1, addresses: [10.0.0.10/24] }, { interface: end1, vlan: 40, addresses: [10.0.40.10/24] }, \
+                    { interface: end0, vlan: 30, addresses: [10.0.30.10/24, 'fd00:30::10/64'] }]";
+    let address = "address: { address: 192.168.1.10/24, interface: end0 }";
+    let changes = plan_of(&request("rpi4", Role::Base, &format!("{address}\n{networks}")));
+    let networkd = |name: &str| plain(&changes, &format!("/etc/systemd/network/{name}"));
+    let optional = "\n\n[Link]\nRequiredForOnline=no\n\n[Network]\n";
+    assert_eq!(
+        networkd("04-imgforge-end1.network"),
+        format!("[Match]\nName=end1{optional}Address=10.0.0.10/24\nVLAN=vlan40")
+    );
+    assert_eq!(
+        networkd("04-imgforge-vlan30.network"),
+        format!("[Match]\nName=vlan30{optional}Address=10.0.30.10/24\nAddress=fd00:30::10/64")
+    );
+    assert_eq!(networkd("04-imgforge-vlan30.netdev"), "[NetDev]\nName=vlan30\nKind=vlan\n\n[VLAN]\nId=30");
+    let own = "[Match]\nName=end0\n\n[Network]\nAddress=192.168.1.10/24\nVLAN=vlan30";
+    assert_eq!(networkd("05-imgforge.network"), own, "the card of the address has the VLAN behind it");
+
+    let by_dhcp = plan_of(&request("rpi4", Role::Base, networks));
+    let trunk = plain(&by_dhcp, "/etc/systemd/network/04-imgforge-end0.network");
+    assert_eq!(trunk, format!("[Match]\nName=end0{optional}DHCP=yes\nVLAN=vlan30"));
+    let hardware = "networks: [{ interface: '02:00:5e:10:00:01', vlan: 7, addresses: [10.0.7.1/24] }]";
+    let changes = plan_of(&request("rpi4", Role::Base, &format!("{address}\n{hardware}")));
+    let trunk = plain(&changes, "/etc/systemd/network/04-imgforge-02-00-5e-10-00-01.network");
+    let silent = "LinkLocalAddressing=no\nIPv6AcceptRA=no\nVLAN=vlan7";
+    assert_eq!(trunk, format!("[Match]\nPermanentMACAddress=02:00:5e:10:00:01\nKind=!*{optional}{silent}"));
+}
+
+#[test]
+fn an_own_vlan_and_another_behind_one_card() {
+    let node = "address: { address: 192.168.20.10/24, interface: end0, vlan: 20 }\n\
+                networks: [{ interface: end0, vlan: 30, addresses: [10.0.30.10/24] }]";
+    let changes = plan_of(&request("rpi4", Role::Base, node));
+    let card = plain(&changes, "/etc/systemd/network/05-imgforge-vlan.network");
+    let both = "[Network]\nVLAN=vlan20\nVLAN=vlan30\nLinkLocalAddressing=no\nIPv6AcceptRA=no";
+    assert_eq!(card, format!("[Match]\nName=end0\n\n{both}"));
+    let own = plain(&changes, "/etc/systemd/network/05-imgforge.network");
+    assert_eq!(own, "[Match]\nName=vlan20\n\n[Network]\nAddress=192.168.20.10/24");
+}

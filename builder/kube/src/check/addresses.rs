@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{At, Context, Found, Rule, subnets};
-use crate::cluster::{Cidr, Cluster, Family, Firewall, Interface, Role, unfit_vlan};
+use crate::cluster::{Cidr, Cluster, Family, Firewall, Interface, Primary, Role, unfit_networks, unfit_vlan};
 
 pub const RULES: &[Rule] = &[
     Rule::error("address-special", "a node's address is one that a machine can have", address_special),
@@ -28,6 +28,7 @@ pub const RULES: &[Rule] = &[
         "a network card is named for a static address",
         interface_without_address,
     ),
+    Rule::error("networks", "a node's other networks are other ones, behind cards that are named", networks),
     Rule::error("vlan", "a VLAN has a number, a network card and a static address", vlan),
     Rule::notice(
         "firewall-by-dhcp",
@@ -53,7 +54,12 @@ pub const RULES: &[Rule] = &[
 fn addresses<'a>(context: &Context<'a>) -> impl Iterator<Item = (At<'a>, String, Cidr)> + use<'a> {
     context.nodes().flat_map(|at| {
         let named = [("address", at.node.address), ("second-address", at.node.second_address)];
-        named.into_iter().filter_map(move |(name, own)| Some((at, at.path(name), own?)))
+        let others = at.node.networks.iter().enumerate().flat_map(|(i, network)| {
+            let path = move |j: usize| format!("networks[{i}].addresses[{j}]");
+            network.addresses.iter().enumerate().map(move |(j, own)| (path(j), *own)).collect::<Vec<_>>()
+        });
+        let named = named.into_iter().filter_map(|(name, own)| Some((name.to_owned(), own?)));
+        named.chain(others).map(move |(name, own)| (at, at.path(name), own)).collect::<Vec<_>>()
     })
 }
 
@@ -92,7 +98,8 @@ fn address_twice(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, path, own) in addresses(context) {
         let address = own.address;
-        if let Some(twin) = at.earlier().find(|other| other.addresses().any(|its| its.address == address)) {
+        if let Some(twin) = at.earlier().find(|other| other.all_addresses().any(|its| its.address == address))
+        {
             found.push(Found::new(&path, format!("{address} is already {}'s", twin.hostname)));
         }
         if context.cluster.lan.gateway == Some(address) {
@@ -167,7 +174,7 @@ fn prefix_lengths(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, path, own) in addresses(context) {
         let differs = |other: &Cidr| other.overlaps(&own) && other.prefix != own.prefix;
-        let other = at.earlier().find_map(|node| Some((node, node.addresses().find(differs)?)));
+        let other = at.earlier().find_map(|node| Some((node, node.all_addresses().find(differs)?)));
         if let Some((node, other)) = other {
             let message = format!("{own} is in the network of {}, {other}, and not as wide", node.hostname);
             found.push(Found::new(path, message).suggest("give all nodes the prefix length of the network"));
@@ -258,6 +265,18 @@ fn firewall_by_dhcp(context: &Context<'_>) -> Vec<Found> {
     );
     let suggestion = "see that the network of the boards is among them";
     common.into_iter().chain(of_node).map(|path| Found::new(path, &message).suggest(suggestion)).collect()
+}
+
+fn networks(context: &Context<'_>) -> Vec<Found> {
+    let flaw = |at: At<'_>| {
+        let addresses: Vec<Cidr> = at.node.addresses().collect();
+        let primary =
+            Primary { addresses: &addresses, interface: at.node.interface.as_ref(), vlan: at.node.vlan };
+        let primary = at.node.address.map(|_| primary);
+        let (setting, message) = unfit_networks(&at.node.networks, primary)?;
+        Some(Found::new(at.path(setting), message))
+    };
+    context.nodes().filter_map(flaw).collect()
 }
 
 fn vlan(context: &Context<'_>) -> Vec<Found> {

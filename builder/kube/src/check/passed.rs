@@ -1,9 +1,9 @@
 //! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
 
-use imgforge_spec::{is_broken_address, is_dns_name};
+use imgforge_spec::{Invalid, is_broken_address, is_dns_name, is_url};
 
 use super::{At, Context, Found, Rule, fields};
-use crate::cluster::{Component, Fields, Proxy, Registry, Runtime};
+use crate::cluster::{Component, Fields, Registry, Runtime};
 
 pub const RULES: &[Rule] = &[
     Rule::error(
@@ -229,13 +229,6 @@ fn unknown_field(context: &Context<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// `http://` or `https://`, a host, perhaps a port; nothing that would end a string where it is written.
-pub(super) fn is_url(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let good = |c: u8| c.is_ascii_graphic() && !matches!(c, b'"' | b'\\' | b'\'');
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.bytes().all(good))
-}
-
 fn registry(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     let is_host = |host: &str| {
@@ -290,25 +283,12 @@ fn registry_runtime(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn proxy(context: &Context<'_>) -> Vec<Found> {
-    let Some(Proxy { http, https, no_proxy }) = &context.cluster.proxy else { return Vec::new() };
-    let mut found = Vec::new();
-    if http.is_none() && https.is_none() {
-        found.push(Found::new("proxy", "neither `http` nor `https` is given"));
-    }
-    for (path, url) in [("proxy.http", http), ("proxy.https", https)] {
-        if let Some(url) = url.as_ref().filter(|url| !is_url(url) || url.contains('@')) {
-            let shown = if url.contains('@') { "an address with a password" } else { url };
-            let message =
-                format!("{shown}: that is not http://HOST:PORT, and the file with it is not secret");
-            found.push(Found::new(path, message).suggest("such as http://proxy.home.example:3128"));
-        }
-    }
-    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b':' | b'/' | b'*');
-    for (index, one) in no_proxy.iter().enumerate() {
-        if one.is_empty() || !one.bytes().all(good) {
-            let message = format!("`{}` is no name, address or network", one.escape_debug());
-            found.push(Found::new(format!("proxy.no-proxy[{index}]"), message));
-        }
-    }
-    found
+    let Some(proxy) = &context.cluster.proxy else { return Vec::new() };
+    let found = |flaw: Invalid| {
+        let Invalid { setting, message } = flaw.below("proxy");
+        let is_address = matches!(setting.as_str(), "proxy.http" | "proxy.https");
+        let found = Found::new(setting, message);
+        if is_address { found.suggest("such as http://proxy.home.example:3128") } else { found }
+    };
+    proxy.flaws().into_iter().map(found).collect()
 }

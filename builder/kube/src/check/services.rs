@@ -1,8 +1,8 @@
 //! Add-ons that people use: the name server of the home network, and monitoring.
 
-use imgforge_spec::is_dns_name;
+use imgforge_spec::{is_dns_name, is_url};
 
-use super::{Context, Found, Rule, passed::is_url};
+use super::{Context, Found, Rule};
 use crate::cluster::{LanDns, Monitoring, Role};
 
 pub const RULES: &[Rule] = &[

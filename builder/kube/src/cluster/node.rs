@@ -9,7 +9,7 @@ pub use imgforge_spec::{Bind, ExtraFile, Mount, Role, User};
 
 use imgforge_spec::{Firmware, ImagePath, RunOnce, System, Wifi};
 
-use super::{Cidr, Fields, Firewall, Interface, Runtime};
+use super::{Cidr, Fields, Firewall, Interface, NodeNetwork, Runtime};
 use crate::{performance::Performance, version::Version};
 
 /// One board with its card.
@@ -63,6 +63,9 @@ pub struct Node {
     /// The VLAN behind that card in which the address is: 1 to 4094; unset: none, packets have no tag.
     #[serde(default)]
     pub vlan: Option<u16>,
+    /// Networks that it stands in besides, with static addresses behind other cards or in VLANs: a network of disks, of sensors.
+    #[serde(default)]
+    pub networks: Vec<NodeNetwork>,
     /// The wireless network that it joins, where that is not what all nodes do.
     #[serde(default)]
     pub wifi: Option<Wifi>,
@@ -105,6 +108,11 @@ impl Node {
     /// Its static addresses, that of the cluster's first family before the other.
     pub fn addresses(&self) -> impl Iterator<Item = Cidr> {
         self.address.into_iter().chain(self.second_address)
+    }
+
+    /// The same, with those in its other networks.
+    pub fn all_addresses(&self) -> impl Iterator<Item = Cidr> {
+        self.addresses().chain(self.networks.iter().flat_map(|network| network.addresses.iter().copied()))
     }
 
     /// Whether any pod may run there: a master does not let it unless its taints are given.

@@ -111,18 +111,6 @@ pub struct Registry {
     pub ca: Option<String>,
 }
 
-/// The proxy between the nodes and the world.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Proxy {
-    /// For plain requests: `http://proxy.home.example:3128`.
-    pub http: Option<String>,
-    /// For those with TLS.
-    pub https: Option<String>,
-    /// Names, addresses and networks that are reached without it, besides the cluster's own and the nodes'.
-    pub no_proxy: Vec<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,6 +46,14 @@ pub enum Error {
         /// The pinned hash.
         expected: Sha256,
     },
+    /// A server does not take a file.
+    #[error("cannot put {url}")]
+    Offer {
+        /// Where it was to go.
+        url: String,
+        /// Why not.
+        source: Attempt,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -86,6 +94,13 @@ impl Diagnose for Error {
                  file, or take newer packages with `imgforge lock --update`"
             }
             Error::Store(error) => return error.hint(),
+            Error::Offer {
+                source: Attempt::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+                ..
+            } => "the server asks who puts it: give a token in IMGFORGE_CACHE_TOKEN",
+            Error::Offer { .. } => {
+                "the server has to take files by PUT (of nginx: dav_methods PUT; create_full_put_path on)"
+            }
             Error::Unprotected { .. } => {
                 "write https:// in the board's profile or name a mirror that has it in config.yaml; or pin the image with \
                  `sha256`"
@@ -125,6 +140,11 @@ impl Error {
             Some(before) if is_silent(&self) && !is_silent(&before) => before,
             _ => self,
         }
+    }
+
+    /// Whether no server was there at all.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Error::Fetch { source: Attempt::Http(error), .. } if error.is_connect() || error.is_timeout())
     }
 
     /// Whether there is no such file: the server says so, or without network, the store has none.

@@ -2,15 +2,18 @@
 
 mod bearer;
 mod error;
+mod offer;
 mod pace;
 mod protection;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -54,6 +57,8 @@ pub(crate) struct Downloader {
     client: Client,
     tokens: Tokens,
     floor: Floor,
+    /// Servers that did not answer. While others have the same file they are not waited for again.
+    silent: Mutex<BTreeSet<String>>,
 }
 
 /// How long a pinned file is.
@@ -128,7 +133,7 @@ impl Downloader {
             .user_agent(concat!("imgforge/", env!("CARGO_PKG_VERSION")))
             .build();
         client
-            .map(|client| Self { client, tokens: Tokens::new(floor), floor })
+            .map(|client| Self { client, tokens: Tokens::new(floor), floor, silent: Mutex::default() })
             .map_err(|source| Error::Fetch { url: String::new(), source: source.into() })
     }
 
@@ -157,14 +162,27 @@ impl Downloader {
             return Ok(path);
         }
         let mut last = None;
-        for url in file.candidates {
+        for (index, url) in file.candidates.iter().enumerate() {
+            let is_last = index + 1 == file.candidates.len();
+            if !is_last && self.silent().contains(server(url)) {
+                continue;
+            }
             match self.fetch_from(url, &mut output, file, &partial, progress) {
                 Ok(()) => return Ok(store.keep_blob(&output, &partial, file.sha256)?),
                 Err(error @ Error::Write { .. }) => return Err(error),
-                Err(error) => last = Some(error.or_more_telling(last)),
+                Err(error) => {
+                    if error.is_unreachable() {
+                        self.silent().insert(server(url).to_owned());
+                    }
+                    last = Some(error.or_more_telling(last));
+                }
             }
         }
         Err(last.unwrap_or_else(|| Error::Offline { url: file.url.to_owned() }))
+    }
+
+    fn silent(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the first of `candidates` has, of at most `limit` bytes and of one of the kinds `accept`.
@@ -360,6 +378,13 @@ fn with_retries<T>(url: &str, mut attempt: impl FnMut() -> Result<T, Attempt>) -
         pause *= 2;
     }
     attempt().map_err(|source| Error::Fetch { url: url.to_owned(), source })
+}
+
+/// Scheme, host and port of `url`.
+fn server(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
+    url.get(..end).unwrap_or(url)
 }
 
 /// A response that brings a body, whole or from an offset on.

@@ -164,7 +164,7 @@ impl Registry<'_> {
         }
         let downloader = self.downloader.ok_or_else(|| offline(reference, url))?;
         let bar = self.console.progress(&format!("fetching {reference}"), Some(part.size));
-        let candidates = &self.settings.candidates(url);
+        let candidates = &self.settings.candidates_of(url, part.sha256);
         let file = Pinned { url, candidates, sha256: part.sha256, size: Size::Exactly(part.size), accept };
         downloader.fetch(self.store, file, &|at, all| bar.set(at, all)).map_err(refused(reference))
     }

@@ -1,6 +1,6 @@
 //! What a layer adds to the base, its bytes at hand.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imgforge_debian::Package;
 use imgforge_disk::{Content, FileContent};
@@ -29,6 +29,8 @@ pub struct Additions {
     pub containerd: Option<String>,
     /// Container images, each as an archive.
     pub images: Vec<(LockedImage, Bytes)>,
+    /// Public keys as their owners published them, by where that is.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Pin<'_> {
@@ -43,6 +45,7 @@ impl Pin<'_> {
         self.fetch(lock)?;
         additions.packages = unpack::packages(store, &lock.packages_of(set))?;
         additions.images = self.archives(lock)?;
+        additions.keys = lock.keys_of(set).map(|keys| (keys.from.clone(), keys.lines.clone())).collect();
         for artifact in lock.artifacts_of(set) {
             if artifact.unpack {
                 let tarball = unpack::tarball(store, artifact)?;

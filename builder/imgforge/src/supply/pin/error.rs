@@ -64,6 +64,22 @@ pub enum Error {
         /// The file that it should name.
         name: String,
     },
+    /// Somebody's public keys cannot be had.
+    #[error("the keys of `{from}` cannot be had")]
+    Keys {
+        /// Whose, as the settings say it.
+        from: String,
+        /// Why.
+        source: Box<download::Error>,
+    },
+    /// What is published as somebody's public keys is none.
+    #[error("{url} has no keys for authorized_keys: {reason}")]
+    NoKeys {
+        /// Where it is.
+        url: String,
+        /// What is wrong with it, with the line.
+        reason: String,
+    },
     /// The clock of this machine is before 1970.
     #[error("the clock of this machine is wrong")]
     Clock,
@@ -79,6 +95,7 @@ impl Diagnose for Error {
             Error::Unpack(error) => Some(error),
             Error::Image(error) => Some(error),
             Error::Store(error) => Some(error),
+            Error::Keys { source, .. } => Some(&**source),
             _ => None,
         }
     }
@@ -92,6 +109,10 @@ impl Diagnose for Error {
                 suggestion.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
             Error::Download(error) => of_artifact(error),
+            Error::Keys { source, .. } => of_keys(source),
+            Error::NoKeys { .. } => {
+                Some("give the address of the keys themselves, a line each, or the keys in `ssh-keys`".into())
+            }
             Error::NoChecksum { .. } => Some(
                 "look at what the project publishes there, and correct the release of Kubernetes (kubernetes/ beside the profiles)"
                     .into(),
@@ -105,6 +126,15 @@ impl Diagnose for Error {
             Error::Open { .. } | Error::Clock => Class::Machine,
             _ => self.below().map_or(Class::Input, Diagnose::class),
         }
+    }
+}
+
+fn of_keys(error: &download::Error) -> Option<String> {
+    match error {
+        download::Error::Fetch { source: download::Attempt::Status(_), .. } => {
+            Some("see that there is such an account, or write the keys themselves in `ssh-keys`".into())
+        }
+        error => error.hint(),
     }
 }
 

@@ -36,12 +36,7 @@ impl Pin<'_> {
         let architecture = self.architecture;
         for reference in &references {
             let name = reference.to_string();
-            let stays = match update {
-                Update::Nothing => true,
-                Update::Everything => false,
-                Update::Packages(names) => !names.contains(&name),
-            };
-            if !stays || lock.image(&name).is_none() {
+            if update.reaches(&name) || lock.image(&name).is_none() {
                 let image = registry.resolve(reference, architecture)?;
                 lock.images.retain(|known| known.reference != name);
                 lock.images.push(image);

@@ -3,6 +3,7 @@
 mod additions;
 mod error;
 mod images;
+mod keys;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -49,8 +50,12 @@ pub struct Wants {
 impl Wants {
     /// Whether nothing is added.
     pub fn is_empty(&self) -> bool {
-        let kubernetes::Content { packages, artifacts, unpinned, images, .. } = &self.content;
-        packages.is_empty() && artifacts.is_empty() && unpinned.is_empty() && images.is_empty()
+        let kubernetes::Content { packages, artifacts, unpinned, images, keys, .. } = &self.content;
+        packages.is_empty()
+            && artifacts.is_empty()
+            && unpinned.is_empty()
+            && images.is_empty()
+            && keys.is_empty()
     }
 }
 
@@ -132,13 +137,14 @@ pub(crate) fn renew(
         lock.sets = all.iter().map(|(name, wanted)| (name.clone(), empty(wanted))).collect();
     }
     for (name, set) in &mut lock.sets {
-        if let Some(Set { artifacts, images_wanted, images, .. }) = sets_before.get(name).cloned() {
-            *set = Set { artifacts, images_wanted, images, ..std::mem::take(set) };
+        if let Some(Set { artifacts, images_wanted, images, keys, .. }) = sets_before.get(name).cloned() {
+            *set = Set { artifacts, images_wanted, images, keys, ..std::mem::take(set) };
         }
     }
     for pin in pins {
         pin.pin_artifacts(&mut lock, downloader.as_ref())?;
         pin.pin_images(&mut lock, downloader.as_ref(), update)?;
+        pin.pin_keys(&mut lock, downloader.as_ref(), update)?;
     }
     let newest = lock.repositories.iter().filter_map(|repository| repository.date).max();
     let newest = newest.and_then(|date| i64::try_from(date).ok());
@@ -230,16 +236,22 @@ impl Pin<'_> {
         if set.images_wanted != wanted.images.names() {
             return Some(format!("{} wants other container images than are locked", name.described()));
         }
+        if set.keys != keys::names(&wanted.keys) {
+            return Some(format!("{} wants other people's keys than are locked", name.described()));
+        }
         None
     }
 
     /// Whether all packages and container images that are named for an update are in `lock`.
     fn check_update(&self, lock: &Lock, update: &Update) -> Result<(), Error> {
         let Update::Packages(names) = update else { return Ok(()) };
-        let is_locked = |name: &str| lock.package(name).is_some() || lock.image(name).is_some();
+        let is_locked = |name: &str| {
+            lock.package(name).is_some() || lock.image(name).is_some() || lock.keys_from(name).is_some()
+        };
         let Some(asked) = names.iter().find(|name| !is_locked(name)) else { return Ok(()) };
         let packages = lock.packages.iter().map(|package| package.name.as_str());
-        let known = packages.chain(lock.images.iter().map(|image| image.reference.as_str()));
+        let images = lock.images.iter().map(|image| image.reference.as_str());
+        let known = packages.chain(images).chain(lock.keys.iter().map(|keys| keys.from.as_str()));
         let (path, suggestion) = (self.lock_path.to_owned(), yaml::nearest(asked, known));
         Err(Error::NotLocked { asked: asked.clone(), path, suggestion })
     }
@@ -294,11 +306,13 @@ impl Pin<'_> {
 
     /// What was locked, in words.
     fn summary(&self, lock: &Lock) -> String {
-        let set = lock.sets.get(&self.wants.set);
-        let (packages, images) = set.map_or((0, 0), |set| (set.packages.len(), set.images.len()));
+        let set_of = lock.sets.get(&self.wants.set);
+        let (packages, images) = set_of.map_or((0, 0), |set| (set.packages.len(), set.images.len()));
         let images = if images == 0 { String::new() } else { format!(" and {images} container images") };
         let (set, path) = (self.wants.set.described(), self.lock_path.display());
-        format!("locked {packages} packages{images} for {set} in {path}")
+        let keys = set_of.map_or(0, |set| set.keys.len());
+        let keys = if keys == 0 { String::new() } else { ", and who may log in".to_owned() };
+        format!("locked {packages} packages{images} for {set}{keys} in {path}")
     }
 
     fn metadata<'b>(&'b self, downloader: Option<&'b Downloader>) -> Result<Metadata<'b>, Error> {
@@ -321,7 +335,7 @@ impl Supply<'_> {
                 let bar = self.console.progress(&format!("fetching {name}"), artifact.size);
                 let file = Pinned {
                     url: &artifact.url,
-                    candidates: &self.settings.candidates(&artifact.url),
+                    candidates: &self.settings.candidates_of(&artifact.url, artifact.sha256),
                     sha256: artifact.sha256,
                     size: Size::new(artifact.size, MOST_ARTIFACT),
                     accept: None,

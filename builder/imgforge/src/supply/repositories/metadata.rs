@@ -169,7 +169,9 @@ impl Metadata<'_> {
             return Ok(kept);
         }
         let Some(downloader) = self.downloader else { return Err(download::Error::Offline { url }) };
-        let candidates: Vec<String> = urls.iter().flat_map(|url| self.settings.candidates(url)).collect();
+        let others = urls.iter().skip(1).flat_map(|url| self.settings.candidates(url));
+        let candidates: Vec<String> =
+            self.settings.candidates_of(&url, sha256).into_iter().chain(others).collect();
         let what = match &repository.layout {
             Layout::Suite { suite, .. } => suite.clone(),
             Layout::Flat { .. } => repository.uri.clone(),

@@ -33,10 +33,7 @@ impl Store {
         only: Option<&References>,
         progress: &Progress<'_>,
     ) -> Result<usize, Error> {
-        let hashes = match only {
-            Some(references) => self.referenced(references)?,
-            None => self.blobs()?,
-        };
+        let hashes = self.hashes(only)?;
         let archive = AtomicFile::create(output, Access::Public).map_err(not_written(output))?;
         let mut builder = Builder::new(BufWriter::with_capacity(1 << 20, archive.file()));
         let mut done = 0;
@@ -47,6 +44,18 @@ impl Store {
         written.map_err(failed("cannot write", output))?;
         archive.commit().map_err(not_written(output))?;
         Ok(hashes.len())
+    }
+
+    /// Published files with paths and sizes in bytes: those that `only` names, which must all be there, or all. Each is hashed if it
+    /// has been touched since it was last.
+    pub(crate) fn published(&self, only: Option<&References>) -> Result<Vec<(Sha256, PathBuf, u64)>, Error> {
+        let file = |sha256: Sha256| {
+            let path = self.blob(sha256);
+            self.verified_blob(sha256)?;
+            let size = path.metadata().map_err(failed("cannot read", &path))?.len();
+            Ok((sha256, path, size))
+        };
+        self.hashes(only)?.into_iter().map(file).collect()
     }
 
     /// Takes in all files of the archive `input`, or none. Returns how many.
@@ -85,6 +94,14 @@ impl Store {
             self.keep_blob(&file, path, *sha256)?;
         }
         Ok(staged.len())
+    }
+
+    /// The hashes of the files that `only` names, or of all.
+    fn hashes(&self, only: Option<&References>) -> Result<Vec<Sha256>, Error> {
+        match only {
+            Some(references) => self.referenced(references),
+            None => self.blobs(),
+        }
     }
 
     /// The hashes that `references` names; all files must be there.

@@ -5,6 +5,7 @@ use std::path::Path;
 use imgforge_kube::{
     check::{Finding, Severity},
     cluster::{self, Cluster, Firewall},
+    proxy::of_nodes,
 };
 use imgforge_spec::{Hostname, Invalid, InvalidHostname, User};
 
@@ -171,6 +172,8 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
             interface: node.interface.clone(),
             vlan: node.vlan,
         }),
+        networks: node.networks.clone(),
+        proxy: of_nodes(cluster),
         wifi: node.wifi.clone().or_else(|| cluster.wifi.clone()),
         firewall: node.firewall.as_ref().or(cluster.firewall.as_ref()).map(|own| firewall(cluster, own)),
         files: cluster.files.iter().chain(&node.files).cloned().collect(),

@@ -1,0 +1,75 @@
+//! `imgforge password`: the hash of a password, which is what `password-hash` of a user takes.
+
+use std::io::{self, Read};
+
+use sha_crypt::{PasswordHasher, ShaCrypt};
+use zeroize::Zeroizing;
+
+use crate::{build::error::Error, host::console::Console};
+
+/// Bytes of a salt: 16 characters, as many as crypt(5) reads.
+const SALT: usize = 12;
+
+/// More is no password; crypt(5) of glibc takes as many.
+const MOST: usize = 511;
+
+/// Runs the command.
+pub fn run(console: &Console) -> Result<(), Error> {
+    let password = if console.can_ask() { asked()? } else { piped()? };
+    let problem = match password.len() {
+        0 => Some("it is empty"),
+        1..=MOST => None,
+        _ => Some("it has more than 511 bytes"),
+    };
+    if let Some(problem) = problem {
+        return Err(Error::Password { problem });
+    }
+    let mut salt = [0; SALT];
+    let no_randomness = |error: getrandom::Error| failed("get randomness", io::Error::other(error));
+    getrandom::fill(&mut salt).map_err(no_randomness)?;
+    super::print(console, &format!("{}\n", hash(&password, &salt)?))
+}
+
+/// SHA-512, which every system reads whose passwords are in shadow(5).
+fn hash(password: &str, salt: &[u8; SALT]) -> Result<String, Error> {
+    let hashed = ShaCrypt::SHA512.hash_password_with_salt(password.as_bytes(), salt);
+    Ok(hashed.map_err(|error| failed("hash the password", io::Error::other(error)))?.to_string())
+}
+
+/// A person types it twice, and sees nothing of it.
+fn asked() -> Result<Zeroizing<String>, Error> {
+    let ask = |question: &str| {
+        let answer = rpassword::prompt_password(question).map(Zeroizing::new);
+        answer.map_err(|source| failed("read the password", source))
+    };
+    let password = ask("Password: ")?;
+    if password != ask("Once more: ")? {
+        return Err(Error::Password { problem: "the two are not the same" });
+    }
+    Ok(password)
+}
+
+/// The first line of standard input.
+fn piped() -> Result<Zeroizing<String>, Error> {
+    let mut text = Zeroizing::new(String::new());
+    let most = MOST as u64 + 3;
+    let read = io::stdin().lock().take(most).read_to_string(&mut text);
+    read.map_err(|source| failed("read the password from standard input", source))?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+fn failed(what: &str, source: io::Error) -> Error {
+    Error::Io { what: what.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `openssl passwd -6 -salt 'rounds=5000$............'` and crypt(3) of glibc say the same.
+    #[test]
+    fn it_is_the_hash_that_crypt_makes() {
+        let hash = hash("correct horse", &[0; SALT]).unwrap();
+        assert_eq!(hash.split('$').collect::<Vec<_>>()[..4], ["", "6", "rounds=5000", "................"]);
+    }
+}
