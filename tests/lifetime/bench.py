@@ -16,6 +16,7 @@ images: { etcd: 3.5.16-0 } # Debian's
 lan: { gateway: 192.168.76.1, dns: [192.168.76.1] }
 endpoint: { host: 192.168.76.9 }
 add-ons: { network: none, monitoring: {} }
+firewall: {} # of all: what a cluster lives through, it lives through behind one
 backups: { keep: 2, every: 24h } # the file does not know of the disks here
 nodes:
   - { hostname: m1, board: virt-arm64, performance: fast, role: master, address: 192.168.76.11/24, taints: [] }

@@ -1,6 +1,7 @@
 """What a cluster lives through. Each scenario returns a line of figures, or raises Failed."""
 
 import os
+import socket
 import threading
 import time
 
@@ -24,6 +25,35 @@ def form():
         if label != "tried":
             raise Failed(f"w1's label is {label}")
         return f"init {made:.0f} s, a worker's join {joined:.0f} s"
+
+
+def firewall():
+    """Behind `firewall: {}` a cluster forms and its parts reach each other; from another network nobody of them is heard."""
+    with lab() as it:
+        m1, w1 = it["m1"], it["w1"]
+        switch_on(it, "m1", "w1")
+        took = it.formed(m1, w1)
+        # The API server asks the worker's kubelet.
+        status, said = it.api.ask("GET", "/api/v1/nodes/w1/proxy/healthz")
+        expect((status, said) == (200, "ok"), f"the API server is told by w1's kubelet: {status} {said}")
+        sh(f"ip address add {INTERNET}/24 dev lan")
+        doors = [(m1, port) for port in (6443, 2379, 2380, 10250)] + [(w1, 10250)]
+        for source, heard in (("192.168.76.1", True), (INTERNET, False)):
+            for node, port in doors:
+                expect(is_heard(source, node.address, port) == heard, f"{source} is {'not ' if heard else ''}heard at {node.name}, port {port}")
+        return f"formed in {took:.0f} s; {len(doors)} doors open at home and shut to others"
+
+
+# An address of another network than the home's (RFC 5737).
+INTERNET = "203.0.113.9"
+
+
+def is_heard(source, target, port):
+    try:
+        socket.create_connection((target, port), timeout=3, source_address=(source, 0)).close()
+        return True
+    except OSError:
+        return False
 
 
 def cuts_in_init():
@@ -224,6 +254,7 @@ def renew(master):
 
 ALL = {
     "form": form,
+    "firewall": firewall,
     "cuts-in-init": cuts_in_init,
     "cuts-in-worker-join": lambda: cuts_in_join("w1", 25),
     "cuts-in-master-join": lambda: cuts_in_join("m2", 30),

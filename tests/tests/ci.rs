@@ -30,6 +30,14 @@ fn script() -> String {
     lines.map(|line| format!("{}\n", &line[depth..])).collect()
 }
 
+/// The script of the job on the page that writes GitLab's pipeline: what is folded below `- >-`.
+fn first_job_of_gitlab() -> String {
+    let page = fs::read_to_string(repository().join("docs/ci.md")).unwrap();
+    let (_, rest) = page.split_once("- >-\n").unwrap();
+    let (script, _) = rest.split_once("      artifacts: { paths: [nodes.yml] }").unwrap();
+    script.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn jobs_of_a_job_share_a_store_and_make_an_image_each() {
     let bench = Workbench::new();
@@ -47,18 +55,27 @@ fn jobs_of_a_job_share_a_store_and_make_an_image_each() {
     assert_eq!(listed.lines().count(), 4, "{listed}");
     assert!(listed.contains("desk-3  rk3328") && listed.contains("desk-3.img"), "{listed}");
 
-    // The script says `imgforge`, as a container has it.
+    // The scripts say `imgforge`, as a container has it.
     let imgforge = bench.imgforge();
     let folder = Path::new(imgforge.get_program()).parent().unwrap().to_owned();
+    let shell = |script: &str| {
+        let mut job = Command::new("sh");
+        job.current_dir(home).env_clear();
+        job.envs(imgforge.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        job.args(["-euc", script]).env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+        job
+    };
+    succeeds(&mut shell(&first_job_of_gitlab()));
+    let pipeline: serde_json::Value =
+        serde_json::from_slice(&fs::read(home.join("nodes.yml")).unwrap()).unwrap();
+    let build = "imgforge build --cluster home.yaml --node desk-3 --locked --output cards";
+    assert_eq!(pipeline["desk-3"]["script"][0], build);
+    assert_eq!(pipeline.as_object().unwrap().len(), 4);
+
     let jobs: Vec<_> = (1..4)
         .map(|index| {
-            let mut job = Command::new("sh");
-            job.current_dir(home).env_clear();
-            job.envs(imgforge.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            job.args(["-euc", &script()])
-                .env("JOB_COMPLETION_INDEX", index.to_string())
-                .env("CARDS", home.join("cards"));
-            job.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+            let mut job = shell(&script());
+            job.env("JOB_COMPLETION_INDEX", index.to_string()).env("CARDS", home.join("cards"));
             job.stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();

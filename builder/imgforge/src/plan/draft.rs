@@ -89,22 +89,32 @@ impl<'a> Draft<'a> {
     pub fn matching(&self, volume: Volume, pattern: &ImagePath) -> Result<Vec<ImagePath>, Error> {
         let mut found = vec![ImagePath::root()];
         for component in pattern.components() {
-            let component = Pattern::of_stars(&folded(volume, component));
             let mut deeper = Vec::new();
             for directory in &found {
                 // A link to a directory is looked into, as a shell would.
                 let inside = self.behind_links(volume, directory)?;
-                for name in self
-                    .names(volume, &inside)?
-                    .iter()
-                    .filter(|name| component.matches(&folded(volume, name)))
-                {
-                    deeper.push(inside.join(name)?);
-                }
+                deeper.extend(self.matching_in(volume, &inside, component)?);
             }
             found = deeper;
         }
         Ok(found)
+    }
+
+    /// What in `directory` fits one component of a pattern. Only where that has stars the directory is listed.
+    fn matching_in(
+        &self,
+        volume: Volume,
+        directory: &ImagePath,
+        component: &[u8],
+    ) -> Result<Vec<ImagePath>, Error> {
+        if !component.contains(&b'*') {
+            let path = directory.join(self.spelled(volume, directory, component.to_vec())?)?;
+            return Ok(self.kind_at(volume, &path)?.map(|_| path).into_iter().collect());
+        }
+        let component = Pattern::of_stars(&folded(volume, component));
+        let names = self.names(volume, directory)?.into_iter();
+        let fitting = names.filter(|name| component.matches(&folded(volume, name)));
+        Ok(fitting.map(|name| directory.join(name)).collect::<Result<_, _>>()?)
     }
 
     /// Puts a file at `path`. Without `access`, a file that is there keeps its own; a new one is 0644 and root's.

@@ -32,13 +32,13 @@ pub(crate) fn add_users(
     if users.is_empty() {
         return Ok(());
     }
-    let mut accounts = Accounts::read(draft)?;
+    let (mut accounts, skeleton) = (Accounts::read(draft)?, skeleton(draft)?);
     for (index, user) in users.iter().enumerate() {
         let account = match accounts.existing(&user.name)? {
             Some(account) => account,
             None => {
                 let account = accounts.create(&user.name)?;
-                furnish(draft, &account)?;
+                furnish(draft, &account, &skeleton)?;
                 account
             }
         };
@@ -53,14 +53,24 @@ pub(crate) fn add_users(
     accounts.write(draft, &ORIGIN)
 }
 
-/// Makes a new home, with what the base has for all of them.
-fn furnish(draft: &mut Draft<'_>, account: &Account) -> Result<(), Error> {
-    draft.directory(Volume::Root, &account.home, account.owns(0o700), ORIGIN)?;
+/// The files of a new home: names and contents.
+type Skeleton = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What the base has for all new homes.
+fn skeleton(draft: &Draft<'_>) -> Result<Skeleton, Error> {
+    let mut files = Vec::new();
     for path in draft.matching(Volume::Root, &ImagePath::new("/etc/skel/*")?)? {
-        if let Some(content) = draft.read(Volume::Root, &path)? {
-            let copy = account.home.join(path.name())?;
-            draft.write(Volume::Root, &copy, content, Some(account.owns(0o644)), ORIGIN)?;
-        }
+        files.extend(draft.read(Volume::Root, &path)?.map(|content| (path.name().to_vec(), content)));
+    }
+    Ok(files)
+}
+
+/// Makes a new home, with the files of `skeleton`.
+fn furnish(draft: &mut Draft<'_>, account: &Account, skeleton: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Error> {
+    draft.directory(Volume::Root, &account.home, account.owns(0o700), ORIGIN)?;
+    for (name, content) in skeleton {
+        let copy = account.home.join(name)?;
+        draft.write(Volume::Root, &copy, content.clone(), Some(account.owns(0o644)), ORIGIN)?;
     }
     Ok(())
 }
