@@ -20,6 +20,11 @@ wifi: { ssid: 'Käse & Co', passphrase: correct horse, country: DE, hidden: true
 packages: [hostapd, iw, dnsmasq-base, wireless-regdb]
 files:
   - { path: /opt/air/mac80211_hwsim.ko.xz, file: mac80211_hwsim.ko.xz }
+  - path: /etc/systemd/system/systemd-modules-load.service.d/air.conf
+    content: |
+      [Service]
+      ExecStartPost=/usr/sbin/modprobe mac80211
+      ExecStartPost=/usr/sbin/insmod /opt/air/mac80211_hwsim.ko.xz radios=2
   - path: /opt/air/hostapd.conf
     content: |
       interface=wlan1
@@ -38,15 +43,11 @@ run-once:
     script: |
       #!/bin/sh
       set -e
-      modprobe mac80211
-      insmod /opt/air/mac80211_hwsim.ko.xz radios=2
       ip netns add ap
       iw phy \"$(cat /sys/class/net/wlan1/phy80211/name)\" set netns name ap
       ip netns exec ap hostapd -B /opt/air/hostapd.conf
       ip -n ap address add 10.77.0.1/24 dev wlan1
       ip netns exec ap dnsmasq --interface=wlan1 --bind-interfaces --dhcp-range=10.77.0.10,10.77.0.50 --pid-file=/run/ap.pid
-      # A card that is there at power-on is found without.
-      systemctl restart wpa_supplicant@wlan0
 ";
 
 /// Takes the driver, which the bases leave out to be small, from the kernel's package into `folder`.
@@ -73,8 +74,12 @@ fn a_node_joins_a_hidden_network_by_the_key_of_its_passphrase() {
     let mut guest = Guest::boot(&image);
     guest.wait_for("imgforge: first boot finished: air (base)", FIRST_BOOT);
     guest.log_in("air", "ops", "imgforge");
-    let address = "ip -4 -br address show wlan0 | grep -o '10\\.77\\.0\\.' | tr 1 I";
-    guest.ask(&format!("for i in $(seq 60); do {address} && break; sleep 1; done"), "I0.77.0.");
+    // A hidden network is looked for again after growing pauses.
+    guest.wait_for("wlan0: associated", FIRST_BOOT);
+    guest.ask(
+        "until ip -4 -br address show wlan0 | grep -o '10[.]77[.]0' | tr 1 I | grep I; do sleep 1; done",
+        "I0.77.0",
+    );
     guest.ask("sudo iw dev wlan0 link | grep -c SSID | tr 1 J", "J");
     guest.ask("sudo ip netns exec ap iw dev wlan1 station dump | grep authorized | tr yes YES", "YES");
 }
