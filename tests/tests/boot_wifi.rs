@@ -74,8 +74,7 @@ fn a_node_joins_a_hidden_network_by_the_key_of_its_passphrase() {
     let mut guest = Guest::boot(&image);
     guest.wait_for("imgforge: first boot finished: air (base)", FIRST_BOOT);
     guest.log_in("air", "ops", "imgforge");
-    // A hidden network is looked for again after growing pauses.
-    guest.wait_for("wlan0: associated", FIRST_BOOT);
+    // A hidden network is looked for again after growing pauses; then its server is asked for an address.
     guest.ask(
         "until ip -4 -br address show wlan0 | grep -o '10[.]77[.]0' | tr 1 I | grep I; do sleep 1; done",
         "I0.77.0",
