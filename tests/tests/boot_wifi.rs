@@ -79,6 +79,7 @@ fn a_node_joins_a_hidden_network_by_the_key_of_its_passphrase() {
         "until ip -4 -br address show wlan0 | grep -o '10[.]77[.]0' | tr 1 I | grep I; do sleep 1; done",
         "I0.77.0",
     );
-    guest.ask("sudo iw dev wlan0 link | grep -c SSID | tr 1 J", "J");
-    guest.ask("sudo ip netns exec ap iw dev wlan1 station dump | grep authorized | tr yes YES", "YES");
+    guest.ask("echo joined=$(sudo iw dev wlan0 link | grep -c SSID)", "joined=1");
+    let stations = "sudo ip netns exec ap iw dev wlan1 station dump | grep -c 'authorized:.*yes'";
+    guest.ask(&format!("echo stations=$({stations})"), "stations=1");
 }
