@@ -201,7 +201,7 @@ fn faulty_options_and_variables_are_refused() {
             },
             code: 1,
             answer: &[
-                "error: ~/config.yaml:1:1: unknown field `miror`, expected one of `mirrors`, `store`, `profiles`",
+                "error: ~/config.yaml:1:1: unknown field `miror`, expected one of `mirrors`, `caches`, `store`, `profiles`",
                 "hint: did you mean `mirrors`?",
             ],
         },
