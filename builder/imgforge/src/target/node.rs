@@ -184,9 +184,10 @@ impl Node {
 
     /// Checks every value. Called once all sources (file, command line) are merged.
     pub fn check(&self) -> Result<(), Error> {
+        let mut names = BTreeSet::new();
         for (index, user) in self.users.iter().enumerate() {
             user.check().map_err(|error| error.below(&format!("users[{index}]")))?;
-            if self.users[..index].iter().any(|other| other.name == user.name) {
+            if !names.insert(&user.name) {
                 return Err(invalid(
                     format!("users[{index}].name"),
                     format!("`{}` is there twice", user.name),

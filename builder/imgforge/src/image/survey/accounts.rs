@@ -1,5 +1,7 @@
 //! Accounts into which a password lets.
 
+use std::collections::BTreeMap;
+
 use super::look::{Look, shown};
 use crate::image::read::Error;
 
@@ -16,14 +18,18 @@ pub struct Account {
 pub(crate) fn with_passwords(root: Look<'_>) -> Result<Vec<Account>, Error> {
     let passwd = root.text("/etc/passwd")?.unwrap_or_default();
     let shadow = root.text("/etc/shadow")?.unwrap_or_default();
-    let of_shadow = |name: &str| {
-        let entry = shadow.lines().find(|line| line.split(':').next() == Some(name))?;
-        entry.split(':').nth(1)
-    };
+    let mut of_shadow: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in shadow.lines() {
+        let mut fields = line.split(':');
+        if let (Some(name), Some(password)) = (fields.next(), fields.next()) {
+            // The first line of a name is the one that counts.
+            of_shadow.entry(name).or_insert(password);
+        }
+    }
     let account = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
         let &[name, password, _, _, _, _, shell] = fields.as_slice() else { return None };
-        let password = if password == "x" { of_shadow(name)? } else { password };
+        let password = if password == "x" { of_shadow.get(name)? } else { password };
         // shadow(5): what is no result of crypt(3) lets nobody in, and `!` before one locks it.
         let lets_in = password.is_empty() || password.starts_with('$') || is_traditional(password);
         let has_shell = !shell.ends_with("/nologin") && !shell.ends_with("/false");
