@@ -132,6 +132,28 @@ fn a_key_in_the_lock_that_was_edited_is_told() {
     );
 }
 
+/// A key of a whole cluster is every user's, on every node.
+#[test]
+fn published_keys_of_a_cluster_are_pinned_for_each_node() {
+    let desk = Desk::new();
+    desk.publishes(&format!("{}\n", KEYS[0]));
+    let home = desk.bench.home.path();
+    let text = "ssh-keys: ['gh:octocat']\nusers: [{ name: ops }]\nadd-ons: { network: none }\ncarry-images: false\nnodes:\n\
+                \x20 - { hostname: master, board: virt-arm64, role: master }\n\
+                \x20 - { hostname: desk-1, board: rk3328, role: base }\n  - { hostname: desk-2, board: rk3328, role: base }\n";
+    fs::write(home.join("home.yaml"), text).unwrap();
+    let run = |words: &[&str]| {
+        succeeds(desk.bench.imgforge().current_dir(home).args(words).args(["--cluster", "home.yaml"]))
+    };
+    run(&["cluster", "init"]);
+    run(&["lock", "--node", "desk-1", "--node", "desk-2"]);
+    let lock = fs::read_to_string(home.join("home.rk3328.lock.yaml")).unwrap();
+    assert_eq!(lock.matches("from: gh:octocat").count(), 1, "once, however many nodes: {lock}");
+    run(&["build", "--node", "desk-2", "--frozen", "--output", "cards"]);
+    let root = approved(&home.join("cards/desk-2.img"), home);
+    assert_eq!(file_in(&root, "/home/ops/.ssh/authorized_keys"), format!("{}\n", KEYS[0]));
+}
+
 /// What `imgforge password` makes of `typed`, from a pipe.
 fn piped(bench: &Workbench, typed: &str) -> Command {
     let mut command = Command::new("sh");
@@ -162,7 +184,7 @@ fn a_password_becomes_the_hash_that_openssl_makes_of_it() {
     let two = [(); 2].map(|()| succeeds(&mut piped(&bench, "once")).stdout);
     assert_ne!(two[0], two[1], "two with one password are not known by it");
     assert_eq!(fails(&mut piped(&bench, "\n"), 1), "error: no password: it is empty\n");
-    let said = fails(&mut piped(&bench, &"x".repeat(600)), 1);
+    let said = fails(&mut piped(&bench, &"ä".repeat(300)), 1);
     assert_eq!(said, "error: no password: it has more than 511 bytes\n");
 }
 
@@ -186,4 +208,14 @@ fn at_a_terminal_it_is_typed_twice_and_not_shown() {
     judged(said.lines().find(|line| line.starts_with("$6$")).unwrap(), "horse");
     let said = at_terminal("horse\\n house\\n");
     assert!(said.contains("error: no password: the two are not the same"), "{said}");
+}
+
+#[test]
+fn ctrl_c_leaves_a_terminal_that_shows_what_is_typed() {
+    let bench = Workbench::new();
+    let line = format!("'{}' password; echo ended=$?; stty -a", bench.imgforge().get_program().display());
+    let mut script = Command::new("sh");
+    script.args(["-c", "(sleep 1; printf 'ab\\003'; sleep 1) | script -qec \"$0\" /dev/null", &line]);
+    let said = String::from_utf8(script.output().unwrap().stdout).unwrap();
+    assert!(said.contains("ended=130") && said.contains(" echo ") && !said.contains("-echo "), "{said}");
 }

@@ -89,11 +89,12 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 13] = [
+pub const OF_PLANS: [&str; 14] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
     "other-network-manager",
+    "network-by-dhcp",
     "wireless-network-manager",
     "provisioning",
     "idle-provisioning",

@@ -1,17 +1,26 @@
 //! `imgforge password`: the hash of a password, which is what `password-hash` of a user takes.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, BufRead, Read},
+    sync::PoisonError,
+    thread,
+    time::Duration,
+};
 
 use sha_crypt::{PasswordHasher, ShaCrypt};
 use zeroize::Zeroizing;
 
-use crate::{build::error::Error, host::console::Console};
+use crate::{
+    build::error::Error,
+    host::{console::Console, interrupt},
+};
 
 /// Bytes of a salt: 16 characters, as many as crypt(5) reads.
 const SALT: usize = 12;
 
 /// More is no password; crypt(5) of glibc takes as many.
 const MOST: usize = 511;
+const LONG: &str = "it has more than 511 bytes";
 
 /// Runs the command.
 pub fn run(console: &Console) -> Result<(), Error> {
@@ -19,7 +28,7 @@ pub fn run(console: &Console) -> Result<(), Error> {
     let problem = match password.len() {
         0 => Some("it is empty"),
         1..=MOST => None,
-        _ => Some("it has more than 511 bytes"),
+        _ => Some(LONG),
     };
     if let Some(problem) = problem {
         return Err(Error::Password { problem });
@@ -39,8 +48,16 @@ fn hash(password: &str, salt: &[u8; SALT]) -> Result<String, Error> {
 /// A person types it twice, and sees nothing of it.
 fn asked() -> Result<Zeroizing<String>, Error> {
     let ask = |question: &str| {
+        let hidden = interrupt::TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = rpassword::prompt_password(question).map(Zeroizing::new);
-        answer.map_err(|source| failed("read the password", source))
+        drop(hidden);
+        answer.map_err(|source| {
+            if source.kind() == io::ErrorKind::Interrupted {
+                // Ctrl-C: the terminal is as it was, and whoever watches for signals ends the process.
+                thread::sleep(Duration::from_secs(2));
+            }
+            failed("read the password", source)
+        })
     };
     let password = ask("Password: ")?;
     if password != ask("Once more: ")? {
@@ -51,11 +68,18 @@ fn asked() -> Result<Zeroizing<String>, Error> {
 
 /// The first line of standard input.
 fn piped() -> Result<Zeroizing<String>, Error> {
-    let mut text = Zeroizing::new(String::new());
+    let mut line = Zeroizing::new(Vec::new());
     let most = MOST as u64 + 3;
-    let read = io::stdin().lock().take(most).read_to_string(&mut text);
+    let read = io::stdin().lock().take(most).read_until(b'\n', &mut line);
     read.map_err(|source| failed("read the password from standard input", source))?;
-    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // A long one may be cut in the midst of a character.
+    let is_long = line.len() > MOST;
+    match String::from_utf8(line.to_vec()) {
+        Ok(password) => Ok(Zeroizing::new(password)),
+        Err(_) => Err(Error::Password { problem: if is_long { LONG } else { "it is no text in UTF-8" } }),
+    }
 }
 
 fn failed(what: &str, source: io::Error) -> Error {

@@ -96,8 +96,11 @@ fn export(console: &Console, store: &Store, file: &Path, locks: &[PathBuf]) -> R
 const TOKEN: &str = "IMGFORGE_CACHE_TOKEN";
 
 fn push(console: &Console, store: &Store, url: &str, locks: &[PathBuf]) -> Result<(), Error> {
-    if !is_url(url) {
-        return Err(Error::NoAddress { given: url.to_owned() });
+    // One with a password would be said again and again.
+    let has_password = url.contains('@');
+    if !is_url(url) || has_password {
+        let given = if has_password { "an address with a password" } else { url };
+        return Err(Error::NoAddress { given: given.to_owned() });
     }
     let references = References::read(locks)?;
     let files = store.published((!locks.is_empty()).then_some(&references))?;

@@ -18,6 +18,9 @@ use super::console::Console;
 /// What there is to say besides when this process is interrupted.
 static UNFINISHED: Mutex<Option<String>> = Mutex::new(None);
 
+/// Held by whoever has the terminal not show what is typed: Ctrl-C ends the process only when it shows it again.
+pub(crate) static TERMINAL: Mutex<()> = Mutex::new(());
+
 /// Something outside of files is being changed as long as this lives; its text is said if it comes to an end before.
 #[derive(Debug)]
 pub(crate) struct Unfinished;
@@ -40,6 +43,9 @@ pub(crate) fn watch(console: Console) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end = move || {
         for signal in signals.forever() {
+            if signal == SIGINT {
+                drop(TERMINAL.lock());
+            }
             let gone = abandon_files();
             console.note(&format!("interrupted: {gone} unfinished files are removed"));
             // It stays locked: what finishes now must not be called unfinished.

@@ -1,6 +1,6 @@
 //! A static address is written for a network manager that runs, and for no other one does another set up the card.
 
-use imgforge_kube::check::Found;
+use imgforge_kube::{check::Found, cluster::NodeNetwork};
 
 use super::{Context, Rule};
 use crate::image::{
@@ -24,6 +24,11 @@ pub(crate) const RULES: &[Rule] = &[
         "other-network-manager",
         "no second network manager sets up the card that has a static address",
         other_network_manager,
+    ),
+    Rule::notice(
+        "network-by-dhcp",
+        "the card by which a node asks for its address is not given another one only",
+        network_by_dhcp,
     ),
     Rule::error(
         "wireless-network-manager",
@@ -78,6 +83,23 @@ fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
         listed(&other)
     );
     vec![Found::new("address", message).suggest("mask its unit in an overlay for the board")]
+}
+
+/// A card with a network of `networks` asks nobody any more. It may be the only one that did.
+fn network_by_dhcp(context: &Context<'_>) -> Vec<Found> {
+    let node = &context.request.node;
+    if node.address.is_some() || node.wifi.is_some() {
+        return Vec::new();
+    }
+    let untagged = node.networks.iter().enumerate().filter(|(_, network)| network.vlan.is_none());
+    let found = |(index, network): (usize, &NodeNetwork)| {
+        let card = &network.interface;
+        let message = format!("{card} has this address alone: it asks no router for one, and knows none");
+        Found::new(format!("networks[{index}].interface"), message).suggest(
+            "see that the board has another card, by which it is reached, or give `address` with its router",
+        )
+    };
+    untagged.map(found).collect()
 }
 
 fn wireless_network_manager(context: &Context<'_>) -> Vec<Found> {
@@ -176,6 +198,19 @@ mod tests {
         let card = node.with("/etc/network/interfaces.d/eth0", "iface eth0 inet dhcp\n");
         assert!(card.findings("other-network-manager")[0].contains("ifupdown is started, too"));
         assert!(!card.has_errors());
+    }
+
+    #[test]
+    fn a_card_that_would_ask_nobody_any_more_is_told() {
+        let of = |more: &str| {
+            let networks = "networks: [{ interface: end0, addresses: [10.0.0.10/24] }]";
+            Node::of(&format!("{networks}\n{more}")).findings("network-by-dhcp")
+        };
+        assert!(of("")[0].starts_with("networks[0].interface: end0 has this address alone"), "{:?}", of(""));
+        assert!(of("address: { address: 192.168.1.10/24, interface: end1 }").is_empty());
+        assert!(of("wifi: { ssid: home, passphrase: eight888, country: DE }").is_empty());
+        let in_vlan = "networks: [{ interface: end0, vlan: 30, addresses: [10.0.30.10/24] }]";
+        assert!(Node::of(in_vlan).findings("network-by-dhcp").is_empty());
     }
 
     #[test]
