@@ -107,6 +107,14 @@ impl Engine {
         }
     }
 
+    /// The node that a member of etcd belongs to, by the member's name.
+    pub fn node_of_member(self, name: &str) -> &str {
+        match self {
+            Self::Kubeadm => name,
+            Self::K3s => k3s::node_of_member(name),
+        }
+    }
+
     /// Whether the engine connects pods by itself, without an add-on.
     pub fn has_network(self) -> bool {
         match self {

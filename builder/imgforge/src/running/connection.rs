@@ -69,17 +69,17 @@ pub struct Request<'a> {
     /// Path, with a query where there is one.
     pub path: &'a str,
     /// A body, and of which kind it is.
-    pub body: Option<(&'static str, String)>,
+    pub body: Option<(&'static str, Vec<u8>)>,
     /// A longer answer is none.
     pub most: u64,
-    /// After so many seconds the server gives up, if it knows how: etcd's gateway does.
-    pub seconds: Option<u8>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl<'a> Request<'a> {
     /// Asks for what is at `path`, of at most `most` bytes.
     pub fn get(path: &'a str, most: u64) -> Self {
-        Self { method: Method::GET, path, body: None, most, seconds: None }
+        Self { method: Method::GET, path, body: None, most, headers: Vec::new() }
     }
 }
 
@@ -150,8 +150,8 @@ impl Connection {
         if let Some((kind, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *kind).body(body.clone());
         }
-        if let Some(seconds) = request.seconds {
-            builder = builder.header("Grpc-Timeout", format!("{seconds}S"));
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
         }
         let unreachable = |source: reqwest::Error| Error::Unreachable {
             server: server.to_string(),
@@ -172,7 +172,8 @@ impl Connection {
     }
 }
 
-fn certificate_end(response: &Response) -> Option<i64> {
+/// When the certificate ends of who answers, in seconds since 1970.
+pub(super) fn certificate_end(response: &Response) -> Option<i64> {
     pki::end_of(response.extensions().get::<TlsInfo>()?.peer_certificate()?)
 }
 
@@ -186,16 +187,15 @@ fn read(response: Response, most: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// What both APIs call their reason.
+/// What the API calls its reason.
 #[derive(Deserialize)]
 struct Reason {
     message: Option<String>,
-    error: Option<String>,
 }
 
-/// A server's reason, from the document of either API, else the text as it is.
+/// A server's reason, from the API's document, else the text as it is.
 fn message(body: &[u8]) -> String {
-    let reason = serde_json::from_slice(body).ok().and_then(|reason: Reason| reason.message.or(reason.error));
+    let reason = serde_json::from_slice(body).ok().and_then(|reason: Reason| reason.message);
     let text = reason.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     text.trim().to_owned()
 }
@@ -210,7 +210,6 @@ mod tests {
             message(br#"{"kind":"Status","message":"nodes \"x\" not found"}"#),
             "nodes \"x\" not found"
         );
-        assert_eq!(message(br#"{"error":"etcdserver: no leader","code":14}"#), "etcdserver: no leader");
         assert_eq!(message(b"<html>\n"), "<html>");
         assert_eq!(message(b"\xff"), "\u{fffd}");
     }

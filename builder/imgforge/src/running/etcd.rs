@@ -1,17 +1,18 @@
-//! The members of etcd, asked one by one through the JSON gateway that each has at its port for clients:
-//! <https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/>. Numbers of 64 bits are texts there, and what is zero or empty is
-//! left out.
+//! The members of etcd, asked one by one by gRPC, which each speaks at its port for clients:
+//! <https://etcd.io/docs/v3.5/dev-guide/api_reference_v3/>, and for the fields' numbers `api/etcdserverpb/rpc.proto`. Not by HTTP: the
+//! members in k3s have that for their own node only (`listenClientHTTPURLs` in its `pkg/etcd`).
 
 use std::{thread, time::Duration};
 
-use imgforge_kube::pki::Secrets;
-use reqwest::{Method, blocking::Response};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use imgforge_kube::{cluster::Cluster, engine::Engine, pki::Secrets};
+use reqwest::blocking::Response;
 
 use super::{
     Error,
-    connection::{Answer, Connection, Request, Server},
+    connection::{Connection, Server, certificate_end},
+    grpc,
     places::Places,
+    protobuf::{self, Malformed},
 };
 
 /// etcd's port for clients, on each master's own address as kubeadm sets it up.
@@ -28,93 +29,160 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Etcd {
     connection: Connection,
+    /// Whose members they are: k3s gives them names of its own.
+    engine: Engine,
 }
 
 /// A member as the others have it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Member {
     /// Its number.
-    #[serde(rename = "ID", deserialize_with = "number")]
     pub id: u64,
     /// The node's name; empty as long as it has never started.
     pub name: String,
     /// Where the others reach it: `https://192.168.1.10:2380`.
-    #[serde(rename = "peerURLs")]
     pub peer_urls: Vec<String>,
     /// Where its clients reach it: `https://192.168.1.10:2379`.
-    #[serde(rename = "clientURLs")]
     pub client_urls: Vec<String>,
     /// Whether it has no vote yet.
     pub is_learner: bool,
 }
 
+impl Member {
+    /// `Member`.
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut member = Self::default();
+        protobuf::read(message, |field, value| match field {
+            1 => member.id = value.number(),
+            2 => member.name = value.text(),
+            3 => member.peer_urls.push(value.text()),
+            4 => member.client_urls.push(value.text()),
+            5 => member.is_learner = value.number() != 0,
+            _ => {}
+        })?;
+        Ok(member)
+    }
+
+    /// `MemberListResponse` and `MemberRemoveResponse`: a header, and members.
+    fn decode_all(message: &[u8]) -> Result<Vec<Self>, Malformed> {
+        let mut members = Vec::new();
+        protobuf::read(message, |field, value| {
+            if field == 2 {
+                members.push(Self::decode(value.bytes()));
+            }
+        })?;
+        members.into_iter().collect()
+    }
+}
+
 /// What a member says of itself.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MemberStatus {
-    header: Header,
+    id: u64,
     /// etcd's release.
     pub version: String,
     /// Bytes of the database on the disk.
-    #[serde(deserialize_with = "number")]
     pub db_size: u64,
     /// Bytes of it that are in use.
-    #[serde(deserialize_with = "number")]
     pub db_size_in_use: u64,
     /// Who leads; 0: nobody.
-    #[serde(deserialize_with = "number")]
     pub leader: u64,
     /// What is wrong with it.
     pub errors: Vec<String>,
     /// When the certificate that it shows ends.
-    #[serde(skip)]
     pub certificate_end: Option<i64>,
 }
 
 impl MemberStatus {
     /// Its own number.
     pub fn id(&self) -> u64 {
-        self.header.member_id
+        self.id
+    }
+
+    /// `StatusResponse`, whose header says who answers.
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let (mut status, mut header) = (Self::default(), Ok(()));
+        protobuf::read(message, |field, value| match field {
+            1 => {
+                header = protobuf::read(value.bytes(), |field, value| {
+                    if field == 2 {
+                        status.id = value.number();
+                    }
+                });
+            }
+            2 => status.version = value.text(),
+            3 => status.db_size = value.number(),
+            4 => status.leader = value.number(),
+            8 => status.errors.push(value.text()),
+            9 => status.db_size_in_use = value.number(),
+            _ => {}
+        })?;
+        header.map(|()| status)
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct Header {
-    #[serde(deserialize_with = "number")]
-    member_id: u64,
-}
-
 /// Something that is wrong with a member until somebody says that it is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Alarm {
     /// Whose.
-    #[serde(rename = "memberID", deserialize_with = "number")]
     pub member: u64,
     /// `NOSPACE`, `CORRUPT`.
     pub alarm: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Members {
-    members: Vec<Member>,
+impl Alarm {
+    /// `AlarmMember`.
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut alarm = Self::default();
+        protobuf::read(message, |field, value| match (field, value.number()) {
+            (1, member) => alarm.member = member,
+            (2, 1) => alarm.alarm = "NOSPACE".into(),
+            (2, 2) => alarm.alarm = "CORRUPT".into(),
+            (2, other) => alarm.alarm = format!("number {other}"),
+            _ => {}
+        })?;
+        Ok(alarm)
+    }
+
+    /// `AlarmResponse`: a header, and alarms.
+    fn decode_all(message: &[u8]) -> Result<Vec<Self>, Malformed> {
+        let mut alarms = Vec::new();
+        protobuf::read(message, |field, value| {
+            if field == 2 {
+                alarms.push(Self::decode(value.bytes()));
+            }
+        })?;
+        alarms.into_iter().collect()
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Alarms {
-    alarms: Vec<Alarm>,
+/// A piece of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Piece {
+    /// Bytes of the database that are still to come.
+    pub remaining: u64,
+    /// The bytes.
+    pub blob: Vec<u8>,
+}
+
+impl Piece {
+    /// `SnapshotResponse`.
+    pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut piece = Self::default();
+        protobuf::read(message, |field, value| match field {
+            2 => piece.remaining = value.number(),
+            3 => piece.blob = value.bytes().to_vec(),
+            _ => {}
+        })?;
+        Ok(piece)
+    }
 }
 
 impl Etcd {
     /// The members on the masters of `cluster`.
-    pub fn new(secrets: &Secrets, places: &Places) -> Result<Self, Error> {
+    pub fn new(cluster: &Cluster, secrets: &Secrets, places: &Places) -> Result<Self, Error> {
         let connection = Connection::new(&secrets.etcd_ca.certificate, &secrets.etcd_client()?, places)?;
-        Ok(Self { connection })
+        Ok(Self { connection, engine: cluster.engine })
     }
 
     /// The member on the master `hostname`.
@@ -122,54 +190,54 @@ impl Etcd {
         Server::new(hostname, PORT)
     }
 
-    fn post<T: DeserializeOwned>(
+    /// The answer of `server` to `call`, and when its certificate ends.
+    fn call<T>(
         &self,
         server: &Server,
-        path: &str,
-        body: String,
-    ) -> Result<(T, Answer), Error> {
-        let request = Request {
-            method: Method::POST,
-            path,
-            body: Some(("application/json", body)),
-            most: MOST,
-            seconds: Some(ANSWER),
-        };
-        let answer = self.connection.ask(server, &request)?;
-        match serde_json::from_slice(&answer.bytes) {
-            Ok(value) => Ok((value, answer)),
-            Err(error) => Err(Error::Answer {
-                server: server.to_string(),
-                request: request.to_string(),
-                problem: error.to_string(),
-            }),
-        }
+        call: &str,
+        message: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<(T, Option<i64>), Error> {
+        let unusable = |problem| Error::Answer { server: server.to_string(), request: call.into(), problem };
+        let mut response = grpc::call(&self.connection, server, call, message, Some(ANSWER))?;
+        let end = certificate_end(&response);
+        let answer = grpc::next(&mut response, MOST).map_err(|unfit| unusable(unfit.to_string()))?;
+        let answer = answer.ok_or_else(|| unusable("it is empty".into()))?;
+        decode(&answer).map(|answer| (answer, end)).map_err(|malformed| unusable(malformed.to_string()))
     }
 
     /// How the member `server` is.
     pub fn status(&self, server: &Server) -> Result<MemberStatus, Error> {
-        let (status, answer) = self.post(server, "/v3/maintenance/status", "{}".into())?;
-        Ok(MemberStatus { certificate_end: answer.certificate_end, ..status })
+        let (status, certificate_end) =
+            self.call(server, "/etcdserverpb.Maintenance/Status", &[], MemberStatus::decode)?;
+        Ok(MemberStatus { certificate_end, ..status })
     }
 
     /// All members, as `server` knows them.
     pub fn members(&self, server: &Server) -> Result<Vec<Member>, Error> {
-        self.post(server, "/v3/cluster/member/list", "{}".into()).map(|(list, _): (Members, _)| list.members)
+        self.members_by(server, "/etcdserverpb.Cluster/MemberList", &[])
+    }
+
+    fn members_by(&self, server: &Server, call: &str, message: &[u8]) -> Result<Vec<Member>, Error> {
+        let (mut members, _) = self.call(server, call, message, Member::decode_all)?;
+        for member in &mut members {
+            member.name = self.engine.node_of_member(&member.name).to_owned();
+        }
+        Ok(members)
     }
 
     /// What is wrong with members, as `server` knows it.
     pub fn alarms(&self, server: &Server) -> Result<Vec<Alarm>, Error> {
-        let body = r#"{"action":"GET"}"#.to_owned();
-        self.post(server, "/v3/maintenance/alarm", body).map(|(list, _): (Alarms, _)| list.alarms)
+        self.call(server, "/etcdserverpb.Maintenance/Alarm", &[], Alarm::decode_all).map(|(alarms, _)| alarms)
     }
 
     /// Has one of `servers` take a member out of etcd; returns who is left. Without a majority of the members it is not done.
     pub fn remove(&self, servers: &[&Server], id: u64) -> Result<Vec<Member>, Error> {
-        let body = format!(r#"{{"ID":"{id}"}}"#);
+        let message = protobuf::with_number(1, id);
         let mut last = Error::NobodyAnswers { problems: Vec::new() };
         for server in servers.iter().cycle().take(ATTEMPTS.max(servers.len())) {
-            match self.post::<Members>(server, "/v3/cluster/member/remove", body.clone()) {
-                Ok((list, _)) => return Ok(list.members),
+            match self.members_by(server, "/etcdserverpb.Cluster/MemberRemove", &message) {
+                Ok(members) => return Ok(members),
                 Err(error) => last = error,
             }
             // The answer may be lost, and the work done: etcd has a leader less just now, or a new one.
@@ -183,52 +251,59 @@ impl Etcd {
         Err(last)
     }
 
-    /// Begins to read all that `server` has.
+    /// Begins to read all that `server` has: messages of [`Piece`]s.
     pub fn snapshot(&self, server: &Server) -> Result<Response, Error> {
-        let path = "/v3/maintenance/snapshot";
-        let body = Some(("application/json", "{}".to_owned()));
-        self.connection.open(server, &Request { method: Method::POST, path, body, most: 0, seconds: None })
+        grpc::call(&self.connection, server, SNAPSHOT, &[], None)
     }
 }
 
-/// A number of 64 bits: a text in the JSON of protocol buffers, and taken as a number, too.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Text(String),
-        Plain(u64),
-    }
-    match Number::deserialize(deserializer)? {
-        Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        Number::Plain(number) => Ok(number),
-    }
-}
+/// The call for a snapshot.
+pub(super) const SNAPSHOT: &str = "/etcdserverpb.Maintenance/Snapshot";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_are_texts_and_nothing_is_left_out_for_zero() {
-        // As etcd 3.4.23 answers.
-        let text = r#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[
-            {"ID":"10276657743932975437","name":"k8s-master-1","peerURLs":["https://127.0.0.1:2380"],"clientURLs":["https://127.0.0.1:2379"]},
-            {"ID":"1","peerURLs":["https://127.0.0.2:2380"],"isLearner":true}]}"#;
-        let members = serde_json::from_str::<Members>(text).unwrap().members;
-        assert_eq!((members[0].id, members[0].name.as_str()), (10_276_657_743_932_975_437, "k8s-master-1"));
-        assert!(members[1].is_learner && members[1].name.is_empty());
-        let status: MemberStatus = serde_json::from_str(
-            r#"{"header":{"member_id":"7"},"version":"3.4.23","dbSize":"20480","leader":"7"}"#,
-        )
-        .unwrap();
-        assert_eq!((status.id(), status.leader, status.db_size, status.db_size_in_use), (7, 7, 20_480, 0));
+    /// A field with bytes in it.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8][..], bytes].concat()
     }
 
     #[test]
-    fn what_is_no_number_is_an_error() {
-        for bad in [r#"{"ID":"x"}"#, r#"{"ID":-1}"#, r#"{"ID":"18446744073709551616"}"#, r#"{"ID":[]}"#] {
-            assert!(serde_json::from_str::<Member>(bad).is_err(), "{bad}");
-        }
+    fn members_are_read_by_their_fields_numbers() {
+        let header = field(1, &protobuf::with_number(2, 7));
+        let first = [
+            protobuf::with_number(1, 10_276_657_743_932_975_437),
+            field(2, b"k8s-master-1"),
+            field(3, b"https://127.0.0.1:2380"),
+            field(4, b"https://127.0.0.1:2379"),
+        ]
+        .concat();
+        let second =
+            [protobuf::with_number(1, 1), field(3, b"https://127.0.0.2:2380"), protobuf::with_number(5, 1)]
+                .concat();
+        let members = Member::decode_all(&[header, field(2, &first), field(2, &second)].concat()).unwrap();
+        assert_eq!((members[0].id, members[0].name.as_str()), (10_276_657_743_932_975_437, "k8s-master-1"));
+        assert_eq!(members[0].client_urls, ["https://127.0.0.1:2379"]);
+        assert!(members[1].is_learner && members[1].name.is_empty() && !members[0].is_learner);
+        assert!(Member::decode_all(&field(2, &[0x08])).is_err());
+    }
+
+    #[test]
+    fn a_status_and_an_alarm_are_read_too() {
+        let message = [
+            field(1, &protobuf::with_number(2, 7)),
+            field(2, b"3.6.8"),
+            protobuf::with_number(3, 20_480),
+            protobuf::with_number(4, 7),
+            field(8, b"etcdserver: no leader"),
+        ]
+        .concat();
+        let status = MemberStatus::decode(&message).unwrap();
+        assert_eq!((status.id(), status.leader, status.db_size, status.db_size_in_use), (7, 7, 20_480, 0));
+        assert_eq!((status.version.as_str(), status.errors.len()), ("3.6.8", 1));
+        let alarm = [protobuf::with_number(1, 7), protobuf::with_number(2, 1)].concat();
+        let alarms = Alarm::decode_all(&field(2, &alarm)).unwrap();
+        assert_eq!(alarms, [Alarm { member: 7, alarm: "NOSPACE".into() }]);
     }
 }

@@ -347,8 +347,8 @@ impl Api {
     }
 
     fn patch(&self, path: &str, kind: &'static str, patch: String) -> Result<Value, Error> {
-        let body = Some((kind, patch));
-        let request = Request { method: Method::PATCH, path, body, most: MOST_SMALL, seconds: None };
+        let body = Some((kind, patch.into_bytes()));
+        let request = Request { method: Method::PATCH, path, body, most: MOST_SMALL, headers: Vec::new() };
         self.ask(&request).and_then(|answer| self.parse(&request, &answer))
     }
 
@@ -359,7 +359,7 @@ impl Api {
             path: &node_path(name),
             body: None,
             most: MOST_SMALL,
-            seconds: None,
+            headers: Vec::new(),
         };
         match self.ask(&request) {
             Err(error) if error.is_absence() => Ok(()),

@@ -1,16 +1,19 @@
-//! A snapshot of etcd, as it comes from a member: pieces of the database in base64, then its SHA-256, which stays at the end of
+//! A snapshot of etcd, as it comes from a member: pieces of the database, then its SHA-256, which stays at the end of
 //! the file as etcd's own tools have it (`etcdctl snapshot save`) and want it (`etcdutl snapshot restore`).
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
 };
 
-use base64ct::{Base64, Encoding};
 use imgforge_spec::{Hasher, Sha256};
-use serde::Deserialize;
 
-use super::{Error, connection::Server, etcd::Etcd};
+use super::{
+    Error,
+    connection::Server,
+    etcd::{Etcd, Piece, SNAPSHOT},
+    grpc,
+};
 
 /// etcd's hash.
 const HASH: usize = 32;
@@ -56,22 +59,12 @@ pub enum Unfit {
         /// What etcd says at the end.
         said: String,
     },
-    /// The network, or the disk.
+    /// The network.
+    #[error(transparent)]
+    Stream(#[from] grpc::Unfit),
+    /// The disk.
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-#[derive(Deserialize)]
-struct Line {
-    result: Option<Piece>,
-    error: Option<serde_json::Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Piece {
-    remaining_bytes: String,
-    blob: String,
 }
 
 /// Writes what the member `server` has into `output`; `progress` is told of bytes that have come, and of all.
@@ -84,43 +77,24 @@ pub(crate) fn fetch(
     let response = etcd.snapshot(server)?;
     copy(response, output, progress).map_err(|unfit| Error::Answer {
         server: server.to_string(),
-        request: "POST /v3/maintenance/snapshot".into(),
+        request: SNAPSHOT.into(),
         problem: unfit.to_string(),
     })
 }
 
 fn copy(
-    stream: impl Read,
+    mut stream: impl Read,
     output: &mut dyn Write,
     progress: &dyn Fn(u64, Option<u64>),
 ) -> Result<Snapshot, Unfit> {
-    let mut lines = BufReader::with_capacity(64 << 10, stream);
     let mut hasher = Hasher::default();
     // The last bytes that have come may be the hash, which is not hashed.
     let mut tail: VecDeque<u8> = VecDeque::new();
-    let (mut length, mut missing, mut line) = (0u64, 0u64, Vec::new());
-    loop {
-        line.clear();
-        (&mut lines).take(MOST_PIECE + 1).read_until(b'\n', &mut line)?;
-        if line.len() as u64 > MOST_PIECE {
-            return Err(Unfit::Piece(format!("a piece has more than {MOST_PIECE} bytes")));
-        }
-        if line.is_empty() {
-            break;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let piece =
-            match serde_json::from_slice::<Line>(&line).map_err(|error| Unfit::Piece(error.to_string()))? {
-                Line { error: Some(error), .. } => return Err(Unfit::Piece(error.to_string())),
-                Line { result, .. } => result.unwrap_or_default(),
-            };
-        let bytes = Base64::decode_vec(&piece.blob).map_err(|error| Unfit::Piece(error.to_string()))?;
-        missing = match piece.remaining_bytes.as_str() {
-            "" => 0,
-            text => text.parse().map_err(|_| Unfit::Piece(format!("`{text}` is no number of bytes")))?,
-        };
+    let (mut length, mut missing) = (0u64, 0u64);
+    while let Some(message) = grpc::next(&mut stream, MOST_PIECE)? {
+        let piece = Piece::decode(&message).map_err(|malformed| Unfit::Piece(malformed.to_string()))?;
+        let bytes = piece.blob;
+        missing = piece.remaining;
         length += bytes.len() as u64;
         if length > MOST {
             return Err(Unfit::Long);
@@ -147,17 +121,30 @@ fn copy(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::running::protobuf;
 
-    /// A stream as etcd's gateway writes it.
-    fn stream(database: &[u8], hash: &[u8], pieces: usize) -> String {
-        let mut text = String::new();
+    /// A stream as etcd sends it.
+    fn stream(database: &[u8], hash: &[u8], pieces: usize) -> Vec<Vec<u8>> {
         let mut left = database.len();
-        for piece in database.chunks(database.len().div_ceil(pieces)) {
-            left -= piece.len();
-            let blob = Base64::encode_string(piece);
-            text += &format!("{{\"result\":{{\"remaining_bytes\":\"{left}\",\"blob\":\"{blob}\"}}}}\n");
-        }
-        text + &format!("{{\"result\":{{\"blob\":\"{}\"}}}}\n", Base64::encode_string(hash))
+        let mut messages: Vec<Vec<u8>> = database
+            .chunks(database.len().div_ceil(pieces))
+            .map(|piece| {
+                left -= piece.len();
+                message(left as u64, piece)
+            })
+            .collect();
+        messages.push(message(0, hash));
+        messages
+    }
+
+    /// A message in its frame; its lengths are such that two bytes hold them.
+    fn message(remaining: u64, blob: &[u8]) -> Vec<u8> {
+        let mut body = protobuf::with_number(2, remaining);
+        let length = protobuf::with_number(0, blob.len() as u64);
+        body.push(3 << 3 | 2);
+        body.extend(&length[1..]);
+        body.extend(blob);
+        [&[0][..], &(body.len() as u32).to_be_bytes(), &body].concat()
     }
 
     fn hash_of(database: &[u8]) -> Vec<u8> {
@@ -165,9 +152,13 @@ mod tests {
         (0..32).map(|i| u8::from_str_radix(&text[i * 2..i * 2 + 2], 16).unwrap()).collect()
     }
 
-    fn copied(text: &str) -> Result<(Snapshot, Vec<u8>), Unfit> {
+    fn copied(messages: &[Vec<u8>]) -> Result<(Snapshot, Vec<u8>), Unfit> {
+        copied_bytes(&messages.concat())
+    }
+
+    fn copied_bytes(stream: &[u8]) -> Result<(Snapshot, Vec<u8>), Unfit> {
         let mut output = Vec::new();
-        copy(text.as_bytes(), &mut output, &|_, _| {}).map(|snapshot| (snapshot, output))
+        copy(stream, &mut output, &|_, _| {}).map(|snapshot| (snapshot, output))
     }
 
     #[test]
@@ -184,14 +175,13 @@ mod tests {
     fn half_a_snapshot_is_none() {
         let database = vec![7u8; 4096];
         let whole = stream(&database, &hash_of(&database), 4);
-        for line in 0..4 {
-            let cut: String = whole.lines().take(line).map(|line| format!("{line}\n")).collect();
-            assert!(copied(&cut).is_err(), "{line} lines");
+        for messages in 0..4 {
+            assert!(copied(&whole[..messages]).is_err(), "{messages} messages");
         }
         // The pieces without the hash, which have a whole number of pages.
-        let cut: String = whole.lines().take(4).map(|line| format!("{line}\n")).collect();
-        assert!(matches!(copied(&cut), Err(Unfit::Length(4096))));
-        assert!(matches!(copied(&whole[..whole.len() - 20]), Err(Unfit::Piece(_))));
+        assert!(matches!(copied(&whole[..4]), Err(Unfit::Length(4096))));
+        let whole = whole.concat();
+        assert!(matches!(copied_bytes(&whole[..whole.len() - 20]), Err(Unfit::Stream(_))));
     }
 
     #[test]
@@ -199,12 +189,7 @@ mod tests {
         let database = vec![7u8; 4096];
         let other = stream(&vec![8u8; 4096], &hash_of(&database), 4);
         assert!(matches!(copied(&other), Err(Unfit::Hash { .. })));
-        for bad in
-            ["x\n", "{\"error\":{\"message\":\"no leader\"}}\n", "{\"result\":{\"blob\":\"*\"}}\n", "[]\n"]
-        {
-            assert!(matches!(copied(bad), Err(Unfit::Piece(_))), "{bad}");
-        }
-        let long = format!("{{\"result\":{{\"blob\":\"{}\"}}}}", "A".repeat(9 << 20));
-        assert!(matches!(copied(&long), Err(Unfit::Piece(_))));
+        assert!(matches!(copied_bytes(&[0, 0, 0, 0, 1, 0x1a]), Err(Unfit::Piece(_))));
+        assert!(matches!(copied(&[message(0, &vec![0; 9 << 20])]), Err(Unfit::Stream(_))));
     }
 }

@@ -14,7 +14,7 @@ pub use token::{Tokens, ca_hash, node_password};
 
 use crate::{
     cluster::{Cluster, Datastore},
-    images::{Images, coredns},
+    images::{Images, coredns, names},
     member::Member,
 };
 
@@ -30,6 +30,12 @@ pub(super) fn has_etcd(cluster: &Cluster) -> bool {
     cluster.k3s.datastore.unwrap_or_else(by_default) == Datastore::Etcd
 }
 
+/// The node that a member of etcd belongs to: k3s puts `-` and eight digits of its own behind the name (`setName`).
+pub(super) fn node_of_member(name: &str) -> &str {
+    let is_own = |digits: &str| digits.len() == 8 && digits.bytes().all(|c| c.is_ascii_hexdigit());
+    name.rsplit_once('-').filter(|(_, digits)| is_own(digits)).map_or(name, |(node, _)| node)
+}
+
 /// The images of k3s itself come as one archive, with its release; CoreDNS is here for the home network's name server alone.
 pub(super) fn images(member: &Member<'_>) -> Images {
     let cluster = member.cluster;
@@ -37,6 +43,9 @@ pub(super) fn images(member: &Member<'_>) -> Images {
     if cluster.add_ons.lan_dns.is_some() {
         let reference = cluster.coredns_tag().map(|tag| coredns(cluster.kubernetes, tag));
         images.add("images.coredns", reference);
+    }
+    if member.is_master() && member.endpoint.is_virtual {
+        images.references.push(names().kube_vip.clone());
     }
     images
 }

@@ -74,7 +74,7 @@ impl Eyes {
     pub fn new(cluster: &Cluster, secrets: &Secrets, tunnels: &Tunnels) -> Result<Self, Error> {
         let places = places(cluster, tunnels);
         let api = Api::new(cluster, secrets, &places, tunnels)?;
-        let etcd = Etcd::new(secrets, &places)?;
+        let etcd = Etcd::new(cluster, secrets, &places)?;
         Ok(Self { places, api, etcd, has_etcd: cluster.engine.has_etcd(cluster) })
     }
 }
