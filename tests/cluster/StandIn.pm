@@ -3,7 +3,7 @@ package StandIn;
 use strict;
 use warnings;
 use Exporter 'import';
-use File::Basename 'dirname';
+use File::Basename qw(basename dirname);
 use File::Path 'make_path';
 use File::Temp;
 use IO::Socket::SSL;
@@ -75,11 +75,12 @@ sub read_file {
 sub write_file {
     my ($path, $content, $mode) = @_;
     make_path(dirname($path));
-    open my $file, '>', "$path.new" or die "$path: $!\n";
-    chmod $mode // 0644, "$path.new";
+    my $unfinished = dirname($path) . '/.' . basename($path) . ".$$";
+    open my $file, '>', $unfinished or die "$path: $!\n";
+    chmod $mode // 0644, $unfinished;
     print $file $content;
     close $file or die "$path: $!\n";
-    rename "$path.new", $path or die "$path: $!\n";
+    rename $unfinished, $path or die "$path: $!\n";
 }
 
 # write_kubeconfig PATH, SERVER, CERTIFICATE, KEY, AUTHORITY: the last three are files, AUTHORITY kubeadm's if it is not given.
@@ -96,8 +97,8 @@ sub write_kubeconfig {
     }), 0600);
 }
 
-# request METHOD, PATH, BODY, OPTIONS: what the API server answers; dies unless it is 200. OPTIONS: either `kubeconfig`, or
-# `server` (HOST:PORT) with `authority` (a PEM file; without it nobody is verified) and `token`, or `basic` (USER:PASSWORD).
+# request METHOD, PATH, BODY, OPTIONS: what the API server answers; dies unless it is 200. OPTIONS: either `kubeconfig`, whose server
+# `server` (HOST:PORT) may replace, or `server` with `authority` (a PEM file; without it nobody is verified) and `token`, or `basic` (USER:PASSWORD).
 sub request {
     my ($method, $path, $body, %options) = @_;
     my %tls = (SSL_verify_mode => SSL_VERIFY_NONE);
@@ -105,7 +106,7 @@ sub request {
     if (my $kubeconfig = $options{kubeconfig}) {
         my $config = YAML::XS::LoadFile($kubeconfig);
         my ($cluster, $user) = ($config->{clusters}[0]{cluster}, $config->{users}[0]{user});
-        ($options{server}) = $cluster->{server} =~ m{^https://(.*)$} or die "$kubeconfig: no server\n";
+        ($options{server}) = ($options{server} // $cluster->{server}) =~ m{^(?:https://)?(.*)$};
         my $pem = sub { my $file = File::Temp->new; print $file decode_base64($_[0]); $file->flush; push @files, $file; "$file" };
         $options{authority} = $pem->($cluster->{'certificate-authority-data'});
         $tls{SSL_cert_file} = $pem->($user->{'client-certificate-data'});

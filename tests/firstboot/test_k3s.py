@@ -195,6 +195,94 @@ class K3s(unittest.TestCase):
         self.assertEqual(self.prepare(node)[0], 0)
         self.assertFalse((node.root / "run/imgforge/k3s.problem").exists())
 
+    def of_several(self, first=True):
+        """A master of three; the others are those of the fact `masters`."""
+        node = self.node()
+        node.write("etc/rancher/k3s/config.yaml", "cluster-init: true\n" if first else "server: https://192.168.1.9:6443\n")
+        node.write("etc/imgforge/k3s/masters", "192.168.1.11:6443\n192.168.1.12:6443\n")
+        node.write("etc/imgforge/k3s/masters.kubeconfig", "identity\n")
+        return node
+
+    def joins(self, node):
+        path = node.root / "etc/rancher/k3s/config.yaml.d/50-imgforge-join.yaml"
+        return path.read_text() if path.exists() else None
+
+    def waits(self, node, then):
+        """What keeps it from starting, until `then` has happened; then it starts."""
+        node.set("when-asleep", f'/bin/cp "$IMGFORGE_ROOT/run/imgforge/k3s.problem" "$FAKE/why"; {then}')
+        self.assertEqual(self.prepare(node)[0], 0, node.errors)
+        self.assertFalse((node.root / "run/imgforge/k3s.problem").exists())
+        return node.fact("why")
+
+    def test_the_first_of_several_masters_makes_the_cluster_where_nobody_else_is(self):
+        node = self.of_several()
+        self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []))
+        self.assertIsNone(self.joins(node))
+
+    def test_a_further_master_joins_the_one_that_is_ready(self):
+        node = self.of_several(first=False)
+        why = self.waits(node, 'echo "192.168.1.12:6443 /ping /readyz" >"$FAKE/masters"')
+        self.assertIn("none of the other masters answers: 192.168.1.11:6443, 192.168.1.12:6443", why)
+        self.assertEqual(self.joins(node), "server: https://192.168.1.12:6443\n")
+
+    def test_a_first_master_whose_data_is_lost_makes_no_second_cluster(self):
+        node = self.of_several()
+        node.set("masters", "192.168.1.11:6443 /ping\n")
+        node.set("member", "k8s-1   NotReady   control-plane,etcd,master   90d   v1.36.4+k3s1\n")
+        why = self.waits(node, 'echo "192.168.1.12:6443 /ping /readyz" >>"$FAKE/masters"')
+        self.assertIn("the master at 192.168.1.11:6443 answers, and is not ready: more than half", why)
+        self.assertEqual(self.joins(node), "server: https://192.168.1.12:6443\n")
+        self.assertTrue(any("delete node k8s-1 " in call for call in node.calls("k3s")))
+
+    def test_a_master_that_is_well_is_not_taken_out_for_a_second_card_of_its_name(self):
+        for ready in ("Ready", "Ready,SchedulingDisabled"):
+            node = self.of_several(first=False)
+            node.set("masters", "192.168.1.11:6443 /ping /readyz\n")
+            node.set("member", f"k8s-1   {ready}   control-plane   90d   v1.36.4+k3s1\n")
+            why = self.waits(node, 'rm "$FAKE/member"')
+            self.assertIn("a master k8s-1 that is well: is a second card with this name switched on?", why)
+            self.assertFalse(any("delete node" in call for call in node.calls("k3s")))
+
+    def test_a_master_with_data_asks_nobody(self):
+        node = self.of_several(first=False)
+        node.write(MARKER, identity())
+        (node.root / DATA / "server/db/etcd/member/wal").mkdir(parents=True)
+        self.assertEqual((self.prepare(node)[0], node.calls("k3s"), node.calls("sleep")), (0, [], []))
+
+    def test_a_join_that_was_cut_off_begins_again(self):
+        cut = 1
+        while True:
+            node = self.of_several()
+            node.set("masters", "192.168.1.11:6443 /ping /readyz\n")
+            node.set("member", "k8s-1   NotReady   control-plane   90d   v1.36.4+k3s1\n")
+            try:
+                self.prepare(node, cut_before=cut)
+                break
+            except Cut:
+                node.reboot()
+                self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []), cut)
+                self.assertEqual(self.joins(node), "server: https://192.168.1.11:6443\n")
+            cut += 1
+        self.assertGreater(cut, 10)
+
+    def test_no_snapshot_is_restored_beside_masters_that_run(self):
+        node = self.of_several()
+        node.write(SNAPSHOT, "of monday")
+        node.set("masters", "192.168.1.12:6443 /ping\n")
+        why = self.waits(node, 'rm "$FAKE/masters"')
+        self.assertIn("a cluster answers at 192.168.1.12:6443 already, and this card would take it back to a snapshot", why)
+        self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "restored: of monday")
+
+    def test_kube_vip_comes_and_goes_with_the_card(self):
+        node = self.node()
+        place = node.root / DATA / "agent/pod-manifests/kube-vip.yaml"
+        node.write("etc/imgforge/k3s/kube-vip.yaml", "kind: Pod\n")
+        self.prepare(node)
+        self.assertEqual(place.read_text(), "kind: Pod\n")
+        (node.root / "etc/imgforge/k3s/kube-vip.yaml").unlink()
+        self.prepare(node)
+        self.assertFalse(place.exists())
+
     def test_the_stage_ends_when_the_server_is_up(self):
         node = self.node()
         node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")

@@ -41,17 +41,40 @@ nodes:
 
 const OWN: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: own }\n";
 
-fn lab() -> ClusterLab {
+/// Three servers without a disk: who loses the card loses the data.
+const SEVERAL: &str = r#"
+name: home
+engine: k3s
+endpoint: { host: 192.168.76.10 }
+nodes:
+  - hostname: k8s-master-1
+    board: virt-arm64
+    role: master
+    address: 192.168.76.10/24
+  - hostname: k8s-master-2
+    board: virt-arm64
+    role: master
+    address: 192.168.76.11/24
+    files:
+      - path: /etc/systemd/network/04-management.network # a second card, for this machine only
+        content: "[Match]\nMACAddress=52:54:00:12:35:02\n[Network]\nDHCP=ipv4\n"
+  - hostname: k8s-master-3
+    board: virt-arm64
+    role: master
+    address: 192.168.76.12/24
+"#;
+
+fn lab(cluster: &str) -> ClusterLab {
     let bench = Workbench::new();
     let server = SignedRepository::new();
     fs::write(bench.home.path().join("own.yaml"), OWN).unwrap();
     fs::write(bench.profiles().join("kubernetes/k3s-1.36.yaml"), k3s_release(&server)).unwrap();
-    ClusterLab::new(bench, server, CLUSTER)
+    ClusterLab::new(bench, server, cluster)
 }
 
 #[test]
 fn a_server_and_32_bit_agents_find_each_other_in_any_order_without_their_disk_and_after_a_power_cut() {
-    let lab = lab();
+    let lab = lab(CLUSTER);
     let lan = Lan::new();
     let port = free_port();
     let management = format!("{port}:6443");
@@ -111,4 +134,45 @@ fn a_server_and_32_bit_agents_find_each_other_in_any_order_without_their_disk_an
     let _again = lan.boot(2, &lab.image("k8s-worker-1"), &["--32-bit"]);
     let is_back = |node: &Value| node["boot"] != before;
     lab.wait_for_state(port, |state| node(state, "k8s-worker-1").is_some_and(is_back));
+}
+
+#[test]
+fn several_servers_form_one_cluster_and_the_first_joins_it_anew_with_an_empty_card() {
+    let lab = lab(SEVERAL);
+    let lan = Lan::new();
+    let port = free_port();
+    let management = format!("{port}:6443");
+    let boot =
+        |number: u8, options: &[&str]| lan.boot(number, &lab.image(&format!("k8s-master-{number}")), options);
+
+    let new_card = lab.path("new-card.img");
+    fs::copy(lab.image("k8s-master-1"), &new_card).unwrap();
+
+    // One that is to join is first, and makes nothing of its own.
+    let mut second = boot(2, &["--management", &management]);
+    second.wait_for(
+        "[k3s] WAITING: none of the other masters answers: 192.168.76.10:6443, 192.168.76.12:6443",
+        STAGE,
+    );
+    let mut first = boot(1, &[]);
+    finishes(&mut first, "k8s-master-1 (master)");
+    finishes(&mut second, "k8s-master-2 (master)");
+    let mut third = boot(3, &[]);
+    finishes(&mut third, "k8s-master-3 (master)");
+    let member = |state: &Value, of: &str| {
+        let members = state["members"].as_array()?.iter().filter_map(Value::as_str);
+        members.filter(|member| member.starts_with(of)).map(str::to_owned).last()
+    };
+    let names = ["k8s-master-1", "k8s-master-2", "k8s-master-3"];
+    let all =
+        |state: &Value| names.iter().all(|name| node(state, name).is_some() && member(state, name).is_some());
+    let state = lab.wait_for_state(port, all);
+    let before = member(&state, "k8s-master-1");
+
+    // The first, which would make a cluster, comes back with an empty card: it is a new member of the one that is there.
+    drop(first);
+    let mut again = lan.boot(1, &new_card, &[]);
+    again.wait_for("imgforge: [k3s] k3s server is up", STAGE);
+    let state = lab.wait_for_state(port, |state| all(state) && member(state, "k8s-master-1") != before);
+    assert_eq!(state["members"].as_array().unwrap().len(), 3, "{state}");
 }

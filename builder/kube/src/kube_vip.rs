@@ -7,9 +7,6 @@
 
 use crate::{images::names, kubeconfig::Kubeconfig, member::Member, pki::Secrets};
 
-/// The kubeconfig's path on the node.
-pub const KUBECONFIG: &str = "/etc/kubernetes/kube-vip.conf";
-
 /// The kubeconfig: it talks to its own node, as the virtual address may be nobody's yet. kube-vip replaces the host's
 /// name by `kubernetes`, which the pod resolves to the node itself.
 pub fn kubeconfig(secrets: &Secrets) -> Kubeconfig {
@@ -22,9 +19,9 @@ pub fn kubeconfig(secrets: &Secrets) -> Kubeconfig {
     )
 }
 
-/// The static pod. The interface is not named: boards call it eth0, end0 or enx…; kube-vip takes that of the default
+/// The static pod, with the kubeconfig that lies at `kubeconfig` on the node. The interface is not named: boards call it eth0, end0 or enx…; kube-vip takes that of the default
 /// route.
-pub fn pod(member: &Member<'_>) -> String {
+pub fn pod(member: &Member<'_>, kubeconfig: &str) -> String {
     let (address, image) = (&member.endpoint.host, &names().kube_vip);
     let port = member.endpoint.port;
     let prefix = if address.contains(':') { 128 } else { 32 };
@@ -70,7 +67,7 @@ spec:
         - {{ name: kubeconfig, mountPath: /etc/kubernetes/admin.conf, readOnly: true }}
   volumes:
     - name: kubeconfig
-      hostPath: {{ path: {KUBECONFIG}, type: File }}
+      hostPath: {{ path: {kubeconfig}, type: File }}
 "#
     )
 }

@@ -45,6 +45,18 @@ nodes:
     taints: [{ key: home.example/slow, value: 'yes', effect: NoSchedule }]
   - { hostname: k8s-worker-2, board: cubieboard, kubelet: { maxPods: 10 } }";
 
+/// Three servers that hold one address among themselves.
+const SEVERAL: &str = "
+name: home
+engine: k3s
+lan: { gateway: 192.168.1.1, dns: [192.168.1.1] }
+endpoint: { host: 192.168.1.9, virtual: true }
+nodes:
+  - { hostname: m1, board: rpi4, role: master, address: 192.168.1.10/24 }
+  - { hostname: m2, board: rpi4, role: master, address: 192.168.1.11/24 }
+  - { hostname: m3, board: rpi4, role: master, address: 192.168.1.12/24 }
+  - { hostname: w1, board: bananapi }";
+
 fn secrets(cluster: &Cluster) -> Secrets {
     Secrets::generate(cluster, Lifetime::generous(1_767_225_600), &mut random(7)).unwrap()
 }
@@ -107,6 +119,51 @@ fn server_and_agent_get_their_files() {
     }
 }
 
+/// One makes the cluster and the rest join it, all by the whole token; each knows where the others are. kube-vip is every master's.
+#[test]
+fn several_servers_find_each_other() {
+    let config = |hostname: &str| -> Value {
+        serde_yaml::from_str(content(&files(SEVERAL, hostname), "/etc/rancher/k3s/config.yaml")).unwrap()
+    };
+    let (first, further, agent) = (config("m1"), config("m2"), config("w1"));
+    assert_eq!((&first["cluster-init"], first.get("server")), (&Value::Bool(true), None));
+    assert_eq!(further.get("cluster-init"), None);
+    assert_eq!(further["server"], "https://192.168.1.9:6443");
+    assert_eq!(first["token"], further["token"]);
+    let token = first["token"].as_str().unwrap();
+    assert!(token.starts_with("K10") && token.contains("::server:"), "{token}");
+    assert!(agent["token"].as_str().unwrap().contains("::node:"));
+    assert_eq!(agent["server"], "https://192.168.1.9:6443");
+    assert_eq!(first["tls-san"], serde_yaml::from_str::<Value>("[192.168.1.9, m1, 192.168.1.10]").unwrap());
+    // What k3s refuses servers to differ in, they have from the cluster.
+    for key in ["cluster-cidr", "service-cidr", "cluster-domain", "flannel-backend", "agent-token"] {
+        assert_eq!(first[key], further[key], "{key}");
+    }
+
+    let of_second = files(SEVERAL, "m2");
+    assert_eq!(content(&of_second, "/etc/imgforge/k3s/masters"), "192.168.1.10:6443\n192.168.1.12:6443\n");
+    let identity = "/etc/imgforge/k3s/masters.kubeconfig";
+    let pod: Value = serde_yaml::from_str(content(&of_second, "/etc/imgforge/k3s/kube-vip.yaml")).unwrap();
+    assert_eq!(pod["spec"]["volumes"][0]["hostPath"]["path"], identity);
+    let kubeconfig = of_second.iter().find(|file| file.path == identity).unwrap();
+    assert!(kubeconfig.secret && kubeconfig.mode == 0o600);
+    let home = cluster(SEVERAL);
+    let member = |hostname| Member::new(&home, hostname, &boards).unwrap();
+    assert!(images(&member("m3")).references.iter().any(|image| image.contains("kube-vip")));
+    assert_eq!(images(&member("w1")).references, [""; 0]);
+    let of_worker = files(SEVERAL, "w1");
+    assert!(of_worker.iter().all(|file| !file.path.contains("masters") && !file.path.contains("kube-vip")));
+}
+
+/// `setName` of k3s' pkg/etcd: the name, `-`, and the first eight digits of a UUID.
+#[test]
+fn a_member_of_etcd_is_known_by_its_node() {
+    let of = |engine: Engine, name| engine.node_of_member(name);
+    assert_eq!(of(Engine::K3s, "k8s-master-1-0a1b2c3d"), "k8s-master-1");
+    assert_eq!(of(Engine::K3s, "k8s-master-1"), "k8s-master-1");
+    assert_eq!(of(Engine::Kubeadm, "k8s-0a1b2c3d"), "k8s-0a1b2c3d");
+}
+
 /// k3s skips a key that it does not know, and says so in its journal only.
 #[test]
 fn every_option_is_one_of_k3s_own() {
@@ -122,6 +179,8 @@ fn every_option_is_one_of_k3s_own() {
         (&etcd, "k8s-master-1", "server"),
         (&dual, "k8s-master-1", "server"),
         (&alone, "k8s-master-1", "server"),
+        (SEVERAL, "m1", "server"),
+        (SEVERAL, "m2", "server"),
         (HOME, "k8s-worker-1", "agent"),
         (&etcd, "k8s-worker-2", "agent"),
     ] {
@@ -263,7 +322,6 @@ fn what_k3s_does_not_have_is_refused() {
         ("etcd: { extra-args: { quota-backend-bytes: 1 } }", "", "engine-setting"),
         ("join-window: 720h", "", "engine-setting"),
         ("add-ons: { network: calico }", "", "k3s-network"),
-        ("endpoint: { host: 192.168.1.9, virtual: true }", "", "k3s-masters"),
         ("backups: { keep: 3 }", "", "k3s-backups"),
         ("k3s: { datastore: etcd }\nbackups: { every: 5h }", "", "k3s-backups"),
         (
@@ -276,8 +334,10 @@ fn what_k3s_does_not_have_is_refused() {
     ] {
         assert!(told(text, master).contains(&rule), "{rule}: {text} {master}: {:?}", told(text, master));
     }
-    let several = "engine: k3s\nendpoint: { host: api.home.example }\nnodes: [{ hostname: a, board: rpi4, role: master }, { hostname: b, board: rpi4, role: master }, { hostname: c, board: rpi4, role: master }]";
-    assert!(findings(several).iter().any(|finding| finding.name == "k3s-masters"));
+    let sqlite = format!("k3s: {{ datastore: sqlite }}\n{SEVERAL}");
+    let refused = findings(&sqlite).into_iter().find(|finding| finding.name == "k3s-masters").unwrap();
+    assert_eq!(refused.path, "k3s.datastore");
+    assert!(findings(SEVERAL).iter().all(|finding| finding.name != "k3s-masters"));
     let kubeadm = "k3s: { disable: [traefik] }\nnodes: [{ hostname: a, board: rpi4, role: master }]";
     assert!(findings(kubeadm).iter().any(|finding| finding.name == "engine-setting"));
     let armv6 =

@@ -10,7 +10,7 @@ use imgforge_kube::{
     add_ons::Manifests,
     cluster::{self, Cluster, Node},
     containerd::{self, Runtime, Series},
-    docker, kube_vip, kubeadm,
+    docker, kubeadm,
     kubeconfig::Kubeconfig,
     member::Member,
     node_files::{NodeFile, Sources, node_files},
@@ -242,7 +242,7 @@ fn kube_vip_needs_no_file_that_kubeadm_makes() {
     let pod = content(&files, &format!("{folder}/manifests/kube-vip.yaml"));
     compare("kube-vip.yaml", pod);
     let pod: serde_yaml::Value = serde_yaml::from_str(pod).unwrap();
-    assert_eq!(pod["spec"]["volumes"][0]["hostPath"]["path"], kube_vip::KUBECONFIG);
+    assert_eq!(pod["spec"]["volumes"][0]["hostPath"]["path"], "/etc/kubernetes/kube-vip.conf");
     assert_eq!(pod["spec"]["containers"][0]["env"][0]["value"], "192.168.1.9");
     let kubeconfig: Kubeconfig =
         serde_yaml::from_str(content(&files, &format!("{folder}/kube-vip.conf"))).unwrap();

@@ -8,7 +8,7 @@ use crate::{
 
 pub const RULES: &[Rule] = &[
     Rule::error("engine-setting", "every setting is one that the engine has", engine_setting),
-    Rule::error("k3s-masters", "k3s has one master, which the nodes find by its own address", k3s_masters),
+    Rule::error("k3s-masters", "several masters of k3s keep the objects in etcd", k3s_masters),
     Rule::error(
         "k3s-network",
         "pods of k3s are connected by its own network, or by one of yours",
@@ -72,28 +72,15 @@ fn of_kubeadm(cluster: &Cluster) -> Vec<Found> {
     found
 }
 
-/// What it takes besides (a virtual address that runs before there is a cluster, a first master whose data was lost) is made
-/// for kubeadm alone.
 fn k3s_masters(context: &Context<'_>) -> Vec<Found> {
-    if !is_k3s(context) {
-        return Vec::new();
-    }
     let cluster = context.cluster;
-    let mut found = Vec::new();
-    if cluster.masters().count() > 1 {
-        let message = "imgforge sets up k3s with one master: how several find each other again after a loss is made for kubeadm alone";
-        found.push(
-            Found::new("nodes", message).suggest("leave one with `role: master`, or give `engine: kubeadm`"),
-        );
-    }
-    if cluster.endpoint.as_ref().is_some_and(|endpoint| endpoint.is_virtual) {
-        let message = "a virtual endpoint is for several masters, and k3s has one here";
-        found.push(
-            Found::new("endpoint.virtual", message)
-                .suggest("remove it: the nodes find the master by its own address"),
-        );
-    }
-    found
+    let masters = cluster.masters().count();
+    let is_wrong = is_k3s(context) && masters > 1 && !cluster.engine.has_etcd(cluster);
+    let found = || {
+        let message = format!("SQLite is a file of one master, and there are {masters}");
+        Found::new("k3s.datastore", message).suggest("leave it out: several masters have etcd")
+    };
+    is_wrong.then(found).into_iter().collect()
 }
 
 fn k3s_network(context: &Context<'_>) -> Vec<Found> {

@@ -30,9 +30,9 @@ pub struct Config {
     node_taint: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kube_proxy_arg: Vec<String>,
-    /// The server's password, or all that an agent needs to join.
+    /// What a server lets others in by, or all that a node needs to join.
     token: String,
-    /// Of an agent: where it finds a server.
+    /// Of an agent, and of a server that does not make the cluster: where it finds one.
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,12 @@ fn is_false(switch: &bool) -> bool {
 pub fn config(member: &Member<'_>, tokens: &Tokens) -> Config {
     let node = member.node;
     let of_server = member.is_master().then(|| server(member, tokens));
-    let token = if member.is_master() { tokens.server.clone() } else { tokens.of_agent() };
+    let joins = !member.is_first_master();
+    let token = match member.is_master() {
+        true if member.has_other_masters() => tokens.of_server(),
+        true => tokens.server.clone(),
+        false => tokens.of_agent(),
+    };
     Config {
         node_name: node.hostname.clone(),
         node_ip: node.addresses().map(|own| own.address).collect(),
@@ -99,7 +104,7 @@ pub fn config(member: &Member<'_>, tokens: &Tokens) -> Config {
         node_taint: node.taints.iter().flatten().map(taint).collect(),
         kube_proxy_arg: member.cluster.networking.proxy_mode.map(proxy_mode).into_iter().collect(),
         token: token.reveal().to_owned(),
-        server: (!member.is_master()).then(|| format!("https://{}", member.endpoint.authority())),
+        server: joins.then(|| format!("https://{}", member.endpoint.authority())),
         of_server,
     }
 }
@@ -127,7 +132,7 @@ fn server(member: &Member<'_>, tokens: &Tokens) -> Server {
     }
     Server {
         agent_token: tokens.agent.reveal().to_owned(),
-        cluster_init: has_etcd(cluster),
+        cluster_init: has_etcd(cluster) && member.is_first_master(),
         tls_san: names(member),
         cluster_cidr: cluster.networking.pod_subnet.to_string(),
         service_cidr: cluster.networking.service_subnet.to_string(),

@@ -3,7 +3,9 @@
 
 use super::{Tokens, config, node_password, registries};
 use crate::{
+    cluster::Endpoint,
     engine::kubeadm::kubelet_configuration,
+    kube_vip,
     member::Member,
     node_files::{Error, NodeFile, Sources},
     pki::{CertifiedKey, Secrets},
@@ -33,6 +35,7 @@ pub(in crate::engine) fn files(member: &Member<'_>, sources: &Sources<'_>) -> Re
     files.push(NodeFile::secret("/etc/rancher/node/password", format!("{}\n", password.reveal())));
     if member.is_master() {
         files.extend(authorities(secrets));
+        files.extend(masters(member, secrets)?);
     }
     Ok(files)
 }
@@ -46,6 +49,30 @@ fn kubelet(member: &Member<'_>) -> Result<String, serde_yaml::Error> {
     member.cluster.kubelet.merge_into(&mut configuration);
     member.node.kubelet.merge_into(&mut configuration);
     yaml::to_string(&configuration)
+}
+
+/// What masters know of each other: where the rest of them are, and an identity by which each can ask and change everything,
+/// as kube-vip does too. Who has a master's card has the authority's key anyway.
+fn masters(member: &Member<'_>, secrets: &Secrets) -> Result<Vec<NodeFile>, Error> {
+    let path = format!("{FOLDER}/masters.kubeconfig");
+    let mut files = Vec::new();
+    if member.has_other_masters() {
+        let others = member.cluster.masters().filter(|other| other.hostname != member.node.hostname);
+        let lines = others.filter_map(|other| {
+            let host = other.addresses().next()?.address.to_string();
+            Some(format!("{}\n", Endpoint { host, port: Endpoint::PORT, is_virtual: false }.authority()))
+        });
+        files.push(NodeFile::public(format!("{FOLDER}/masters"), lines.collect::<String>()));
+    }
+    if member.endpoint.is_virtual {
+        files.push(NodeFile::public(format!("{FOLDER}/kube-vip.yaml"), kube_vip::pod(member, &path)));
+    }
+    if !files.is_empty() {
+        let kubeconfig = kube_vip::kubeconfig(secrets).to_yaml();
+        let kubeconfig = kubeconfig.map_err(|source| Error::Document { path: path.clone(), source })?;
+        files.push(NodeFile::secret(path, kubeconfig.reveal()));
+    }
+    Ok(files)
 }
 
 /// Whose the node is, as lines `key=value`: what is compared with the marker beside the data.

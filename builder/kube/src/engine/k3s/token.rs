@@ -31,7 +31,17 @@ impl Tokens {
 
     /// The token with which an agent joins: it believes only a server with this authority.
     pub fn of_agent(&self) -> Secret {
-        Secret::new(format!("K10{}::node:{}", self.ca_hash, self.agent.reveal()))
+        self.full("node", &self.agent)
+    }
+
+    /// The token with which one of several servers joins the others, in the form that k3s leaves in `server/token`: the password
+    /// behind it is what they let each other in by (`EnsureUser` in `pkg/passwd`).
+    pub fn of_server(&self) -> Secret {
+        self.full("server", &self.server)
+    }
+
+    fn full(&self, user: &str, password: &Secret) -> Secret {
+        Secret::new(format!("K10{}::{user}:{}", self.ca_hash, password.reveal()))
     }
 }
 

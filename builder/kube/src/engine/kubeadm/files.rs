@@ -101,7 +101,10 @@ fn shared_secrets(member: &Member<'_>, secrets: &Secrets) -> Result<Vec<NodeFile
         let kubeconfig = kube_vip::kubeconfig(secrets).to_yaml();
         let kubeconfig = kubeconfig.map_err(|source| Error::Document { path: path.clone(), source })?;
         files.push(NodeFile::secret(path, kubeconfig.reveal()));
-        files.push(NodeFile::public(format!("{KUBERNETES}/manifests/kube-vip.yaml"), kube_vip::pod(member)));
+        files.push(NodeFile::public(
+            format!("{KUBERNETES}/manifests/kube-vip.yaml"),
+            kube_vip::pod(member, "/etc/kubernetes/kube-vip.conf"),
+        ));
     }
     Ok(files)
 }

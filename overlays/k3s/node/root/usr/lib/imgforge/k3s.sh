@@ -9,6 +9,9 @@ PROBLEM=$ROOT/run/imgforge/k3s.problem # why k3s must not start yet
 SNAPSHOT=$ROOT/var/lib/imgforge/restore/snapshot # of etcd, from which a card starts that brings it (`imgforge build --restore`)
 RESTORED=$DATA/server/imgforge-restored  # the SHA-256 of the snapshot that the data comes from
 RESTORING=$DATA/server/imgforge-restoring # the same, as long as k3s makes data of it
+OTHERS=$CARD/masters              # on each of several masters, where the rest of them are: lines HOST:PORT
+IDENTITY=$CARD/masters.kubeconfig # as whom it asks them
+JOIN=$ROOT/etc/rancher/k3s/config.yaml.d/50-imgforge-join.yaml # by which of them k3s finds the cluster
 case $IMGFORGE_ROLE in
 master) UNIT=k3s.service KIND=server ;;
 *) UNIT=k3s-agent.service KIND=agent ;;
@@ -40,6 +43,9 @@ objection() {
         skew "$(field release "$MARKER")" "$(field release "$CARD/cluster")"
     fi
 }
+
+# is_member: etcd has begun here; k3s goes on with it, and whom to join is no question any more.
+is_member() { [ -d "$DATA/server/db/etcd/member/wal" ]; }
 
 brings_snapshot() { [ -f "$SNAPSHOT" ]; }
 
