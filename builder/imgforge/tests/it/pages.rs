@@ -120,12 +120,21 @@ fn commands(text: &str) -> Vec<String> {
     own.filter(|line| line.starts_with("imgforge ") && !line.contains('…')).map(str::to_owned).collect()
 }
 
+/// Those typed in the recording of a terminal, which its description has.
+fn recorded(picture: &str) -> Vec<String> {
+    let said = picture.split_once("aria-label=\"A terminal: ").and_then(|(_, rest)| rest.split_once('"'));
+    let commands = said.map(|(commands, _)| commands).unwrap_or_default().split("; ");
+    commands.filter(|command| command.starts_with("imgforge ")).map(str::to_owned).collect()
+}
+
 #[test]
 fn every_command_in_the_pages_is_one() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for page in pages() {
-        for command in commands(&text(&page)) {
+    let recording = PathBuf::from("docs/pictures/first-cluster.svg");
+    assert!(recorded(&text(&recording)).len() >= 3);
+    for page in pages().into_iter().chain([recording]) {
+        for command in [commands(&text(&page)), recorded(&text(&page))].concat() {
             count += 1;
             if let Err(error) = Cli::try_parse_from(words(&command))
                 && error.use_stderr()
