@@ -1,5 +1,6 @@
 """k3s: what is laid before it starts, whose data it takes, and when the node has its place."""
 
+import shutil
 import unittest
 
 from node import Cut, Node
@@ -10,8 +11,8 @@ AUTHORITY = "a" * 64
 SNAPSHOT = "var/lib/imgforge/restore/snapshot"
 
 
-def identity(node="k8s-1", authority=AUTHORITY, release="1.36"):
-    return f"cluster=home\nauthority={authority}\nrelease={release}\nnode={node}\nendpoint=192.168.1.10:6443\n"
+def identity(node="k8s-1", authority=AUTHORITY, release="1.36", address="192.168.1.10"):
+    return f"cluster=home\nauthority={authority}\nrelease={release}\nnode={node}\naddress={address}\nendpoint=192.168.1.10:6443\n"
 
 
 class K3s(unittest.TestCase):
@@ -92,6 +93,8 @@ class K3s(unittest.TestCase):
         for marker, why in (
             (None, "nothing beside it says whose it is"),
             ("cluster=home\n", "is not whole"),
+            (identity(release=""), "is not whole"),
+            (identity(release="1.x"), "is not whole"),
             (identity(authority="b" * 64), "is of another cluster, home"),
             (identity(node="k8s-9"), "is of the master k8s-9 of this cluster"),
             (identity(release="1.37"), "newer than the card's 1.36: write a card with 1.37"),
@@ -183,7 +186,9 @@ class K3s(unittest.TestCase):
         node = self.with_snapshot()
         self.prepare(node)
         calls = node.calls()
-        self.assertTrue(calls[-1].startswith("sync ") and calls[-1].endswith(f"{DATA}/server"), calls[-3:])
+        synced = [index for index, call in enumerate(calls) if call.startswith("sync ") and call.endswith(f"{DATA}/server")]
+        marked = [index for index, call in enumerate(calls) if call.startswith("mv ") and call.endswith("/imgforge-restored")]
+        self.assertLess(marked[-1], synced[-1])
 
     def test_a_snapshot_that_k3s_does_not_take_is_said_and_tried_again(self):
         node = self.with_snapshot("damaged")
@@ -215,9 +220,106 @@ class K3s(unittest.TestCase):
         return node.fact("why")
 
     def test_the_first_of_several_masters_makes_the_cluster_where_nobody_else_is(self):
+        """The others may be starting with the data: it gives them three minutes."""
         node = self.of_several()
-        self.assertEqual((self.prepare(node)[0], node.calls("sleep")), (0, []))
+        why = self.waits(node, ":")
+        self.assertEqual(len(node.calls("sleep")), 18)
+        self.assertIn("no other master answers; the cluster is made if none does within 10 s", why)
         self.assertIsNone(self.joins(node))
+
+    def test_a_master_that_is_slow_to_start_is_joined_after_all(self):
+        node = self.of_several()
+        self.waits(node, '[ "$clock" -lt 1790001100 ] || echo "192.168.1.11:6443 /ping /readyz" >"$FAKE/masters"')
+        self.assertEqual(self.joins(node), "server: https://192.168.1.11:6443\n")
+
+    def test_what_cannot_be_asked_is_not_taken_for_absent(self):
+        for fault in ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "no space left on device",
+                      "dial tcp 192.168.1.11:6443: connect: network is unreachable"):
+            node = self.of_several()
+            node.set("strange", f"Unable to connect to the server: {fault}\n")
+            why = self.waits(node, 'rm -f "$FAKE/strange"; echo "192.168.1.11:6443 /ping /readyz" >"$FAKE/masters"')
+            self.assertIn(f"whether the cluster is there cannot be asked: 192.168.1.12:6443: Unable to connect to the server: {fault}", why)
+            self.assertEqual(self.joins(node), "server: https://192.168.1.11:6443\n")
+
+    def test_objects_in_sqlite_are_not_left_behind(self):
+        for first, others in ((True, True), (False, True), (False, False)):
+            node = self.of_several(first)
+            node.write(f"{DATA}/server/db/state.db", "data")
+            node.write(MARKER, identity())
+            if others:
+                node.set("masters", "192.168.1.11:6443 /ping /readyz\n")
+            why = self.waits(node, f'echo "192.168.1.11:6443 /ping /readyz" >"$FAKE/masters"; /bin/rm -f "$IMGFORGE_ROOT/{DATA}/server/db/state.db"')
+            self.assertIn("to join the other masters would leave them behind: make k8s-1 the first master", why)
+        alone = self.of_several()
+        alone.write(f"{DATA}/server/db/state.db", "data")
+        alone.write(MARKER, identity())
+        self.assertEqual(self.prepare(alone)[0], 0, "the first one takes it to etcd")
+        self.assertIsNone(self.joins(alone))
+
+    def member(self, marker, first=True):
+        node = self.of_several(first)
+        node.write("etc/imgforge/k3s/cluster", identity())
+        (node.root / DATA / "server/db/etcd/member/wal").mkdir(parents=True)
+        node.write(MARKER, marker)
+        return node
+
+    def test_what_was_cut_off_between_sqlite_and_etcd_is_said(self):
+        node = self.member(identity())
+        node.write(f"{DATA}/server/db/state.db", "data")
+        why = self.waits(node, f'/bin/rm -f "$IMGFORGE_ROOT/{DATA}/server/db/state.db"')
+        self.assertIn("k3s was cut off as it made etcd's data of SQLite's: move ", why)
+
+    def test_a_member_of_etcd_whose_address_is_another_is_said(self):
+        node = self.member(identity(address="192.168.1.20"))
+        why = self.waits(node, f'/bin/rm -rf "$IMGFORGE_ROOT/{DATA}/server/db"; echo "192.168.1.11:6443 /ping /readyz" >"$FAKE/masters"')
+        self.assertIn("is known at 192.168.1.20, and the card gives the node 192.168.1.10: give it the old address", why)
+
+    def test_a_member_that_was_taken_out_joins_anew(self):
+        node = self.member(identity())
+        node.write(f"{DATA}/server/db/etcd/tombstone", "")
+        node.set("masters", "192.168.1.11:6443 /ping /readyz\n")
+        self.assertEqual(self.prepare(node)[0], 0)
+        self.assertEqual(self.joins(node), "server: https://192.168.1.11:6443\n")
+
+    def test_a_snapshot_that_was_used_is_not_used_again(self):
+        """The data that came of it is lost later: the other masters have newer."""
+        node = self.of_several()
+        node.write(SNAPSHOT, "of monday")
+        self.waits(node, ":")
+        self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "restored: of monday")
+        shutil.rmtree(node.root / DATA / "server")
+        node.reboot()
+        why = self.waits(node, 'echo "192.168.1.11:6443 /ping /readyz" >"$FAKE/masters"')
+        self.assertIn("the data that was made of this card's snapshot is gone: to make it of the snapshot again, remove ", why)
+        self.assertEqual((self.joins(node), node.calls("k3s server")), ("server: https://192.168.1.11:6443\n", []))
+
+    def test_after_the_first_boot_the_status_says_what_k3s_waits_for(self):
+        node = self.of_several(first=False)
+        node.write("var/lib/imgforge/stages/k3s", "state=done\nsince=1\nmessage=k3s server is up\nretry_at=\n")
+        node.set("when-asleep", '[ -e "$FAKE/seen" ] || /bin/cp "$IMGFORGE_ROOT/run/imgforge/stages/k3s" "$FAKE/seen"; echo "192.168.1.12:6443 /ping /readyz" >"$FAKE/masters"')
+        code, said = self.prepare(node)
+        self.assertEqual(code, 0)
+        self.assertIn("state=waiting", node.fact("seen"))
+        self.assertIn("none of the other masters answers", node.fact("seen"))
+        self.assertIn("none of the other masters answers", said)
+        self.assertFalse((node.root / "run/imgforge/stages/k3s").exists())
+
+    def test_archives_of_another_card_are_looked_into(self):
+        node = self.node("worker")
+        node.write("etc/machine-id", "first\n")
+        node.write(f"{DATA}/agent/images/k3s.tar.zst", "IMAGES")
+        node.write(f"{DATA}/imgforge/images-of", "other\n")
+        self.prepare(node)
+        self.assertEqual((node.root / DATA / "agent/images/k3s.tar.zst").read_text(), "images")
+
+    def test_what_k3s_ended_of_is_said(self):
+        node = self.node()
+        node.install("journalctl")
+        node.set("journal", 'time="x" level=info msg="a"\ntime="x" level=fatal msg="starting kubernetes: critical configuration value mismatch"\n')
+        node.write("etc/rancher/k3s/k3s.yaml", "kubeconfig")
+        node.set("when-asleep", ': >"$FAKE/active"; : >"$FAKE/answers"')
+        self.assertIn("WAITING: the API server does not answer yet; k3s says: starting kubernetes: critical configuration value mismatch",
+                      node.stage("k3s")[1])
 
     def test_a_further_master_joins_the_one_that_is_ready(self):
         node = self.of_several(first=False)
@@ -269,7 +371,8 @@ class K3s(unittest.TestCase):
         node = self.of_several()
         node.write(SNAPSHOT, "of monday")
         node.set("masters", "192.168.1.12:6443 /ping\n")
-        why = self.waits(node, 'rm "$FAKE/masters"')
+        why = self.waits(node, 'rm -f "$FAKE/masters"; [ -e "$FAKE/first" ] || /bin/cp "$IMGFORGE_ROOT/run/imgforge/k3s.problem" "$FAKE/first"')
+        why = node.fact("first")
         self.assertIn("a cluster answers at 192.168.1.12:6443 already, and this card would take it back to a snapshot", why)
         self.assertEqual((node.root / DATA / "server/db/etcd/data").read_text(), "restored: of monday")
 

@@ -45,6 +45,7 @@ name: home
 
 # The newest release that every board runs. Without bananapi-m1 it could be newer:
 # Kubernetes 1.37.0 has no binaries for 32-bit Arm; 1.26 was the last line with them (no fixes since 2024-02)
+# All of them run 1.36.4 with `engine: k3s` (`--engine k3s`).
 kubernetes: 1.26.15
 
 # The network that the boards stand in, for those with an address of their own.
@@ -105,6 +106,23 @@ nodes:
 }
 
 #[test]
+fn an_engine_has_its_own_newest_release() {
+    let home = Home::new();
+    let boards = ["--master", "rk3328", "--worker", "bananapi", "--worker", "cubieboard"];
+    succeeds(&mut new(&home, &[&boards[..], &["-o", "old.yaml"]].concat()));
+    let old = fs::read_to_string(home.path().join("old.yaml")).unwrap();
+    assert!(old.contains(" Without bananapi-m1 and cubieboard1 it could be newer:"), "{old}");
+    succeeds(&mut new(&home, &[&boards[..], &["--engine", "k3s"]].concat()));
+    let file = fs::read_to_string(home.path().join("home.yaml")).unwrap();
+    assert!(
+        file.contains("engine: k3s\n\n# The newest release that every board runs.\nkubernetes: 1.36.4\n"),
+        "{file}"
+    );
+    let error = fails(&mut new(&home, &[&boards[..], &["--engine", "k8s", "-o", "x.yaml"]].concat()), 2);
+    assert!(error.contains("kubeadm, k3s"), "{error}");
+}
+
+#[test]
 fn several_masters_share_an_address_and_run_pods_where_nobody_else_does() {
     let home = Home::new();
     succeeds(&mut new(&home, &["--master", "rpi4=3", "--lan", "192.168.7.1/24", "-o", "three.yaml"]));
@@ -130,9 +148,11 @@ fn what_cannot_be_is_refused_and_nothing_is_written() {
     };
     refused(&["--master", "rpi9"], 1, "no board is called `rpi9`");
     refused(&["--master", "rpi1"], 1, "cannot be a master:");
-    refused(&["--master", "cubieboard1"], 1, "hint: `--role worker` works");
+    refused(&["--master", "cubieboard1"], 1, "hint: it can be a worker");
     refused(&["--master", "rpi4=0"], 2, "with a count from 1 to 250");
     refused(&["--worker", "rpi4"], 2, "--master");
     refused(&["--master", "rpi4", "--lan", "192.168.1.1/31"], 1, "is no router with its network");
+    refused(&["--master", "rpi4", "--lan", "192.168.1.0/24"], 1, "is no router with its network");
+    refused(&["--master", "rpi4", "--lan", "10.0.0.138/8"], 1, "home.yaml");
     refused(&["--master", "rpi4=9", "--lan", "192.168.1.1/29"], 1, "no room for 9 masters");
 }

@@ -85,6 +85,8 @@ impl Diagnose for Error {
 
     fn class(&self) -> Class {
         match self {
+            // A name that is not there was mistyped.
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Class::Input,
             Error::Io { .. } | Error::HostFull { .. } | Error::Disk(_) | Error::Busy { .. } => Class::Machine,
             Error::Corrupt(_) => Class::Image,
             _ => Class::Input,

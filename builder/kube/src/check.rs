@@ -26,6 +26,7 @@ use std::fmt;
 
 use rule::{At, Context};
 pub use rule::{Found, Rule};
+pub use users::{is_disk_of_examples, is_key_of_examples};
 
 use crate::{add_ons::Manifests, board::BoardFacts, cluster::Cluster};
 
@@ -89,7 +90,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 14] = [
+pub const OF_PLANS: [&str; 16] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
@@ -99,6 +100,8 @@ pub const OF_PLANS: [&str; 14] = [
     "provisioning",
     "idle-provisioning",
     "known-password",
+    "example-left",
+    "nobody-logs-in",
     "kernel-modules",
     "no-systemd",
     "foreign-base",

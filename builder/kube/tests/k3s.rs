@@ -329,8 +329,15 @@ fn what_k3s_does_not_have_is_refused() {
             "storage: [{ path: /var/lib/etcd, on: /mnt/d/etcd }], mounts: [{ source: LABEL=d, target: /mnt/d }]",
             "k3s-storage",
         ),
+        (
+            "",
+            "storage: [{ path: /var/lib/rancher/k3s/server/db, on: /mnt/d/db }], mounts: [{ source: LABEL=d, target: /mnt/d }]",
+            "k3s-parts",
+        ),
+        ("", "mounts: [{ source: LABEL=d, target: /var/lib/rancher/k3s/agent }]", "k3s-parts"),
+        ("k3s: { datastore: etcd }\netcd: { extra-args: { force-new-cluster: 'true' } }", "", "extra-args"),
         ("", "files: [{ path: /etc/rancher/k3s/config.yaml, content: '' }]", "file-of-imgforge"),
-        ("kubernetes: 1.26.15", "", "board-limits"),
+        ("kubernetes: 1.26.15", "", "unknown-release"),
     ] {
         assert!(told(text, master).contains(&rule), "{rule}: {text} {master}: {:?}", told(text, master));
     }
@@ -338,6 +345,9 @@ fn what_k3s_does_not_have_is_refused() {
     let refused = findings(&sqlite).into_iter().find(|finding| finding.name == "k3s-masters").unwrap();
     assert_eq!(refused.path, "k3s.datastore");
     assert!(findings(SEVERAL).iter().all(|finding| finding.name != "k3s-masters"));
+    let of_one = SEVERAL.replace("host: 192.168.1.9, virtual: true", "host: 192.168.1.10");
+    assert!(findings(&of_one).iter().any(|finding| finding.name == "endpoint-of-one"));
+    assert!(findings(SEVERAL).iter().all(|finding| finding.name != "endpoint-of-one"));
     let kubeadm = "k3s: { disable: [traefik] }\nnodes: [{ hostname: a, board: rpi4, role: master }]";
     assert!(findings(kubeadm).iter().any(|finding| finding.name == "engine-setting"));
     let armv6 =

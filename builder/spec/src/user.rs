@@ -25,6 +25,19 @@ pub struct User {
     pub sudo: bool,
 }
 
+/// Whether crypt(5) of Debian's libxcrypt reads it: `$METHOD$` of one it has, what that wants, and the hash. Anything else lets
+/// nobody in, and says so nowhere.
+fn is_hash(text: &str) -> bool {
+    const METHODS: [&str; 10] = ["y", "gy", "7", "2b", "2a", "2x", "2y", "6", "5", "1"];
+    let mut parts = text.split('$');
+    let begins_well =
+        parts.next() == Some("") && parts.next().is_some_and(|method| METHODS.contains(&method));
+    let rest: Vec<_> = parts.collect();
+    let is_written =
+        |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'/' | b'=' | b',' | b'-' | b'_' | b'$');
+    begins_well && rest.len() >= 2 && rest.iter().all(|part| !part.is_empty()) && text.bytes().all(is_written)
+}
+
 impl User {
     /// Where those of its keys are published that do not stand in the settings.
     pub fn key_sources(&self) -> impl Iterator<Item = KeySource> {
@@ -49,11 +62,43 @@ impl User {
             checked.map_err(|message| Invalid::new(format!("ssh-keys[{index}]"), message))?;
         }
         if let Some(hash) = &self.password_hash
-            && (!hash.starts_with('$') || hash.contains([':', '\n']))
+            && !is_hash(hash)
         {
             let message = "give the hash that `imgforge password` prints, never a password itself";
             return Err(Invalid::new("password-hash", message));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_one_that_crypt_reads() {
+        for good in [
+            "$y$j9T$salt$hash",
+            "$6$salt$hash",
+            "$6$rounds=5000$salt$hash",
+            "$5$salt$hash",
+            "$2b$10$saltandhashofbcrypt",
+            "$1$salt$hash",
+        ] {
+            assert!(is_hash(good), "{good}");
+        }
+        for bad in [
+            "",
+            "$",
+            "$$",
+            "$6$x",
+            "$6$$hash",
+            "$argon2id$v=19$m=1$salt$hash",
+            "$6$salt$hash ",
+            "$6$sa lt$hash",
+            "secret",
+        ] {
+            assert!(!is_hash(bad), "{bad}");
+        }
     }
 }

@@ -30,12 +30,12 @@ impl Diagnose for Refused {
     fn hint(&self) -> Option<String> {
         self.reasons.iter().find_map(|reason| match reason {
             Refusal::Armv6 | Refusal::K3sArmv6 => {
-                Some("`--role base` makes it a plain node: host name, users, mounts and packages".into())
+                Some("the role `base` makes it a plain node: host name, users, mounts and packages".into())
             }
             Refusal::ArmDropped { .. } => {
                 Some("`kubernetes: { release: \"1.26\" }` in --node FILE takes the last line for it; `engine: k3s` in a cluster file has current ones".into())
             }
-            Refusal::OneCoreMaster { .. } => Some("`--role worker` works".into()),
+            Refusal::OneCoreMaster { .. } => Some("it can be a worker".into()),
             _ => None,
         })
     }

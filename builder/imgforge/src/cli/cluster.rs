@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use imgforge_kube::{cluster::Cidr, kubeadm::GoDuration};
+use imgforge_kube::{cluster::Cidr, engine::Engine, kubeadm::GoDuration};
 
 use super::{
     complete,
@@ -47,6 +47,9 @@ pub struct ClusterNewArgs {
     /// The same for workers.
     #[arg(long = "worker", value_name = "BOARD[=COUNT]", value_parser = values::boards, add = complete::boards())]
     pub(crate) workers: Vec<Boards>,
+    /// What makes the cluster of them.
+    #[arg(long, value_name = "ENGINE", value_parser = values::engines(), default_value = "kubeadm")]
+    pub(crate) engine: Engine,
     /// The router and the length of the prefix of the network that the boards will stand in, such as 192.168.1.1/24 [default: those
     /// of this machine].
     #[arg(long, value_name = "ADDRESS/PREFIX")]

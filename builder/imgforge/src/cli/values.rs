@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use imgforge_kube::engine::Engine;
 use imgforge_spec::Role;
 
 use crate::build::output::Format;
@@ -28,6 +29,19 @@ pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
         (Format::Gz, "Compressed with gzip: read by everything"),
     ];
     PossibleValuesParser::new(formats.map(value)).try_map(|name| name.parse::<Format>())
+}
+
+/// What makes a cluster.
+pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
+    let value = |engine: Engine| {
+        PossibleValue::new(engine.name()).help(match engine {
+            Engine::Kubeadm => "Kubernetes as its own project sets it up",
+            Engine::K3s => "One small program, on current releases for 32-bit boards, too",
+        })
+    };
+    let engine =
+        |name: String| Engine::ALL.into_iter().find(|engine| engine.name() == name).ok_or("no engine");
+    PossibleValuesParser::new(Engine::ALL.map(value)).try_map(engine)
 }
 
 /// Boards of one kind.

@@ -259,9 +259,6 @@ pub(super) fn read_back(
 /// What there is to say of the image.
 pub(super) fn notes(image: &Image, layered: &Layered) -> Vec<String> {
     let mut notes: Vec<String> = image.release.notes.iter().map(|note| format!("note: {note}")).collect();
-    if image.pinned.request.node.users.is_empty() {
-        notes.push("no users are given (--node), so only the base's own can log in, if it has any".into());
-    }
     let free: u64 = layered.free.iter().map(|range| range.end - range.start).sum();
     notes.push(format!(
         "{} changes; the root file system grew by {} MiB and has {} MiB free",

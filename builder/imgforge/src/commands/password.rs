@@ -27,6 +27,9 @@ pub fn run(console: &Console) -> Result<(), Error> {
     let password = if console.can_ask() { asked()? } else { piped()? };
     let problem = match password.len() {
         0 => Some("it is empty"),
+        1..=MOST if password.chars().any(char::is_control) => {
+            Some("it has a control character, which nobody can type")
+        }
         1..=MOST => None,
         _ => Some(LONG),
     };
@@ -66,12 +69,16 @@ fn asked() -> Result<Zeroizing<String>, Error> {
     Ok(password)
 }
 
-/// The first line of standard input.
+/// The only line of standard input.
 fn piped() -> Result<Zeroizing<String>, Error> {
     let mut line = Zeroizing::new(Vec::new());
     let most = MOST as u64 + 3;
     let read = io::stdin().lock().take(most).read_until(b'\n', &mut line);
     read.map_err(|source| failed("read the password from standard input", source))?;
+    let more = io::stdin().lock().fill_buf().map_or(0, <[u8]>::len);
+    if line.ends_with(b"\n") && more > 0 {
+        return Err(Error::Password { problem: "standard input has more than one line" });
+    }
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     // A long one may be cut in the midst of a character.

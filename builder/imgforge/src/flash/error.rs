@@ -30,6 +30,14 @@ pub enum Error {
         /// Why.
         source: imgforge_disk::Error,
     },
+    /// It is no image, or not all of one.
+    #[error("{image} is no image of a disk, or only the beginning of one")]
+    NoImage {
+        /// The file.
+        image: String,
+        /// What its partition table lacks; none where there is nothing like one.
+        source: Option<imgforge_disk::Error>,
+    },
     /// The block map beside the image is of no use.
     #[error("{} {fault}", path.display())]
     Map {
@@ -296,6 +304,10 @@ impl Diagnose for Error {
             {
                 "is it a node of a cluster? `--cluster FILE` names the file that it stands in"
             }
+            Self::NoImage { image, .. } if image.ends_with(".yaml") => {
+                "a cluster file is given with --cluster, a node's settings to `imgforge build`"
+            }
+            Self::NoImage { .. } => "get or build the image again; `imgforge inspect` says what is in it",
             Self::Overflow { .. } => "take a larger card",
             Self::Gone { .. } => "put it in again and flash it again",
             Self::ReadsBack { .. } => {
@@ -313,7 +325,9 @@ impl Diagnose for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::Map { .. } | Self::Size { .. } | Self::Altered { .. } => Class::Image,
+            Self::NoImage { .. } | Self::Map { .. } | Self::Size { .. } | Self::Altered { .. } => {
+                Class::Image
+            }
             Self::Overflow { .. } => Class::Input,
             Self::Look { .. } | Self::Device { .. } | Self::Gone { .. } | Self::ReadsBack { .. } => {
                 Class::Machine

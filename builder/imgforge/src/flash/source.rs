@@ -8,8 +8,9 @@ use std::{
 };
 
 use imgforge_disk::{
-    Content, FileContent,
+    Content, Disk, FileContent,
     decode::{self, Format},
+    partition::Table,
 };
 
 use super::{
@@ -22,6 +23,9 @@ use super::{
 const LARGEST_MAP: u64 = 64 << 20;
 /// Bytes read at once.
 const STEP: u64 = 1 << 20;
+const SECTOR: usize = 512;
+/// What the first sector of every disk ends with that has a partition table, a GPT's as well.
+const BOOT_SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// Images have whole pages of this many bytes, whatever the disk has.
 const PAGE: u64 = 4096;
 
@@ -60,6 +64,7 @@ impl Source {
             return Err(Error::Size { image: name, found: size, expected: map.image_size });
         }
         let size = size.or(map.as_ref().map(|map| map.image_size));
+        let has_map = map.is_some();
         let of_map = |map: Map| {
             let ranges = map.ranges.into_iter();
             ranges.map(|(range, sha256)| Wanted { range, sha256: Some(sha256) }).collect()
@@ -69,7 +74,29 @@ impl Source {
             Format::Raw => Bytes::Raw(Arc::new(file)),
             _ => Bytes::Packed(file),
         };
-        Ok(Self { name, size, wanted, bytes })
+        let source = Self { name, size, wanted, bytes };
+        // A map vouches for every byte.
+        if !has_map {
+            source.check()?;
+        }
+        Ok(source)
+    }
+
+    /// That it is an image, as far as its beginning tells: somebody may have named another file, or have half of one.
+    fn check(&self) -> Result<(), Error> {
+        let no_image = |source| Error::NoImage { image: self.name.clone(), source };
+        match &self.bytes {
+            Bytes::Raw(content) => match Table::read(&Disk::new(Arc::clone(content))) {
+                // What is only too strange for a build is an image all the same.
+                Err(source @ imgforge_disk::Error::Corrupt(_)) => Err(no_image(Some(source))),
+                _ => Ok(()),
+            },
+            Bytes::Packed(file) => {
+                let head =
+                    first_sector(file).map_err(|source| Error::Image { image: self.name.clone(), source })?;
+                if head.ends_with(&BOOT_SIGNATURE) { Ok(()) } else { Err(no_image(None)) }
+            }
+        }
     }
 
     /// The disk of `name`, of which a card must have the bytes `needed`: in order and apart from each other.
@@ -152,6 +179,23 @@ impl Source {
 
     fn unreadable(&self, source: io::Error) -> Error {
         Error::Image { image: self.name.clone(), source: imgforge_disk::Error::Disk(source) }
+    }
+}
+
+/// The first sector of what is in `file`; shorter if there is no more.
+fn first_sector(file: &FileContent) -> imgforge_disk::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let decoded = decode::stream(file, |bytes| {
+        head.extend(&bytes[..bytes.len().min(SECTOR - head.len())]);
+        if head.len() < SECTOR {
+            Ok(())
+        } else {
+            Err(imgforge_disk::Error::Disk(io::ErrorKind::Interrupted.into()))
+        }
+    });
+    match decoded {
+        Err(error) if head.len() < SECTOR => Err(error),
+        _ => Ok(head),
     }
 }
 

@@ -12,6 +12,7 @@ mod modules;
 mod network;
 mod packages;
 mod passwords;
+mod people;
 mod provisioning;
 mod scripts;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         network::RULES,
         provisioning::RULES,
         passwords::RULES,
+        people::RULES,
         modules::RULES,
         init::RULES,
         foreign::RULES,

@@ -159,7 +159,7 @@ impl Diagnose for Error {
                 "another machine has the node's address"
             }
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } if said.contains("Expired") => {
-                "its certificate has ended: on the node, `systemctl start imgforge-certificates`, or write its card again"
+                "its certificate has ended: on the node, `systemctl start imgforge-certificates` (k3s: `systemctl restart k3s`), or write its card again"
             }
             Error::Unreachable { .. } | Error::NobodyAnswers { .. } if said.contains("NotValidYet") => {
                 "its certificate is of the future: is this machine's clock right?"

@@ -202,7 +202,13 @@ impl Etcd {
         let mut response = grpc::call(&self.connection, server, call, message, Some(ANSWER))?;
         let end = certificate_end(&response);
         let answer = grpc::next(&mut response, MOST).map_err(|unfit| unusable(unfit.to_string()))?;
-        let answer = answer.ok_or_else(|| unusable("it is empty".into()))?;
+        // What it has to say follows then where it is not read; etcd refuses mostly what may be well in a moment.
+        let answer = answer.ok_or_else(|| Error::Refused {
+            server: server.to_string(),
+            request: call.into(),
+            status: 503,
+            message: "it gives no answer just now".into(),
+        })?;
         decode(&answer).map(|answer| (answer, end)).map_err(|malformed| unusable(malformed.to_string()))
     }
 

@@ -113,8 +113,8 @@ impl Diagnose for Refusal {
                 .into(),
             Refusal::NoEtcd { .. } => "switch on the masters; `imgforge status` says which can be reached".into(),
             Refusal::NoMajority { .. } => {
-                "switch on a master that is off. If none comes back, `etcd --force-new-cluster` on the one that is left makes a \
-                 cluster of one of its data"
+                "switch on a master that is off. If none comes back, `etcd --force-new-cluster` on the one that is left, or with \
+                 k3s `k3s server --cluster-reset`, makes a cluster of one of its data"
                     .into()
             }
             Refusal::LostMajority { .. } => "bring back a master that is off, or take out a dead one first".into(),

@@ -128,7 +128,8 @@ impl Diagnose for Error {
                 "build once without --offline, or give the image with --base FILE"
             }
             Error::Download(download::Error::Fetch { .. }) => {
-                "a mirror can be named in config.yaml, or the image given with --base FILE"
+                "is there a network? A mirror can be named in ~/.config/imgforge/config.yaml (`mirrors`); without a cluster an \
+                 image that is here is given with --base FILE"
             }
             Error::Download(download::Error::Mismatch { .. }) => {
                 "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"
@@ -136,6 +137,7 @@ impl Diagnose for Error {
             Error::Download(download::Error::NoChecksum { .. }) => {
                 "pin the image with `sha256` in the board's profile"
             }
+            Error::NotLocked { .. } => "`imgforge lock` writes it down, once and for all",
             Error::ImageMismatch { .. } => "one of the two hashes in the profile is not of this image",
             _ => return self.below()?.hint(),
         };

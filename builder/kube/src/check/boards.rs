@@ -3,10 +3,10 @@
 use super::{At, Context, Found, Rule};
 use crate::{
     add_ons,
-    board::BoardFacts,
-    cluster::{Node, Role},
+    board::{Architecture, BoardFacts},
+    cluster::{Cluster, Node, Role},
     engine::Engine,
-    version::{Limits, Refusal, skew},
+    version::{Limits, Overruled, Refusal, Version, skew},
 };
 
 pub const RULES: &[Rule] = &[
@@ -48,9 +48,25 @@ fn unused_setting(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn unknown_release(context: &Context<'_>) -> Vec<Found> {
-    let version = context.cluster.kubernetes;
-    let found = || Found::new("kubernetes", Refusal::UnknownVersion { version });
-    version.line().is_none().then(found).into_iter().collect()
+    let (version, engine) = (context.cluster.kubernetes, context.cluster.engine);
+    // What no board of any kind runs is not the boards' fault.
+    let found = |refusal| match refusal {
+        Refusal::OldK3s { .. } => Found::new("kubernetes", refusal)
+            .suggest(format!("write `kubernetes: {}`", Cluster::default().kubernetes)),
+        _ => Found::new("kubernetes", refusal),
+    };
+    refused_by_all(engine, version).map(found).into_iter().collect()
+}
+
+/// Why `engine` has no release `version` at all, whatever the board is.
+fn refused_by_all(engine: Engine, version: Version) -> Option<Refusal> {
+    if version.line().is_none() {
+        return Some(Refusal::UnknownVersion { version });
+    }
+    engine
+        .runs_on(version, Architecture::Arm64)
+        .err()
+        .filter(|refusal| matches!(refusal, Refusal::OldK3s { .. }))
 }
 
 /// Said once for the whole cluster.
@@ -186,7 +202,13 @@ fn limits(context: &Context<'_>, node: &Node) -> Option<Limits> {
 fn board_limits(context: &Context<'_>) -> Vec<Found> {
     let mut all = Vec::new();
     for at in context.nodes() {
-        for refusal in limits(context, at.node).map(|limits| limits.refused).unwrap_or_default() {
+        let refused = limits(context, at.node).map(|limits| limits.refused).unwrap_or_default();
+        // Said of the cluster's release already.
+        let own = context.cluster.version_of(at.node);
+        let of_release = refused_by_all(context.cluster.engine, context.cluster.kubernetes);
+        let is_said =
+            |refusal: &Refusal| own == context.cluster.kubernetes && Some(refusal) == of_release.as_ref();
+        for refusal in refused.into_iter().filter(|refusal| !is_said(refusal)) {
             let found = Found::new(at.path("board"), &refusal);
             all.push(match refusal {
                 Refusal::ArmDropped { .. } | Refusal::ProxyDropped { .. } => {
@@ -202,7 +224,15 @@ fn board_limits(context: &Context<'_>) -> Vec<Found> {
 fn board_overruled(context: &Context<'_>) -> Vec<Found> {
     let limits = context.nodes().filter_map(|at| Some((at, limits(context, at.node)?)));
     let overruled = limits.flat_map(|(at, limits)| limits.overruled.into_iter().map(move |o| (at, o)));
-    overruled.map(|(at, overruled)| Found::new(at.path("board"), overruled.reason)).collect()
+    let found = |(at, overruled): (At<'_>, Overruled)| {
+        let found = Found::new(at.path("board"), overruled.reason);
+        let is_of_memory = overruled.check == "memory" || overruled.check == "Mem";
+        match is_of_memory && at.node.memory.is_none() {
+            true => found.suggest("if yours has more, say so: `memory: 4096` at the node"),
+            false => found,
+        }
+    };
+    overruled.map(found).collect()
 }
 
 fn add_on_images(context: &Context<'_>) -> Vec<Found> {

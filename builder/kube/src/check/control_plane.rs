@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use imgforge_spec::{is_broken_address, is_dns_name};
 
 use super::{Context, Found, Rule, subnets};
-use crate::cluster::{Cluster, Endpoint, Family};
+use crate::cluster::{Cluster, Endpoint, Family, Node};
 
 pub const RULES: &[Rule] = &[
     Rule::error("no-master", "there is a master", no_master),
     Rule::notice("even-masters", "the number of masters is odd", even_masters),
     Rule::error("endpoint-missing", "several masters have one address together", endpoint_missing),
     Rule::error("endpoint-host", "the endpoint is a name or an address that can be reached", endpoint_host),
+    Rule::notice("endpoint-of-one", "several masters are not found at the address of one", endpoint_of_one),
     Rule::error("endpoint-port", "the endpoint's port is the one the API server listens at", endpoint_port),
     Rule::error("virtual-endpoint-name", "a virtual endpoint is an address", virtual_endpoint_name),
     Rule::error(
@@ -45,6 +46,27 @@ fn even_masters(context: &Context<'_>) -> Vec<Found> {
         Found::new("nodes", message)
     };
     (masters > 1 && masters.is_multiple_of(2)).then(found).into_iter().collect()
+}
+
+fn endpoint_of_one(context: &Context<'_>) -> Vec<Found> {
+    let cluster = context.cluster;
+    let Some(endpoint) = cluster.endpoint.as_ref().filter(|endpoint| !endpoint.is_virtual) else {
+        return Vec::new();
+    };
+    let is_of = |master: &&Node| {
+        master.hostname == endpoint.host
+            || master.addresses().any(|own| Some(own.address) == address(endpoint))
+    };
+    let several = cluster.masters().count() > 1;
+    let found = |master: &Node| {
+        let message = format!(
+            "{} is {} alone: while it is off, nobody joins and nothing finds the others",
+            endpoint.host, master.hostname
+        );
+        Found::new(HOST, message)
+            .suggest("give a free address with `virtual: true`, or a name of all masters")
+    };
+    cluster.masters().filter(|_| several).find(is_of).map(found).into_iter().collect()
 }
 
 fn endpoint_missing(context: &Context<'_>) -> Vec<Found> {

@@ -1,5 +1,7 @@
 //! What makes the cluster of the nodes, and settings that it does not have.
 
+use imgforge_spec::{is_path_in, plain_path};
+
 use super::{Context, Found, Rule};
 use crate::{
     cluster::{Cluster, NetworkPlugin, Runtime},
@@ -15,6 +17,7 @@ pub const RULES: &[Rule] = &[
         k3s_network,
     ),
     Rule::error("k3s-backups", "snapshots are of etcd, and as often as a schedule can say", k3s_backups),
+    Rule::error("k3s-parts", "k3s' folder is on one disk as a whole", k3s_parts),
     Rule::notice("k3s-storage", "what is bound elsewhere is where k3s keeps it", k3s_storage),
 ];
 
@@ -107,6 +110,29 @@ fn k3s_backups(context: &Context<'_>) -> Vec<Found> {
         let message =
             format!("k3s takes snapshots by the hour of the day, and {} is none of its parts", backups.every);
         found.push(Found::new("backups.every", message).suggest("write 24h, 12h, 8h, 6h, 4h, 3h, 2h or 1h"));
+    }
+    found
+}
+
+/// k3s asks by folders whether there is data, and the guard of its disk knows the whole folder only.
+fn k3s_parts(context: &Context<'_>) -> Vec<Found> {
+    let is_part = |path: &str| path != k3s::DATA && is_path_in(path, k3s::DATA);
+    let mut found = Vec::new();
+    for at in context.members().filter(|_| is_k3s(context)) {
+        let binds = at.node.storage.iter().enumerate();
+        let binds = binds.map(|(index, bind)| (format!("storage[{index}].path"), bind.path.to_string()));
+        let mounts = at.node.mounts.iter().enumerate();
+        let mounts =
+            mounts.map(|(index, mount)| (format!("mounts[{index}].target"), mount.target.to_string()));
+        for (setting, path) in binds.chain(mounts) {
+            let path = plain_path(&path);
+            if is_part(&path) {
+                let message = format!("{path} is a part of k3s' folder, which belongs together");
+                found.push(
+                    Found::new(at.path(setting), message).suggest(format!("bind {} as a whole", k3s::DATA)),
+                );
+            }
+        }
     }
     found
 }

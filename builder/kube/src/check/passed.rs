@@ -112,7 +112,8 @@ const OPTIONS: [(&str, &[(&str, &str)]); 4] = [
     (
         "etcd",
         &[
-            ("data-dir", "give `storage` for /var/lib/etcd"),
+            ("data-dir", "give `storage` for the folder"),
+            ("force-new-cluster", "at each start it would make a cluster of one member"),
             ("name", MEMBERS),
             ("initial-cluster", MEMBERS),
             ("initial-cluster-state", MEMBERS),
@@ -120,6 +121,15 @@ const OPTIONS: [(&str, &[(&str, &str)]); 4] = [
             ("advertise-client-urls", MEMBERS),
             ("listen-client-urls", MEMBERS),
             ("listen-peer-urls", MEMBERS),
+            ("listen-client-http-urls", MEMBERS),
+            ("cert-file", FILES),
+            ("key-file", FILES),
+            ("trusted-ca-file", FILES),
+            ("client-cert-auth", FILES),
+            ("peer-cert-file", FILES),
+            ("peer-key-file", FILES),
+            ("peer-trusted-ca-file", FILES),
+            ("peer-client-cert-auth", FILES),
         ],
     ),
 ];

@@ -8,6 +8,17 @@ pub const RULES: &[Rule] = &[
     Rule::error("placeholder", "nothing of the examples is left that must be one's own", placeholder),
 ];
 
+/// Whether a line for `authorized_keys` is the examples', which lets nobody in.
+pub fn is_key_of_examples(line: &str) -> bool {
+    line.contains(KEY)
+}
+
+/// Whether a mount's source is a disk of the examples.
+pub fn is_disk_of_examples(source: &str) -> bool {
+    let source = source.to_ascii_lowercase();
+    DISKS.iter().any(|disk| source.contains(disk))
+}
+
 /// The examples' key.
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIHlvdXIga2V5IGhlcmUsIG5vdCB0aGlzIG9uZSEhISEh";
 
@@ -51,7 +62,7 @@ fn keys<'a>(context: &Context<'a>) -> Vec<(String, &'a str)> {
 }
 
 fn placeholder(context: &Context<'_>) -> Vec<Found> {
-    let of_example = keys(context).into_iter().filter(|(_, key)| key.contains(KEY));
+    let of_example = keys(context).into_iter().filter(|(_, key)| is_key_of_examples(key));
     let mut found: Vec<_> = of_example
         .map(|(path, _)| {
             Found::new(path, "this is the key of the examples, and nobody has its private half")
@@ -60,8 +71,7 @@ fn placeholder(context: &Context<'_>) -> Vec<Found> {
         .collect();
     for at in context.nodes() {
         for (index, mount) in at.node.mounts.iter().enumerate() {
-            let source = mount.source.to_ascii_lowercase();
-            if DISKS.iter().any(|disk| source.contains(disk)) {
+            if is_disk_of_examples(&mount.source) {
                 let message = format!("{} is the disk of the examples, which is not yours", mount.source);
                 found.push(
                     Found::new(at.path(format!("mounts[{index}].source")), message)

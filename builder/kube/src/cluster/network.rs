@@ -166,7 +166,10 @@ impl fmt::Display for Cidr {
 
 impl<'de> Deserialize<'de> for Cidr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer, "an address with a prefix length, such as 192.168.1.10/24")
+        text::deserialize(
+            deserializer,
+            "an address with a prefix length, such as 192.168.1.10/24 (router and name servers are in `lan`)",
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 mod text;
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr},
     path::Path,
@@ -39,7 +39,8 @@ pub(super) fn run(args: &ClusterNewArgs, settings: &Settings, console: &Console)
     let fail = |source: io::Error| Error::Io { what: format!("write {}", path.display()), source };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fail)?;
     file.write_all(draft.text().as_bytes()).map_err(fail)?;
-    say(path, &draft, &catalogue, console)?;
+    // One that its own rules refuse is not left behind.
+    say(path, &draft, &catalogue, console).inspect_err(|_| drop(fs::remove_file(path)))?;
     crate::commands::print(console, &format!("{}\n", path.display()))
 }
 
@@ -48,7 +49,11 @@ fn lan(args: &ClusterNewArgs) -> Result<Option<Lan>, node::Error> {
     let Some(lan) = args.lan else { return Ok(Lan::of_this_machine()) };
     match lan.address {
         // Room for a router, a node and everybody.
-        IpAddr::V4(gateway) if lan.prefix <= 29 => Ok(Some(Lan::of_gateway(gateway, lan.prefix))),
+        IpAddr::V4(gateway)
+            if lan.prefix <= 29 && lan.address != lan.network().address && lan.address != lan.last() =>
+        {
+            Ok(Some(Lan::of_gateway(gateway, lan.prefix)))
+        }
         _ => Err(invalid("--lan", format!("{lan} is no router with its network, such as 192.168.1.1/24"))),
     }
 }
@@ -75,11 +80,14 @@ fn say(path: &Path, draft: &Draft<'_>, catalogue: &Catalogue, console: &Console)
 /// All that goes into the file.
 struct Draft<'a> {
     name: String,
+    engine: Engine,
     nodes: Vec<Node<'a>>,
     /// The newest release that all boards run.
     kubernetes: Version,
-    /// The board that keeps the cluster from a newer one.
-    held_back_by: Option<&'a Profile>,
+    /// The boards that keep the cluster from a newer one, each once.
+    held_back_by: Vec<&'a Profile>,
+    /// The newest release that all boards run with the other engine, if it is newer.
+    newer: Option<(Engine, Version)>,
     lan: Option<Lan>,
     /// Where several masters are found.
     endpoint: Option<Ipv4Addr>,
@@ -99,16 +107,22 @@ impl<'a> Draft<'a> {
     fn new(args: &ClusterNewArgs, catalogue: &'a Catalogue, lan: Option<Lan>) -> Result<Self, Error> {
         let mut nodes = self::nodes(&args.masters, Role::Master, catalogue)?;
         nodes.extend(self::nodes(&args.workers, Role::Worker, catalogue)?);
-        let (kubernetes, held_back_by) = newest_for(&nodes, catalogue)?;
+        let (kubernetes, held_back_by) = newest_for(args.engine, &nodes, catalogue)?;
+        let others = Engine::ALL.into_iter().filter(|engine| *engine != args.engine);
+        let others =
+            others.filter_map(|engine| Some((engine, newest_for(engine, &nodes, catalogue).ok()?.0)));
+        let newer = others.filter(|(_, version)| *version > kubernetes).max_by_key(|(_, version)| *version);
         let endpoint = address(&mut nodes, lan.as_ref())?;
         let name = args.output.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let is_name = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let name = if is_name { name } else { "home" }.to_owned();
         Ok(Self {
             name,
+            engine: args.engine,
             nodes,
             kubernetes,
             held_back_by,
+            newer,
             lan,
             endpoint,
             user: person::caller(),
@@ -128,23 +142,27 @@ fn nodes<'a>(boards: &[Boards], role: Role, catalogue: &'a Catalogue) -> Result<
     all.enumerate().map(node).collect()
 }
 
-/// The newest release of Kubernetes that all boards run in their roles, and the board that has it no newer, if one does.
+/// The newest release of Kubernetes that all boards run in their roles with `engine`, and the boards that have it no newer.
 fn newest_for<'a>(
+    engine: Engine,
     nodes: &[Node<'a>],
     catalogue: &Catalogue,
-) -> Result<(Version, Option<&'a Profile>), Error> {
+) -> Result<(Version, Vec<&'a Profile>), Error> {
     let releases: Vec<_> =
-        catalogue.releases()?.into_iter().filter(|release| release.engine == Engine::Kubeadm).collect();
-    let newest = |profile| Abilities::of(Engine::Kubeadm, profile).newest_of(&releases, profile);
-    let runs = nodes.iter().filter_map(|node| Some((newest(node.profile)?, node.profile)));
-    let (version, profile) = match runs.min_by_key(|(version, _)| *version) {
-        Some((version, profile)) => (version, Some(profile)),
-        None => (Cluster::default().kubernetes, None),
-    };
+        catalogue.releases()?.into_iter().filter(|release| release.engine == engine).collect();
+    let newest = |profile| Abilities::of(engine, profile).newest_of(&releases, profile);
+    let runs: Vec<_> = nodes.iter().filter_map(|node| Some((newest(node.profile)?, node.profile))).collect();
+    let version = runs.iter().map(|(version, _)| *version).min().unwrap_or(Cluster::default().kubernetes);
     let release = releases.iter().find(|release| release.version == Some(version));
     nodes.iter().try_for_each(|node| limits::check(node.profile, node.role, release).map(drop))?;
     let is_newest = releases.iter().filter_map(|release| release.version).all(|other| other <= version);
-    Ok((version, profile.filter(|_| !is_newest)))
+    let mut slowest: Vec<&Profile> = Vec::new();
+    for (_, profile) in runs.into_iter().filter(|(own, _)| *own == version && !is_newest) {
+        if slowest.iter().all(|other| other.board != profile.board) {
+            slowest.push(profile);
+        }
+    }
+    Ok((version, slowest))
 }
 
 /// Gives the masters addresses of `lan`; where there are several, one more at which they are found. Workers ask the router for

@@ -89,7 +89,9 @@ impl Medium for Card {
 
 /// An image of 10 MiB whose bytes differ everywhere.
 fn image() -> Vec<u8> {
-    (0..10 * MIB).map(|at| (at / 4096 + at % 251) as u8 | 1).collect()
+    let mut bytes: Vec<u8> = (0..10 * MIB).map(|at| (at / 4096 + at % 251) as u8 | 1).collect();
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    bytes
 }
 
 /// The bytes of [`image`] that a card must have: not all, and not a multiple of what is written at once.

@@ -51,6 +51,8 @@ pub enum Error {
         name: String,
         /// The nearest name there is.
         suggestion: Option<String>,
+        /// All names.
+        hostnames: Vec<String>,
     },
     /// There is no etcd of which a snapshot could be.
     #[error(
@@ -274,6 +276,7 @@ impl Diagnose for Error {
                 Some(format!("`imgforge cluster check --cluster {}` says more", path.display()))
             }
             Error::UnknownNode { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Error::UnknownNode { hostnames, .. } => Some(format!("it has {}", hostnames.join(", "))),
             Error::NoSecrets { cluster, .. } => {
                 Some(format!("`imgforge cluster init --cluster {}` makes them, once", cluster.display()))
             }

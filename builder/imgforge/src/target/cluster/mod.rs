@@ -129,7 +129,8 @@ impl<'a> ClusterFile<'a> {
         }
         let hostnames: Vec<&str> = self.cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
         let suggestion = yaml::nearest(hostname, hostnames);
-        Err(Error::UnknownNode { path: self.path.clone(), name: hostname.into(), suggestion })
+        let hostnames = self.cluster.nodes.iter().map(|node| node.hostname.clone()).collect();
+        Err(Error::UnknownNode { path: self.path.clone(), name: hostname.into(), suggestion, hostnames })
     }
 
     /// The cluster's secrets.

@@ -96,11 +96,9 @@ pub(super) fn read_beside(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
         repositories: &mut cluster.repositories,
         users: &mut cluster.users,
     };
-    let common = beside::read(common, path).and_then(|()| {
-        cluster.ssh_keys.extend(beside::keys(&cluster.ssh_key_files, path)?);
-        Ok(())
-    });
-    let common = common.map_err(|error| (String::new(), error));
+    let common = beside::read(common, path).map_err(|error| (String::new(), error));
+    let keys = beside::keys(&cluster.ssh_key_files, path).map(|keys| cluster.ssh_keys.extend(keys));
+    let keys = keys.map_err(|error| (String::new(), error));
     let own = cluster.nodes.iter_mut().enumerate().map(|(index, node)| {
         let own = Beside {
             scripts: &mut node.run_once,
@@ -111,7 +109,7 @@ pub(super) fn read_beside(cluster: &mut Cluster, path: &Path) -> Vec<Finding> {
         };
         beside::read(own, path).map_err(|error| (format!("nodes[{index}]."), error))
     });
-    let unread = [common].into_iter().chain(own).filter_map(Result::err);
+    let unread = [common, keys].into_iter().chain(own).filter_map(Result::err);
     unread.filter_map(|(prefix, error)| finding(&prefix, error.into())).collect()
 }
 

@@ -77,12 +77,15 @@ fn masters(member: &Member<'_>, secrets: &Secrets) -> Result<Vec<NodeFile>, Erro
 
 /// Whose the node is, as lines `key=value`: what is compared with the marker beside the data.
 fn identity(member: &Member<'_>, secrets: &Secrets) -> String {
+    // etcd's members know each other by their addresses.
+    let address = member.node.addresses().next().map(|own| format!("address={}\n", own.address));
     format!(
-        "cluster={}\nauthority={}\nrelease=1.{}\nnode={}\nendpoint={}\n",
+        "cluster={}\nauthority={}\nrelease=1.{}\nnode={}\n{}endpoint={}\n",
         member.cluster.name,
         super::ca_hash(&secrets.ca.certificate),
         member.version().minor,
         member.node.hostname,
+        address.unwrap_or_default(),
         member.endpoint.authority(),
     )
 }

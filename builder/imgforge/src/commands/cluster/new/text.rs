@@ -34,16 +34,29 @@ impl Draft<'_> {
 
     fn kubernetes(&self) -> String {
         let mut text = String::from("# The newest release that every board runs.");
-        if let Some(profile) = self.held_back_by {
-            let _ = write!(text, " Without {} it could be newer", profile.board);
-            match Abilities::of(Engine::Kubeadm, profile).reasons.first() {
+        if let Some(profile) = self.held_back_by.first() {
+            let names: Vec<_> = self.held_back_by.iter().map(|profile| profile.board.to_string()).collect();
+            let _ = write!(text, " Without {} it could be newer", names.join(" and "));
+            match Abilities::of(self.engine, profile).reasons.first() {
                 Some(reason) => {
                     let _ = write!(text, ":\n# {reason}");
                 }
                 None => text.push('.'),
             }
         }
-        format!("{text}\nkubernetes: {}\n", self.kubernetes)
+        if let Some((engine, version)) = self.newer {
+            let _ = write!(
+                text,
+                "\n# All of them run {version} with `engine: {}` (`--engine {}`).",
+                engine.name(),
+                engine.name()
+            );
+        }
+        let engine = match self.engine {
+            Engine::Kubeadm => String::new(),
+            other => format!("engine: {}\n\n", other.name()),
+        };
+        format!("{engine}{text}\nkubernetes: {}\n", self.kubernetes)
     }
 
     fn network(&self) -> String {
