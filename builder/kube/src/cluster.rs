@@ -79,6 +79,8 @@ pub struct Cluster {
     pub system: System,
     /// Repositories in which the nodes' packages are looked for besides their bases' own; apt on the nodes knows them, too.
     pub repositories: Vec<Repository>,
+    /// Debian packages to put in on every node.
+    pub packages: Vec<String>,
     /// Files to put in on every node.
     pub files: Vec<ExtraFile>,
     /// Scripts that run once on every node, in its first boot.
@@ -134,6 +136,7 @@ impl Default for Cluster {
             firewall: None,
             system: System::default(),
             repositories: Vec::new(),
+            packages: Vec::new(),
             files: Vec::new(),
             run_once: Vec::new(),
             kubelet: Fields::default(),

@@ -88,7 +88,7 @@ fn a_file_of_another_size_than_the_pinned_one_is_refused() {
     let published = Published::new();
     let (sha256, size) = (sha256(&published.file), fs::metadata(&published.file).expect("a file").len());
     let first = format!("error: cannot fetch {}", published.server.url(IMAGE));
-    let hint = "hint: a mirror can be named in config.yaml, or the image given with --base FILE";
+    let hint = "hint: a mirror can be named in config.yaml; without a cluster an image that is here can be given with --base FILE";
     for pinned in [size - 1, size + 1] {
         published.pin(&format!("sha256: {sha256}, size: {pinned}"));
         let reason = format!("  caused by: the server has {size} bytes, but {pinned} are expected");
@@ -140,7 +140,7 @@ fn a_file_that_nobody_has_is_asked_for_once_on_each_server() {
         &[
             &format!("error: cannot fetch {}", published.server.url(IMAGE)),
             "  caused by: the server answered 404 Not Found",
-            "hint: a mirror can be named in config.yaml, or the image given with --base FILE",
+            "hint: a mirror can be named in config.yaml; without a cluster an image that is here can be given with --base FILE",
         ],
     );
     assert_eq!(published.server.requests(), [format!("GET {ON_MIRROR}"), format!("GET {IMAGE}")]);

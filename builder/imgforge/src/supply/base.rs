@@ -128,8 +128,7 @@ impl Diagnose for Error {
                 "build once without --offline, or give the image with --base FILE"
             }
             Error::Download(download::Error::Fetch { .. }) => {
-                "is there a network? A mirror can be named in ~/.config/imgforge/config.yaml (`mirrors`); without a cluster an \
-                 image that is here is given with --base FILE"
+                "a mirror can be named in config.yaml; without a cluster an image that is here can be given with --base FILE"
             }
             Error::Download(download::Error::Mismatch { .. }) => {
                 "the vendor replaced the file, or a mirror lies: compare with the vendor's signed checksum"

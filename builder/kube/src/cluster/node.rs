@@ -90,7 +90,7 @@ pub struct Node {
     /// What the board's firmware or boot loader is told.
     #[serde(default)]
     pub firmware: Firmware,
-    /// Debian packages to put in besides those of the role.
+    /// Debian packages to put in besides those of the role and of all nodes.
     #[serde(default)]
     pub packages: Vec<String>,
     /// Files to put in, besides those of all nodes.

@@ -62,6 +62,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
         time_servers: cluster.time_servers.clone(),
         wifi: cluster.wifi.clone(),
         system: cluster.system.clone(),
+        packages: cluster.packages.clone(),
         repositories: cluster.repositories.clone(),
         files: cluster.files.clone(),
         run_once: cluster.run_once.clone(),
@@ -76,6 +77,7 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             time_servers: Vec::new(),
             wifi: node.wifi.clone(),
             system: node.system.clone(),
+            packages: node.packages.clone(),
             repositories: Vec::new(),
             files: node.files.clone(),
             run_once: node.run_once.clone(),
@@ -158,7 +160,7 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         storage: node.storage.clone(),
         kernel_arguments: node.kernel_arguments.clone(),
         firmware: node.firmware.clone(),
-        packages: node.packages.clone(),
+        packages: packages(cluster, node),
         repositories: cluster.repositories.clone(),
         kubernetes: None,
         time_servers: cluster.time_servers.clone(),
@@ -181,6 +183,12 @@ fn settings(cluster: &Cluster, node: &cluster::Node) -> Result<Node, node::Error
         status: Some(node.status.unwrap_or(cluster.status)),
         allow: cluster.allow.iter().chain(&node.allow).cloned().collect(),
     })
+}
+
+/// Those of all nodes and the node's own, each once.
+fn packages(cluster: &Cluster, node: &cluster::Node) -> Vec<String> {
+    let own = node.packages.iter().filter(|own| !cluster.packages.contains(own));
+    cluster.packages.iter().chain(own).cloned().collect()
 }
 
 /// `own`, which also lets in whom the cluster needs: the nodes whose addresses are known with their networks, pods, Services.
