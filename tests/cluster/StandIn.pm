@@ -118,7 +118,7 @@ sub request {
         $tls{SSL_verifycn_scheme} = 'http';
     }
     my $server = IO::Socket::SSL->new(PeerAddr => $options{server}, Timeout => 30, %tls)
-        or die "Unable to connect to the server: dial tcp $options{server}: connect: " . lc($! || $SSL_ERROR) . "\n";
+        or die "couldn't reach the API server $options{server}: " . ($! || $SSL_ERROR) . "\n";
     my $authorization = $options{token} ? "Authorization: Bearer $options{token}\r\n" : '';
     $authorization = 'Authorization: Basic ' . encode_base64($options{basic}, '') . "\r\n" if $options{basic};
     print $server "$method $path HTTP/1.0\r\n${authorization}Content-Length: " . length($body) . "\r\n\r\n$body";

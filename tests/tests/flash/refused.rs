@@ -84,7 +84,7 @@ fn what_is_no_card_is_refused_with_what_to_do() {
     }
     let said = bench.plain(&fails(&mut bench.flash(&[&bench.image, &bench.image, Path::new("--yes")]), 1));
     assert!(said.starts_with("error: ~/k1.img is the image itself\n"), "{said}");
-    let said = fails(&mut bench.flash(&[Path::new("k8s-worker-2"), &bench.card]), 4);
+    let said = fails(&mut bench.flash(&[Path::new("k8s-worker-2"), &bench.card]), 1);
     assert!(said.contains("is it a node of a cluster? `--cluster FILE` names"), "{said}");
 }
 
@@ -208,4 +208,25 @@ fn the_list_of_cards_says_when_there_is_none() {
     } else {
         assert!(printed.starts_with("DEVICE "), "{printed}");
     }
+}
+
+#[test]
+fn what_is_no_image_goes_onto_no_card() {
+    let bench = Bench::new(16 * MIB, 16 * MIB);
+    let path = |name: &str| bench.home.path().join(name);
+    fs::write(path("home.yaml"), "name: home\n").unwrap();
+    let said = fails(bench.flash(&[&path("home.yaml"), &bench.card]).arg("--yes"), 3);
+    assert!(
+        said.contains("is no image of a disk") && said.contains("a cluster file is given with --cluster"),
+        "{said}"
+    );
+
+    // Half an image, without the map that would tell.
+    fs::write(path("half.img"), &fs::read(&bench.image).unwrap()[..8 * MIB as usize]).unwrap();
+    let half = fails(bench.flash(&[&path("half.img"), &bench.card]).arg("--yes"), 3);
+    assert!(half.contains("or only the beginning of one"), "{half}");
+    fs::write(path("text"), vec![b'x'; 4096]).unwrap();
+    succeeds(Command::new("xz").arg("-k").arg(path("text")));
+    fails(bench.flash(&[&path("text.xz"), &bench.card]).arg("--yes"), 3);
+    assert!(read_at(&bench.card, 0, 4096).starts_with(b"old-data"));
 }
