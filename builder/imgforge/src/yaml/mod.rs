@@ -94,12 +94,29 @@ fn suggest(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown ")?;
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
-    nearest(unknown, quoted)
+    let candidates: Vec<&str> = quoted.collect();
+    // People look for these at the top.
+    let inside = nearest(unknown, IN_SYSTEM).filter(|_| candidates.contains(&"system"));
+    match (inside, nearest(unknown, candidates)) {
+        (Some(inside), Some(beside)) if likeness(unknown, &beside) > likeness(unknown, &inside) => {
+            Some(beside)
+        }
+        (Some(inside), _) => Some(format!("system.{inside}")),
+        (None, beside) => beside,
+    }
+}
+
+/// Settings that `system` has, where a document has `system`.
+const IN_SYSTEM: [&str; 6] =
+    ["certificates", "keyboard", "locale", "security-upgrades", "time-zone", "watchdog"];
+
+fn likeness(one: &str, other: &str) -> f64 {
+    strsim::jaro_winkler(one, other)
 }
 
 /// The candidate most like `word`, if one is alike enough to have been meant.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    let scored = candidates.into_iter().map(|candidate| (likeness(word, candidate), candidate));
     let best = scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, candidate)| candidate.to_owned())
 }
@@ -148,5 +165,16 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_refused() {
         assert!(error("hostname: a\nhostname: b\n").0.contains("duplicate field `hostname`"));
+    }
+
+    #[test]
+    fn what_belongs_into_system_is_sent_there() {
+        let of = |unknown: &str| {
+            suggest(&format!("unknown field `{unknown}`, expected one of `time-servers`, `system`, `wifi`"))
+        };
+        assert_eq!(of("time-zone").unwrap(), "system.time-zone");
+        assert_eq!(of("timezone").unwrap(), "system.time-zone");
+        assert_eq!(of("time-server").unwrap(), "time-servers");
+        assert_eq!(suggest("unknown field `locale`, expected `name` or `url`"), None);
     }
 }
