@@ -29,6 +29,13 @@ fn every_board_is_patched_and_every_checker_is_content() {
         assert_eq!(file_in(&root, "/etc/machine-id"), "uninitialized\n", "{board}");
         same_boot_loader(&Base::of(board).unwrap().image(), &image);
         succeeds(bench.imgforge().arg("verify").arg(&image));
+        // A card is larger than its image, and may not be smaller.
+        let card = fs::OpenOptions::new().write(true).open(&image).unwrap();
+        let size = card.metadata().unwrap().len();
+        card.set_len(size + (64 << 20)).unwrap();
+        succeeds(bench.imgforge().arg("verify").arg(&image));
+        card.set_len(size - 4096).unwrap();
+        assert!(!bench.imgforge().arg("verify").arg(&image).output().unwrap().status.success(), "{board}");
     }
 }
 

@@ -184,6 +184,9 @@ fn a_password_becomes_the_hash_that_openssl_makes_of_it() {
     let two = [(); 2].map(|()| succeeds(&mut piped(&bench, "once")).stdout);
     assert_ne!(two[0], two[1], "two with one password are not known by it");
     assert_eq!(fails(&mut piped(&bench, "\n"), 1), "error: no password: it is empty\n");
+    let two = fails(&mut piped(&bench, "one\ntwo\n"), 1);
+    assert_eq!(two, "error: no password: standard input has more than one line\n");
+    assert!(fails(&mut piped(&bench, "a\tb\n"), 1).contains("a control character"));
     let said = fails(&mut piped(&bench, &"ä".repeat(300)), 1);
     assert_eq!(said, "error: no password: it has more than 511 bytes\n");
 }

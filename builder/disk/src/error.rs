@@ -132,6 +132,14 @@ pub(crate) enum UnsupportedKind {
 pub struct Layout(#[from] pub(crate) partition::Refusal);
 
 impl Error {
+    /// Whether what was read is no disk image at all, or ends before its partitions do. Other faults of a table are those of an
+    /// image that may still be good for what is not ours.
+    pub fn is_no_whole_image(&self) -> bool {
+        use partition::Fault::{BeyondDisk, BootIndicator, NoTable};
+        let Error::Corrupt(Corrupt(CorruptKind::Partition(fault))) = self else { return false };
+        matches!(fault, NoTable | BootIndicator { .. } | BeyondDisk { .. })
+    }
+
     /// An error of the host at `path`; a full disk gets its own kind.
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {

@@ -229,4 +229,16 @@ fn what_is_no_image_goes_onto_no_card() {
     succeeds(Command::new("xz").arg("-k").arg(path("text")));
     fails(bench.flash(&[&path("text.xz"), &bench.card]).arg("--yes"), 3);
     assert!(read_at(&bench.card, 0, 4096).starts_with(b"old-data"));
+
+    // A table that a build would not touch, as installers have it: one partition within another.
+    let mut hybrid = vec![0; MIB as usize];
+    for (entry, start, sectors) in [(446, 0u32, 2048u32), (462, 64, 128)] {
+        hybrid[entry + 4] = 0x83;
+        hybrid[entry + 8..entry + 12].copy_from_slice(&start.to_le_bytes());
+        hybrid[entry + 12..entry + 16].copy_from_slice(&sectors.to_le_bytes());
+    }
+    hybrid[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(path("hybrid.iso"), &hybrid).unwrap();
+    succeeds(bench.flash(&[&path("hybrid.iso"), &bench.card]).arg("--yes"));
+    assert!(read_at(&bench.card, 0, 512) == hybrid[..512]);
 }

@@ -87,8 +87,8 @@ impl Source {
         let no_image = |source| Error::NoImage { image: self.name.clone(), source };
         match &self.bytes {
             Bytes::Raw(content) => match Table::read(&Disk::new(Arc::clone(content))) {
-                // What is only too strange for a build is an image all the same.
-                Err(source @ imgforge_disk::Error::Corrupt(_)) => Err(no_image(Some(source))),
+                // What is only too strange for a build, such as an installer's hybrid table, is an image all the same.
+                Err(source) if source.is_no_whole_image() => Err(no_image(Some(source))),
                 _ => Ok(()),
             },
             Bytes::Packed(file) => {

@@ -177,4 +177,13 @@ mod tests {
         assert_eq!(of("time-server").unwrap(), "time-servers");
         assert_eq!(suggest("unknown field `locale`, expected `name` or `url`"), None);
     }
+
+    #[test]
+    fn the_settings_of_system_are_those_it_has() {
+        let error = serde_yaml::from_str::<imgforge_spec::System>("zzz: 1").unwrap_err().to_string();
+        let (_, has) = error.split_once("expected one of ").unwrap();
+        let mut has: Vec<&str> = has.split('`').skip(1).step_by(2).collect();
+        has.sort_unstable();
+        assert_eq!(has, IN_SYSTEM);
+    }
 }

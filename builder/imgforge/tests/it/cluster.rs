@@ -392,6 +392,14 @@ fn a_node_that_is_not_there_is_an_error_with_the_nearest() {
     let error = Lab::new(TWO_NODES).file().targets(&["k8s-worker-2".into()]).unwrap_err();
     assert!(error.to_string().ends_with("home.yaml has no node `k8s-worker-2`"), "{error}");
     assert_eq!(error.hint().unwrap(), "did you mean `k8s-worker-1`?");
+    let error = Lab::new(TWO_NODES).file().targets(&["x".into()]).unwrap_err();
+    assert!(error.hint().unwrap().starts_with("it has ") && error.hint().unwrap().contains("k8s-worker-1"));
+}
+
+#[test]
+fn packages_of_all_nodes_are_each_nodes() {
+    let lab = Lab::new(&format!("packages: [file, nfs-common]\n{TWO_NODES}"));
+    assert_eq!(content_of_node(&lab, "k8s-worker-1").packages, ["file", "nfs-common"], "each once");
 }
 
 #[test]
