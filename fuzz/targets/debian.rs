@@ -98,12 +98,16 @@ pub fn in_release(keyring: &[u8], file: &[u8], now: u64) -> Option<Vec<u8>> {
     let keyring = Keyring::parse(keyring).ok()?;
     let pinned = keyring.fingerprints();
     let signed = Trust { keyring: &keyring, pinned: &pinned, now }.verify_clear_signed(file).ok()?;
-    if let Ok(release) = Release::parse(&signed.text) {
-        let layout = Layout::Suite { suite: "stable".into(), components: vec!["main".into()] };
-        layout.indexes(&release, "arm64").iter().for_each(|index| assert!(!index.files.is_empty()));
-        let _ = release.check_time(now);
-    }
+    release(&signed.text, now);
     Some(signed.text)
+}
+
+/// What is signed: indexes that are listed have files.
+pub fn release(text: &[u8], now: u64) {
+    let Ok(release) = Release::parse(text) else { return };
+    let layout = Layout::Suite { suite: "stable".into(), components: vec!["main".into()] };
+    layout.indexes(&release, "arm64").iter().for_each(|index| assert!(!index.files.is_empty()));
+    let _ = release.check_time(now);
 }
 
 /// A list of repositories in either form: no source leads elsewhere than below its address.

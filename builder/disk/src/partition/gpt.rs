@@ -188,12 +188,11 @@ impl GuidTable {
         let primary = Header { alternate_lba: last, last_usable_lba: last - sectors - 1, ..self.header };
         let backup =
             Header { my_lba: last, alternate_lba: 1, partition_entry_lba: last - sectors, ..primary };
-        let old_header = self.header.alternate_lba * SECTOR;
 
         let mut edit = || {
             if let Some(old) = &self.backup_array {
                 disk.zero(old.start, old.end - old.start)?;
-                disk.zero(old_header, SECTOR)?;
+                disk.zero(self.header.alternate_lba * SECTOR, SECTOR)?;
             }
             disk.write_at(backup.partition_entry_lba * SECTOR, &array)?;
             disk.write_at(last * SECTOR, &backup.encode_over(&self.sector, &array))?;

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use crate::tools::{Scratch, image, run, sfdisk};
 
+#[path = "../../../../fuzz/targets/disk_seal.rs"]
+pub mod seal;
 #[path = "../../../../fuzz/targets/disk.rs"]
 mod targets;
 
@@ -30,10 +32,20 @@ fn damaged(bytes: &[u8], damage: &[(usize, u8)], places: &[usize]) -> Vec<u8> {
 
 /// Runs `target` on mutations of `bytes` at `places`. Some are taken, some are not: both are worth looking at.
 fn fuzz(target: fn(&[u8]) -> bool, bytes: &[u8], places: &[usize], usual: u32) {
+    fuzz_sealed(target, bytes, places, usual, |_| {});
+}
+
+/// The same with checksums that `seal` puts right after the damage. Of the sealed seed not a byte differs.
+fn fuzz_sealed(target: fn(&[u8]) -> bool, bytes: &[u8], places: &[usize], usual: u32, seal: fn(&mut [u8])) {
     assert!(target(bytes), "the seed itself");
+    let mut whole = bytes.to_vec();
+    seal(&mut whole);
+    assert!(whole == bytes, "what tools made is sealed");
     let refused = std::cell::Cell::new(0);
     proptest!(cases(usual), |(damage in damage())| {
-        refused.set(refused.get() + u32::from(!target(&damaged(bytes, &damage, places))));
+        let mut bytes = damaged(bytes, &damage, places);
+        seal(&mut bytes);
+        refused.set(refused.get() + u32::from(!target(&bytes)));
     });
     assert!(refused.get() > 0);
 }
@@ -48,6 +60,9 @@ fn guid_partition_tables_fuzz() {
     let places: Vec<_> = (440..604).chain(1024..1700).collect();
     fuzz(targets::table, &bytes, &places, 300);
     fuzz(targets::table, &bytes[..1501 * 512], &places, 300);
+    // Behind the checksums: headers, and the entries that are in use.
+    let places: Vec<_> = seal::table_places(&bytes).into_iter().flatten().collect();
+    fuzz_sealed(targets::table, &bytes, &places, 500, seal::seal_table);
 }
 
 #[test]
@@ -90,6 +105,8 @@ fn fuzz_packed(program: &str, arguments: &[&str], name: &str) {
     fuzz(targets::image_file, &bytes, &(0..bytes.len()).collect::<Vec<_>>(), 60);
     let ends: Vec<_> = (6..40).chain(bytes.len() - 80..bytes.len()).collect();
     fuzz(targets::image_file, &bytes, &ends, 120);
+    let frame: Vec<_> = seal::packed_places(&bytes).into_iter().flatten().collect();
+    fuzz_sealed(targets::image_file, &bytes, &frame, 200, seal::seal_packed);
 }
 
 fn read(path: &Path) -> Vec<u8> {
