@@ -53,10 +53,7 @@ impl Accounts {
     /// The account called `name`, with a shell from now on if it had none to log in with; `None` where there is none.
     pub(crate) fn existing(&mut self, name: &str) -> Result<Option<Account>, Error> {
         let Some(line) = self.passwd.line(name).map(str::to_owned) else { return Ok(None) };
-        let broken = || Error::Clash {
-            setting: "users".into(),
-            message: format!("the base's {PASSWD} has a broken entry for `{name}`"),
-        };
+        let broken = || Error::clash("users", format!("the base's {PASSWD} has a broken entry for `{name}`"));
         let [_, password, uid, gid, gecos, home, shell] = line.split(':').collect::<Vec<_>>()[..] else {
             return Err(broken());
         };
@@ -70,7 +67,7 @@ impl Accounts {
 
     /// A new account called `name`, with a group of its own and the next number that is free.
     pub fn create(&mut self, name: &str) -> Result<Account, Error> {
-        let clash = |message: String| Error::Clash { setting: "users".into(), message };
+        let clash = |message: String| Error::clash("users", message);
         if self.group.line(name).is_some() {
             return Err(clash(format!("the base has a group `{name}`, but no such user")));
         }

@@ -15,9 +15,8 @@ const FOLDER: &str = "/usr/local/share/ca-certificates";
 pub(crate) fn add(draft: &mut Draft<'_>, certificates: &[Certificates]) -> Result<(), Error> {
     let mut all = Vec::new();
     for (index, some) in certificates.iter().enumerate() {
-        let clash = |error: imgforge_spec::Invalid| Error::Clash {
-            setting: format!("system.certificates[{index}].{}", error.setting),
-            message: error.message,
+        let clash = |error: imgforge_spec::Invalid| {
+            Error::clash(format!("system.certificates[{index}].{}", error.setting), error.message)
         };
         all.extend(some.each().map_err(clash)?);
     }

@@ -11,9 +11,10 @@ const ORIGIN: Origin = Origin::Node("files");
 /// neither mode nor owner.
 pub(crate) fn add(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error> {
     let boot = request.board.profile.layout.boot.as_ref();
-    for file in &request.node.files {
+    for (index, file) in request.node.files.iter().enumerate() {
         let path = ImagePath::new(&file.path)?;
-        let content = file.content().ok_or_else(|| clash(file, "nobody has read what is in it".into()))?;
+        let unread = || Error::clash(format!("files[{index}].file"), "nobody has read it");
+        let content = file.content().ok_or_else(unread)?;
         // Below its mount point a file of the root file system would never be seen.
         let (volume, path) = match boot.and_then(|boot| boot.inside(&path)) {
             Some(inside) => (Volume::Boot, inside),
@@ -22,7 +23,7 @@ pub(crate) fn add(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error>
         // A wrong mode was told when the settings were read; here it becomes the strictest.
         let mode = file.permissions().unwrap_or(0o600);
         let (uid, gid) = match volume {
-            Volume::Root => owner(draft, file)?,
+            Volume::Root => owner(draft, file, index)?,
             Volume::Boot => (0, 0),
         };
         if volume == Volume::Root && uid != 0 {
@@ -40,15 +41,16 @@ pub(crate) fn add(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error>
     Ok(())
 }
 
-/// The numbers of a file's owner and group.
-fn owner(draft: &Draft<'_>, file: &ExtraFile) -> Result<(u32, u32), Error> {
+/// The numbers of the owner and group of `file`, which is the one at `index`.
+fn owner(draft: &Draft<'_>, file: &ExtraFile, index: usize) -> Result<(u32, u32), Error> {
     let (user, group) = file.owners();
     let unknown = |what: &str, name: &str| {
         let message = format!(
-            "its owner is to be the {what} `{name}`, which neither the base nor `users` have; give the number, \
-             or `chown` in a script under `run-once`, where a package makes the {what}"
+            "{} is to be the {what} `{name}`'s, which neither the base nor `users` have; give the number, \
+             or `chown` in a script under `run-once`, where a package makes the {what}",
+            file.path
         );
-        clash(file, message)
+        Error::clash(format!("files[{index}].owner"), message)
     };
     let by_name = accounts::numbers(draft, user)?;
     let uid = user.parse().ok().or(by_name.map(|(uid, _)| uid)).ok_or_else(|| unknown("user", user))?;
@@ -61,8 +63,4 @@ fn owner(draft: &Draft<'_>, file: &ExtraFile) -> Result<(u32, u32), Error> {
         },
     };
     Ok((uid, gid))
-}
-
-fn clash(file: &ExtraFile, message: String) -> Error {
-    Error::Clash { setting: format!("files: {}", file.path), message }
 }

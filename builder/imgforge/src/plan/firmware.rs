@@ -103,7 +103,7 @@ fn in_words(text: &str, key: &str, told: &Firmware) -> String {
 }
 
 fn clash(setting: String, message: String) -> Error {
-    Error::Clash { setting, message }
+    Error::clash(setting, message)
 }
 
 #[cfg(test)]

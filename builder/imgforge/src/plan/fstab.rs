@@ -41,13 +41,15 @@ fn check_free(fstab: &str, node: &Node) -> Result<(), Error> {
         let mut lines = fstab.lines().filter(|line| !line.trim_start().starts_with('#'));
         lines.any(|line| line.split_whitespace().nth(1) == Some(&target))
     };
-    let disks = node.mounts.iter().map(|mount| ("mounts", &mount.target));
-    let binds = node.storage.iter().map(|bind| ("storage", &bind.path));
+    let disks = node.mounts.iter().enumerate();
+    let disks = disks.map(|(index, mount)| (format!("mounts[{index}].target"), &mount.target));
+    let binds = node.storage.iter().enumerate();
+    let binds = binds.map(|(index, bind)| (format!("storage[{index}].path"), &bind.path));
     match disks.chain(binds).find(|(_, target)| taken(target)) {
         None => Ok(()),
         Some((setting, target)) => {
             let message = format!("the base's own /etc/fstab already mounts something on {target}");
-            Err(Error::Clash { setting: setting.into(), message })
+            Err(Error::clash(setting, message))
         }
     }
 }

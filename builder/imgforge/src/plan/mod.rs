@@ -45,7 +45,7 @@ use crate::{
         cluster::{Error as ClusterError, Membership},
         node::Node,
     },
-    yaml,
+    yaml::{self, Place},
 };
 pub use declarations::Declarations;
 pub use draft::Draft;
@@ -278,14 +278,36 @@ pub enum Error {
         /// What is in it.
         what: &'static str,
     },
-    /// A user or mount that clashes with the base.
-    #[error("{setting}: {message}")]
+    /// A setting of the node that the base, or what was read for it, does not allow.
+    #[error("{}{setting}: {message}", at(place))]
     Clash {
+        /// Where the setting stands, if a file has it.
+        place: Option<Place>,
         /// The setting.
         setting: String,
         /// What clashes.
         message: String,
     },
+}
+
+/// `place` before what is said of it.
+fn at(place: &Option<Place>) -> String {
+    place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
+impl Error {
+    /// The node's `setting` cannot be as it is.
+    fn clash(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Clash { place: None, setting: setting.into(), message: message.into() }
+    }
+
+    /// The same with the place of the setting in `source`.
+    fn in_source(mut self, source: Option<&Source>) -> Self {
+        if let Self::Clash { place, setting, .. } = &mut self {
+            *place = source.and_then(|source| source.place(setting));
+        }
+        self
+    }
 }
 
 impl Diagnose for Error {
@@ -308,7 +330,7 @@ impl Diagnose for Error {
                 "give the node a place in a cluster file (--cluster), take the file out of the overlays, or say `secret: true` of \
                  it under `files`: then the image is its owner's"
             }
-            Error::Clash { .. } => "change the node's settings (--node)",
+            Error::Clash { place: None, .. } => "change the node's settings (--node)",
             _ => return self.below()?.hint(),
         };
         Some(hint.into())
@@ -320,6 +342,16 @@ impl Diagnose for Error {
 ///
 /// What is there already is no change. So the plan of a node over its release's disk has only what makes the node.
 pub fn plan(
+    pinned: &Pinned,
+    additions: &Additions,
+    root: &dyn Tree,
+    boot: Option<&dyn Tree>,
+) -> Result<Vec<Change>, Error> {
+    let source = pinned.request.source.as_ref();
+    planned(pinned, additions, root, boot).map_err(|error| error.in_source(source))
+}
+
+fn planned(
     pinned: &Pinned,
     additions: &Additions,
     root: &dyn Tree,

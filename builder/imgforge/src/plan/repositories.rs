@@ -12,7 +12,7 @@ pub(crate) fn add(draft: &mut Draft<'_>, repositories: &[Repository]) -> Result<
     for (index, repository) in repositories.iter().enumerate() {
         let Some(key) = repository.key() else {
             let setting = format!("repositories[{index}].signed-by");
-            return Err(Error::Clash { setting, message: "nobody has read it".into() });
+            return Err(Error::clash(setting, "nobody has read it"));
         };
         let ending = if repository.is_armoured() { "asc" } else { "gpg" };
         let keyring = ImagePath::new(format!("/etc/apt/keyrings/imgforge-{}.{ending}", repository.name))?;

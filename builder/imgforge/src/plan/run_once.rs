@@ -26,7 +26,7 @@ pub(crate) fn add(draft: &mut Draft<'_>, scripts: &[RunOnce]) -> Result<(), Erro
     for (index, script) in scripts.iter().enumerate() {
         let Some(text) = script.text() else {
             let setting = format!("run-once[{index}].file");
-            return Err(Error::Clash { setting, message: "nobody has read it".into() });
+            return Err(Error::clash(setting, "nobody has read it"));
         };
         let path = folder.join(format!("{:0digits$}-{}", index + 1, script.name))?;
         draft.write_secret(&path, text, Access::root(0o700), ORIGIN)?;

@@ -146,5 +146,5 @@ fn unknown(setting: &str, given: &str, what: &str, known: &[String]) -> Error {
 }
 
 fn clash(setting: &str, message: String) -> Error {
-    Error::Clash { setting: format!("system.{setting}"), message }
+    Error::clash(format!("system.{setting}"), message)
 }

@@ -44,7 +44,7 @@ pub(crate) fn add_users(
         };
         accounts.set_password(&user.name, user.password_hash.as_deref(), epoch.div_euclid(86_400));
         if !user.ssh_keys.is_empty() {
-            let_in(draft, &account, &keys(user, published)?)?;
+            let_in(draft, &account, &keys(user, index, published)?)?;
         }
         if user.sudo {
             give_sudo(draft, user, index)?;
@@ -75,15 +75,15 @@ fn furnish(draft: &mut Draft<'_>, account: &Account, skeleton: &[(Vec<u8>, Vec<u
     Ok(())
 }
 
-/// The lines for the `authorized_keys` of `user`, each once.
-fn keys(user: &User, published: &Published) -> Result<Vec<String>, Error> {
+/// The lines for the `authorized_keys` of `user`, who is the one at `index`, each once.
+fn keys(user: &User, index: usize, published: &Published) -> Result<Vec<String>, Error> {
     let mut all: Vec<String> = Vec::new();
     for key in &user.ssh_keys {
         let lines = match KeySource::of(key) {
             None => std::slice::from_ref(key),
             Some(_) => published.get(key).ok_or_else(|| {
                 let message = format!("the keys of `{key}` are not in the lock");
-                Error::Clash { setting: format!("users: {}", user.name), message }
+                Error::clash(format!("users[{index}].ssh-keys"), message)
             })?,
         };
         for line in lines {
@@ -110,8 +110,7 @@ fn let_in(draft: &mut Draft<'_>, account: &Account, keys: &[String]) -> Result<(
 
 fn give_sudo(draft: &mut Draft<'_>, user: &User, index: usize) -> Result<(), Error> {
     if draft.kind(Volume::Root, &ImagePath::new("/usr/bin/sudo")?)?.is_none() {
-        let message = "the base has no sudo".to_owned();
-        return Err(Error::Clash { setting: format!("users[{index}].sudo"), message });
+        return Err(Error::clash(format!("users[{index}].sudo"), "the base has no sudo"));
     }
     let path = ImagePath::new("/etc/sudoers.d")?.join(format!("imgforge-{}", user.name))?;
     let rule = format!("{} ALL=(ALL:ALL) NOPASSWD: ALL\n", user.name);

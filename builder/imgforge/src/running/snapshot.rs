@@ -94,6 +94,9 @@ fn copy(
     while let Some(message) = grpc::next(&mut stream, MOST_PIECE)? {
         let piece = Piece::decode(&message).map_err(|malformed| Unfit::Piece(malformed.to_string()))?;
         let bytes = piece.blob;
+        if bytes.is_empty() {
+            return Err(Unfit::Piece("a piece has no bytes".into()));
+        }
         missing = piece.remaining;
         length += bytes.len() as u64;
         if length > MOST {
@@ -191,5 +194,7 @@ mod tests {
         assert!(matches!(copied(&other), Err(Unfit::Hash { .. })));
         assert!(matches!(copied_bytes(&[0, 0, 0, 0, 1, 0x1a]), Err(Unfit::Piece(_))));
         assert!(matches!(copied(&[message(0, &vec![0; 9 << 20])]), Err(Unfit::Stream(_))));
+        // A stream of these would have no end.
+        assert!(matches!(copied(&[message(4096, &[])]), Err(Unfit::Piece(_))));
     }
 }

@@ -54,13 +54,15 @@ impl Source {
         Self { file: file.into(), text: text.into(), within: within.into() }
     }
 
-    /// Where `finding`, about a setting of the node, stands.
+    /// Where the node's `setting` stands; `None` if nothing of it, or of what is around it, is there.
+    pub(crate) fn place(&self, setting: &str) -> Option<Place> {
+        let position = Position::of(&format!("{}{setting}", self.within), &self.text);
+        position.map(|position| Place { file: self.file.to_path_buf(), position: Some(position) })
+    }
+
+    /// `finding`, about a setting of the node, with its place.
     pub(crate) fn locate(&self, finding: Finding) -> Located {
-        let setting = format!("{}{}", self.within, finding.path);
-        let position = Position::of(&setting, &self.text);
-        let place =
-            position.map(|position| Place { file: self.file.to_path_buf(), position: Some(position) });
-        Located { place, finding }
+        Located { place: self.place(&finding.path), finding }
     }
 }
 

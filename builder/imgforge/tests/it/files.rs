@@ -78,11 +78,11 @@ fn an_owner_that_the_image_does_not_have_is_told() {
     };
     let message = said("www-data").to_string();
     assert!(
-        message.starts_with("files: /x: its owner is to be the user `www-data`, which neither the base"),
+        message.starts_with("files[0].owner: /x is to be the user `www-data`'s, which neither the base"),
         "{message}"
     );
     let message = said("root:adm").to_string();
-    assert!(message.contains("the group `adm`, which neither"), "{message}");
+    assert!(message.contains("the group `adm`'s, which neither"), "{message}");
 }
 
 #[test]

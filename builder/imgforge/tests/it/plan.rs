@@ -169,7 +169,10 @@ fn a_mount_the_vendor_has_is_refused() {
     let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
     let root = MemoryTree::of(&[("/etc/hosts", ""), ("/etc/fstab", "LABEL=y /data ext4 defaults 0 0\n")]);
     let error = plan::plan(&pinned(&request), &Additions::default(), &root, None).unwrap_err();
-    assert_eq!(error.to_string(), "mounts: the base's own /etc/fstab already mounts something on /data");
+    assert_eq!(
+        error.to_string(),
+        "mounts[0].target: the base's own /etc/fstab already mounts something on /data"
+    );
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use imgforge::{
     image::change::{Action, Change, Volume},
-    plan,
+    plan::{self, Request},
     supply::pin::Additions,
+    target::node::Node,
 };
 use imgforge_spec::Role;
 
@@ -180,6 +181,24 @@ fn what_the_base_does_not_know_is_said_with_what_it_knows() {
     ] {
         let message = complaint(&format!("system: {{{settings}}}"), &root());
         assert!(message.contains(&format!("give `packages: [{package}]`")), "{message}");
+    }
+}
+
+#[test]
+fn what_the_base_does_not_allow_has_its_line_in_the_nodes_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (settings, place) in [
+        ("system:\n  locale: C.UTF-8\n  time-zone: Europe/Belin\n", "3:3: system.time-zone: the base knows"),
+        ("files:\n  - { path: /x, content: '', owner: www }\n", "2:30: files[0].owner: /x is to be"),
+    ] {
+        let path = folder.path().join("node.yaml");
+        std::fs::write(&path, settings).unwrap();
+        let (node, source) = Node::read(&path).unwrap();
+        let request = Request { node, source: Some(source), ..request("rpi4", Role::Base, "{}") };
+        let error =
+            plan::plan(&pinned(&request), &Additions::default(), &worldly(), Some(&boot())).unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("{}:{place}", path.display())), "{said}");
     }
 }
 
