@@ -90,7 +90,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 16] = [
+pub const OF_PLANS: [&str; 19] = [
     "hidden-under-mount",
     "network-manager",
     "unknown-network-manager",
@@ -107,6 +107,9 @@ pub const OF_PLANS: [&str; 16] = [
     "foreign-base",
     "half-configured-packages",
     "script-interpreter",
+    "file-unread",
+    "file-not-run",
+    "unit-not-started",
 ];
 
 /// All rules, family by family, in the order in which they are asked.

@@ -63,7 +63,7 @@ pub use octets::Octets;
 pub use proxy::{Proxy, is_url};
 pub use repository::Repository;
 pub use role::{Role, UnknownRole};
-pub use run_once::RunOnce;
+pub use run_once::{RunOnce, check_script, interpreter};
 pub use sha256::{Hasher, InvalidSha256, Sha256};
 pub use ssh_key::{InvalidKey, check_authorized_key};
 pub use system::{Keyboard, System};

@@ -31,16 +31,9 @@ impl RunOnce {
         self.script.as_deref().or(self.content.as_deref())
     }
 
-    /// What runs it, as its first line says: a path, or the name that `env` looks for. `None` where it says nothing.
-    ///
-    /// The rest of the line is the interpreter's one argument (execve(2)).
+    /// What runs it, as its first line says ([`interpreter`]).
     pub fn interpreter(&self) -> Option<&str> {
-        let mut words = self.text()?.lines().next()?.strip_prefix("#!")?.split_whitespace();
-        let program = words.next()?;
-        match program.ends_with("/env") {
-            true => words.find(|word| !word.starts_with('-') && !word.contains('=')),
-            false => Some(program),
-        }
+        interpreter(self.text()?)
     }
 
     /// Whether the node can be told to run it; whether its interpreter is there shows when it is planned.
@@ -65,15 +58,28 @@ impl RunOnce {
                 return Err(Invalid::new("script", message));
             }
         };
-        self.text().map_or(Ok(()), check_text).map_err(|message| match &self.file {
+        self.text().map_or(Ok(()), check_script).map_err(|message| match &self.file {
             Some(file) => Invalid::new(setting, format!("{file}: {message}")),
             None => Invalid::new(setting, message),
         })
     }
 }
 
+/// What runs a script of this text, as its first line says: a path, or the name that `env` looks for. `None` where it says
+/// nothing.
+///
+/// The rest of the line is the interpreter's one argument (execve(2)).
+pub fn interpreter(text: &str) -> Option<&str> {
+    let mut words = text.lines().next()?.strip_prefix("#!")?.split_whitespace();
+    let program = words.next()?;
+    match program.ends_with("/env") {
+        true => words.find(|word| !word.starts_with('-') && !word.contains('=')),
+        false => Some(program),
+    }
+}
+
 /// Whether the kernel can start a script of this text; the message says why not.
-fn check_text(text: &str) -> Result<(), String> {
+pub fn check_script(text: &str) -> Result<(), String> {
     let Some(line) = text.split('\n').next().and_then(|line| line.strip_prefix("#!")) else {
         return Err("a script begins with `#!` and what runs it, such as `#!/bin/sh`".into());
     };

@@ -104,7 +104,27 @@ fn as_text((image, findings, changes): &Judged) -> String {
         text.push_str(&format!("images    {}, {} MiB on the card\n", added.images.len(), mebibytes(size)));
     }
     changes.iter().for_each(|change| text.push_str(&line(change)));
-    text
+    text + &total(added.packages.len(), changes)
+}
+
+/// What all changes come to, in one line.
+fn total(packages: usize, changes: &[ChangeEntry]) -> String {
+    let (mut files, mut folders, mut links, mut removed, mut bytes) = (0, 0, 0, 0, 0u64);
+    for change in changes {
+        match &change.state {
+            State::File { size, .. } => {
+                files += 1;
+                bytes = bytes.saturating_add(*size);
+            }
+            State::Directory { .. } => folders += 1,
+            State::Symlink { .. } | State::HardLink { .. } => links += 1,
+            State::Absent => removed += 1,
+        }
+    }
+    let size = mebibytes(bytes);
+    format!(
+        "total     {packages} packages; {files} files of {size} MiB, {folders} directories, {links} links, {removed} removed\n"
+    )
 }
 
 /// A package with what becomes of its scripts, where that is more than waiting for the first boot.
@@ -141,4 +161,27 @@ fn line(change: &ChangeEntry) -> String {
         State::Absent => ("remove", String::new()),
     };
     format!("{verb:9} {}:{}{detail}  [{}]\n", change.volume, change.path, change.origins.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_ends_with_what_it_comes_to() {
+        let change = |path: &str, state: &str| {
+            format!(r#"{{ "volume": "root", "path": "{path}", "origins": [], {state} }}"#)
+        };
+        let changes = [
+            change("/a", r#""is": "directory", "mode": "0755", "owner": "0:0""#),
+            change("/a/b", r#""is": "symlink", "target": "c""#),
+            change("/a/c", r#""is": "hard-link", "target": "/d""#),
+            change("/d", r#""is": "absent""#),
+        ];
+        let changes: Vec<ChangeEntry> = serde_json::from_str(&format!("[{}]", changes.join(","))).unwrap();
+        assert_eq!(
+            total(3, &changes),
+            "total     3 packages; 0 files of 0 MiB, 1 directories, 2 links, 1 removed\n"
+        );
+    }
 }

@@ -304,7 +304,10 @@ impl Error {
     /// The same with the place of the setting in `source`.
     fn in_source(mut self, source: Option<&Source>) -> Self {
         if let Self::Clash { place, setting, .. } = &mut self {
-            *place = source.and_then(|source| source.place(setting));
+            let written = source.map(|source| source.place(setting));
+            if let Some((there, name)) = written {
+                (*place, *setting) = (there, name);
+            }
         }
         self
     }

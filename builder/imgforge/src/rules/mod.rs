@@ -5,6 +5,7 @@
 //! settings or a cluster file.
 
 mod allow;
+mod files;
 mod foreign;
 mod hidden;
 mod init;
@@ -60,6 +61,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         foreign::RULES,
         packages::RULES,
         scripts::RULES,
+        files::RULES,
         allow::RULES,
     ]
     .into_iter()

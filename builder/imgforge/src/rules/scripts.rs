@@ -17,23 +17,21 @@ fn script_interpreter(context: &Context<'_>) -> Vec<Found> {
     let scripts = context.request.node.run_once.iter().enumerate();
     let wanted = scripts.filter_map(|(index, script)| Some((index, script, script.interpreter()?)));
     let missing = wanted.filter(|(_, _, interpreter)| context.survey.has_command(interpreter) == Some(false));
-    let common = context.request.membership.as_ref().map_or(0, |member| member.common_scripts());
     missing
         .map(|(index, script, interpreter)| {
-            let name = interpreter.rsplit('/').next().unwrap_or_default();
-            let package =
-                PACKAGES.iter().find(|(known, _)| *known == name).map_or(name, |(_, package)| package);
+            let package = package_of(interpreter);
             let message = format!("`{}` is run by {interpreter}, which the node does not have", script.name);
-            // The place of one that all nodes run is not the node's.
-            let setting = match index.checked_sub(common) {
-                Some(own) => format!("run-once[{own}]"),
-                None => "run-once".to_owned(),
-            };
-            Found::new(setting, message).suggest(format!(
+            Found::new(format!("run-once[{index}]"), message).suggest(format!(
                 "give the package that has it, such as `packages: [{package}]`, or `#!/bin/sh`"
             ))
         })
         .collect()
+}
+
+/// The package that brings `interpreter`, as far as its name says.
+pub(super) fn package_of(interpreter: &str) -> &str {
+    let name = interpreter.rsplit('/').next().unwrap_or_default();
+    PACKAGES.iter().find(|(known, _)| *known == name).map_or(name, |(_, package)| package)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What rules find, with its place in the file that people wrote.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use imgforge_kube::check::{self, Finding, Severity};
 
@@ -22,6 +22,17 @@ pub struct Source {
     text: Arc<str>,
     /// Where the node's own settings are in it: `nodes[2].`, or nothing where the file is the node's.
     within: String,
+    /// What stands at the file's top, for all nodes.
+    shared: Vec<Shared>,
+}
+
+/// Elements in one of a node's lists that are those of all nodes of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shared {
+    /// The list: `run-once`.
+    pub list: &'static str,
+    /// Which of the node's elements they are.
+    pub elements: Range<usize>,
 }
 
 impl Located {
@@ -51,18 +62,49 @@ impl fmt::Display for Located {
 impl Source {
     /// The file `file`, which reads `text`, with the node's settings below `within`.
     pub(crate) fn new(file: &Path, text: &str, within: impl Into<String>) -> Self {
-        Self { file: file.into(), text: text.into(), within: within.into() }
+        Self { file: file.into(), text: text.into(), within: within.into(), shared: Vec::new() }
     }
 
-    /// Where the node's `setting` stands; `None` if nothing of it, or of what is around it, is there.
-    pub(crate) fn place(&self, setting: &str) -> Option<Place> {
-        let position = Position::of(&format!("{}{setting}", self.within), &self.text);
-        position.map(|position| Place { file: self.file.to_path_buf(), position: Some(position) })
+    /// The same where the node has `shared` elements besides its own.
+    pub(crate) fn sharing(self, shared: impl Into<Vec<Shared>>) -> Self {
+        Self { shared: shared.into(), ..self }
+    }
+
+    /// Where the node's `setting` stands, and what it is called there. What is not among the node's own is looked for at the
+    /// file's top; no place if nothing of it, or of what is around it, is there.
+    pub(crate) fn place(&self, setting: &str) -> (Option<Place>, String) {
+        let (name, is_shared) = self.as_written(setting);
+        let own = format!("{}{name}", self.within);
+        let position = match is_shared {
+            true => Position::exactly(&name, &self.text),
+            false => Position::exactly(&own, &self.text).or_else(|| Position::exactly(&name, &self.text)),
+        };
+        let position = position.or_else(|| Position::of(&own, &self.text));
+        (position.map(|position| Place { file: self.file.to_path_buf(), position: Some(position) }), name)
+    }
+
+    /// `setting` with the element's number in its own list, and whether that is the list of all nodes.
+    fn as_written(&self, setting: &str) -> (String, bool) {
+        let element = |list: &str| {
+            let (index, rest) = setting.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+            Some((index.parse::<usize>().ok()?, rest))
+        };
+        for Shared { list, elements } in &self.shared {
+            let Some((index, rest)) = element(list) else { continue };
+            let (index, is_shared) = match elements.contains(&index) {
+                true => (index - elements.start, true),
+                false if index >= elements.end => (index - elements.len(), false),
+                false => (index, false),
+            };
+            return (format!("{list}[{index}]{rest}"), is_shared);
+        }
+        (setting.to_owned(), false)
     }
 
     /// `finding`, about a setting of the node, with its place.
     pub(crate) fn locate(&self, finding: Finding) -> Located {
-        Located { place: self.place(&finding.path), finding }
+        let (place, path) = self.place(&finding.path);
+        Located { place, finding: Finding { path, ..finding } }
     }
 }
 
@@ -97,6 +139,15 @@ mod tests {
             "mounts: []\nnodes:\n  - hostname: a\n  - hostname: b\n    mounts:\n      - {target: /var}\n";
         let source = Source::new(Path::new("home.yaml"), text, "nodes[1].");
         assert!(located(&source, "mounts[0].target").starts_with("error: home.yaml:6:10: mounts[0].target"));
+        // What is at the top is found there, and counted there.
+        assert!(located(&source, "mounts").starts_with("error: home.yaml:5:5: mounts:"));
+        let text =
+            "run-once: [{ name: a }]\nlocale: x\nnodes:\n  - hostname: b\n    run-once: [{ name: b }]\n";
+        let shared = Shared { list: "run-once", elements: 0..1 };
+        let shared = Source::new(Path::new("home.yaml"), text, "nodes[0].").sharing([shared]);
+        assert!(located(&shared, "locale").starts_with("error: home.yaml:2:1: locale:"));
+        assert!(located(&shared, "run-once[0].name").starts_with("error: home.yaml:1:14: run-once[0].name"));
+        assert!(located(&shared, "run-once[1].name").starts_with("error: home.yaml:5:18: run-once[0].name"));
         // The base's own is the node's, whichever line that begins with.
         assert!(located(&source, "/sbin/init").starts_with("error: home.yaml:4:5: /sbin/init"));
     }

@@ -9,6 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use imgforge_spec::{Diagnose, Hostname, Role};
 
+pub(crate) use self::located::Shared;
 pub use self::located::{Located, Source};
 use self::{
     cluster::{ClusterFile, Membership},

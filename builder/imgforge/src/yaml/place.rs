@@ -47,6 +47,13 @@ impl Position {
         let around = || walk(&steps[..gone], text).0;
         if gone == steps.len() { position } else { around() }.filter(|_| gone > 0)
     }
+
+    /// The position of `setting` itself; `None` where it is not there.
+    pub(crate) fn exactly(setting: &str, text: &str) -> Option<Self> {
+        let steps: Vec<Step<'_>> = steps(setting).collect();
+        let (position, gone) = walk(&steps, text);
+        position.filter(|_| gone == steps.len())
+    }
 }
 
 impl fmt::Display for Place {

@@ -98,11 +98,6 @@ impl Membership {
         &self.hostname
     }
 
-    /// How many of the node's scripts are those of all nodes, which come first.
-    pub(crate) fn common_scripts(&self) -> usize {
-        self.cluster.run_once.len()
-    }
-
     /// What runs the node's containers.
     pub fn runtime(&self) -> Runtime {
         self.runtime.0

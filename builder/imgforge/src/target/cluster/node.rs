@@ -14,7 +14,7 @@ use crate::{
     catalogue::kubernetes::{Bundle, Choice},
     supply::lock::SetName,
     target::{
-        self, Source, Target,
+        self, Shared, Source, Target,
         beside::{self, Beside},
         node::{self, Address, Node},
     },
@@ -39,7 +39,9 @@ impl ClusterFile<'_> {
         Ok(Target {
             role: node.role,
             node: settings,
-            source: Some(Source::new(&self.path, &self.text, format!("nodes[{index}]."))),
+            source: Some(
+                Source::new(&self.path, &self.text, format!("nodes[{index}].")).sharing(self.shared(node)),
+            ),
             membership: Some(Membership::new(self, hostname, (runtime, bundle))),
             lock: self.lock_path(&board.profile.board),
             set: SetName::Release {
@@ -48,6 +50,20 @@ impl ClusterFile<'_> {
             },
             board,
         })
+    }
+}
+
+impl ClusterFile<'_> {
+    /// The elements of the settings of `node` ([`settings`]) that are those of all nodes.
+    fn shared(&self, node: &cluster::Node) -> [Shared; 4] {
+        let Cluster { users, files, run_once, system, .. } = &*self.cluster;
+        let after = |own: usize, all: usize| own..own + all;
+        [
+            Shared { list: "users", elements: after(node.users.len(), users.len()) },
+            Shared { list: "files", elements: after(0, files.len()) },
+            Shared { list: "run-once", elements: after(0, run_once.len()) },
+            Shared { list: "system.certificates", elements: after(0, system.certificates.len()) },
+        ]
     }
 }
 

@@ -1,0 +1,391 @@
+//! What people put onto a node under `files` is read, run and started there.
+
+use imgforge_kube::check::Found;
+use imgforge_spec::{ExtraFile, check_script, interpreter, plain_path};
+
+use super::{Context, Rule, scripts};
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule::notice("file-unread", "what `files` puts among others of its kind is read with them", file_unread),
+    Rule::notice("file-not-run", "what `files` puts among programs can be run", file_not_run),
+    Rule::notice(
+        "unit-not-started",
+        "what `files` puts among systemd's units is started by something",
+        unit_not_started,
+    ),
+];
+
+/// A folder whose files one program reads, of those names only that it likes.
+struct Folder {
+    /// The folder; a part that is `*` stands for any, as does what is before it in a part: `*.d`.
+    path: &'static str,
+    /// Which names it likes.
+    names: Names,
+    /// The mode's bits that it does not like.
+    forbidden: u16,
+    /// Who reads them.
+    reader: &'static str,
+}
+
+/// Names of files that are read.
+enum Names {
+    /// Those with one of these endings, the dot with it.
+    Ending(&'static [&'static str]),
+    /// The same, and those without a dot.
+    EndingOrBare(&'static [&'static str]),
+    /// Those of letters, digits, `-` and `_`: run-parts(8).
+    Plain,
+    /// Those without a dot and without `~` at their end: sudoers(5).
+    Dotless,
+    /// All.
+    Any,
+}
+
+const fn folder(path: &'static str, names: Names, reader: &'static str) -> Folder {
+    Folder { path, names, forbidden: 0, reader }
+}
+
+impl Folder {
+    const fn not(self, forbidden: u16) -> Self {
+        Self { forbidden, ..self }
+    }
+}
+
+const CONF: Names = Names::Ending(&[".conf"]);
+/// Others may write.
+const WRITABLE: u16 = 0o022;
+/// Others may do anything.
+const OPEN: u16 = 0o077;
+
+/// Folders of which something is left out; of each the manual of its reader says so.
+const FOLDERS: [Folder; 39] = [
+    folder("/etc/sudoers.d", Names::Dotless, "sudo").not(WRITABLE),
+    folder("/etc/cron.d", Names::Plain, "cron").not(WRITABLE),
+    folder("/etc/cron.hourly", Names::Plain, "run-parts"),
+    folder("/etc/cron.daily", Names::Plain, "run-parts"),
+    folder("/etc/cron.weekly", Names::Plain, "run-parts"),
+    folder("/etc/cron.monthly", Names::Plain, "run-parts"),
+    folder("/etc/update-motd.d", Names::Plain, "run-parts"),
+    folder("/etc/network/*.d", Names::Plain, "ifupdown"),
+    folder("/etc/sysctl.d", CONF, "systemd-sysctl"),
+    folder("/etc/modules-load.d", CONF, "systemd-modules-load"),
+    folder("/etc/modprobe.d", CONF, "modprobe"),
+    folder("/etc/tmpfiles.d", CONF, "systemd-tmpfiles"),
+    folder("/etc/sysusers.d", CONF, "systemd-sysusers"),
+    folder("/etc/binfmt.d", CONF, "systemd-binfmt"),
+    folder("/etc/ssh/sshd_config.d", CONF, "sshd"),
+    folder("/etc/ssh/ssh_config.d", CONF, "ssh"),
+    folder("/etc/ld.so.conf.d", CONF, "ldconfig"),
+    folder("/etc/security/limits.d", CONF, "pam_limits"),
+    folder("/etc/rsyslog.d", CONF, "rsyslogd"),
+    folder("/etc/NetworkManager/conf.d", CONF, "NetworkManager"),
+    folder("/etc/NetworkManager/system-connections", Names::Any, "NetworkManager").not(OPEN),
+    folder("/etc/NetworkManager/dispatcher.d", Names::Any, "NetworkManager").not(WRITABLE),
+    folder("/etc/systemd/network", Names::Ending(&[".network", ".netdev", ".link"]), "systemd-networkd"),
+    folder("/etc/systemd/*.conf.d", CONF, "systemd"),
+    folder("/etc/systemd/system/*.d", CONF, "systemd"),
+    folder("/etc/systemd/network/*.d", CONF, "systemd-networkd"),
+    folder("/etc/netplan", Names::Ending(&[".yaml"]), "netplan"),
+    folder("/etc/udev/rules.d", Names::Ending(&[".rules"]), "udev"),
+    folder("/etc/udev/hwdb.d", Names::Ending(&[".hwdb"]), "udev"),
+    folder("/etc/polkit-1/rules.d", Names::Ending(&[".rules"]), "polkit"),
+    folder("/etc/profile.d", Names::Ending(&[".sh"]), "the shell"),
+    folder("/etc/apt/apt.conf.d", Names::EndingOrBare(&[".conf"]), "apt"),
+    folder("/etc/apt/preferences.d", Names::EndingOrBare(&[".pref"]), "apt"),
+    folder("/etc/apt/sources.list.d", Names::Ending(&[".list", ".sources"]), "apt"),
+    folder("/etc/apt/trusted.gpg.d", Names::Ending(&[".gpg", ".asc"]), "apt"),
+    folder("/etc/chrony/conf.d", CONF, "chronyd"),
+    folder("/etc/chrony/sources.d", Names::Ending(&[".sources"]), "chronyd"),
+    folder("/etc/cloud/cloud.cfg.d", Names::Ending(&[".cfg"]), "cloud-init"),
+    folder("/usr/local/share/ca-certificates", Names::Ending(&[".crt"]), "update-ca-certificates"),
+];
+
+/// Folders whose files are programs.
+const PROGRAMS: [&str; 17] = [
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/etc/cron.hourly",
+    "/etc/cron.daily",
+    "/etc/cron.weekly",
+    "/etc/cron.monthly",
+    "/etc/update-motd.d",
+    "/etc/network/if-pre-up.d",
+    "/etc/network/if-up.d",
+    "/etc/network/if-down.d",
+    "/etc/network/if-post-down.d",
+    "/etc/NetworkManager/dispatcher.d",
+    "/usr/lib/systemd/system-shutdown",
+];
+
+/// Where people's units lie.
+const UNITS: &str = "/etc/systemd/system";
+/// Kinds of units that may be enabled.
+const KINDS: [&str; 7] = [".service", ".socket", ".timer", ".path", ".mount", ".automount", ".target"];
+
+fn file_unread(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (index, file) in context.request.node.files.iter().enumerate() {
+        let path = plain_path(&file.path);
+        let Some((above, name)) = path.rsplit_once('/') else { continue };
+        let Some(folder) = FOLDERS.iter().find(|folder| matches(folder.path, above)) else { continue };
+        let reader = folder.reader;
+        if let Some(liked) = folder.names.refusal(name) {
+            let message = format!("{reader} passes over `{path}`: it reads {liked}");
+            found.push(Found::new(format!("files[{index}].path"), message).suggest("give it such a name"));
+        }
+        let mode = file.permissions().unwrap_or_default();
+        if mode & folder.forbidden != 0 {
+            let message =
+                format!("{reader} passes over `{path}`, since others may {} it", folder.others_may());
+            let instead = format!("`mode: '{:04o}'`", mode & !folder.forbidden);
+            found.push(Found::new(format!("files[{index}].mode"), message).suggest(instead));
+        }
+        if folder.forbidden != 0 && !matches!(file.owners().0, "root" | "0") {
+            let message = format!("{reader} passes over `{path}`, since it is not root's");
+            found.push(Found::new(format!("files[{index}].owner"), message).suggest("leave out `owner`"));
+        }
+    }
+    found
+}
+
+impl Folder {
+    fn others_may(&self) -> &'static str {
+        if self.forbidden == OPEN { "read" } else { "write" }
+    }
+}
+
+impl Names {
+    /// What is read instead of `name`, if it is not.
+    fn refusal(&self, name: &str) -> Option<String> {
+        let ends = |endings: &[&str]| {
+            endings.iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
+        };
+        let list = |endings: &[&str]| {
+            endings.iter().map(|ending| format!("`*{ending}`")).collect::<Vec<_>>().join(", ")
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        match self {
+            Self::Ending(endings) if !ends(endings) || name.starts_with('.') => {
+                Some(format!("{} only", list(endings)))
+            }
+            Self::EndingOrBare(endings) if name.contains('.') && !ends(endings) => {
+                Some(format!("{} and names without a dot only", list(endings)))
+            }
+            Self::Plain if !name.chars().all(is_plain) => {
+                Some("names of letters, digits, `-` and `_` only".into())
+            }
+            Self::Dotless if name.contains('.') || name.ends_with('~') => {
+                Some("names without a dot only".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether the folder `path` is the one of `pattern`.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut parts) = (pattern.split('/'), path.split('/'));
+    let fits = |(wanted, part): (&str, &str)| match wanted.strip_prefix('*') {
+        Some(ending) => part.len() > ending.len() && part.ends_with(ending),
+        None => wanted == part,
+    };
+    wanted.clone().count() == parts.clone().count() && wanted.by_ref().zip(parts.by_ref()).all(fits)
+}
+
+fn file_not_run(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (index, file) in context.request.node.files.iter().enumerate() {
+        let content = file.content().unwrap_or_default();
+        let mode = file.permissions().unwrap_or_default();
+        let path = plain_path(&file.path);
+        let is_script = content.starts_with(b"#!");
+        let is_program = is_script || content.starts_with(b"\x7fELF");
+        let among_programs = path.rsplit_once('/').is_some_and(|(above, _)| PROGRAMS.contains(&above));
+        if is_program && among_programs && mode & 0o111 == 0 {
+            let message = format!("nobody may run `{path}`, whose mode is {mode:04o}");
+            found.push(Found::new(format!("files[{index}]"), message).suggest("`mode: '0755'`"));
+        }
+        if is_script && (among_programs || mode & 0o111 != 0) {
+            let text = String::from_utf8_lossy(content);
+            let wrong = check_script(&text).err().or_else(|| missing(context, interpreter(&text)?));
+            let setting = format!("files[{index}]");
+            found.extend(wrong.map(|wrong| Found::new(setting, format!("`{path}` does not run: {wrong}"))));
+        }
+    }
+    found
+}
+
+/// What is said of an `interpreter` that the node does not have.
+fn missing(context: &Context<'_>, interpreter: &str) -> Option<String> {
+    let is_missing = context.survey.has_command(interpreter) == Some(false);
+    let package = scripts::package_of(interpreter);
+    let message = format!(
+        "the node does not have {interpreter}; give the package that has it, such as `packages: [{package}]`"
+    );
+    is_missing.then_some(message)
+}
+
+fn unit_not_started(context: &Context<'_>) -> Vec<Found> {
+    let node = &context.request.node;
+    let mut found = Vec::new();
+    for (index, file) in node.files.iter().enumerate() {
+        let path = plain_path(&file.path);
+        let Some(unit) = path.strip_prefix(UNITS).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let is_unit = KINDS.iter().any(|kind| unit.ends_with(kind)) && !unit.contains(['/', '@']);
+        let is_enabled = context.survey.units.is_enabled(unit);
+        if !is_unit || is_enabled || !has_install_section(file) || is_named_elsewhere(context, index, unit) {
+            continue;
+        }
+        let message = format!("nothing starts `{unit}`: it is there and not enabled");
+        let script = format!(
+            "`run-once: [{{ name: units, script: \"#!/bin/sh\\nsystemctl enable --now {unit}\\n\" }}]`"
+        );
+        found.push(
+            Found::new(format!("files[{index}]"), message)
+                .suggest(format!("give {script}, or have an overlay enable it")),
+        );
+    }
+    found
+}
+
+fn has_install_section(file: &ExtraFile) -> bool {
+    let text = String::from_utf8_lossy(file.content().unwrap_or_default());
+    text.lines().any(|line| line.trim() == "[Install]")
+}
+
+/// Whether another file, or a script of the first boot, speaks of `unit`.
+fn is_named_elsewhere(context: &Context<'_>, index: usize, unit: &str) -> bool {
+    let node = &context.request.node;
+    let name = unit.strip_suffix(".service").unwrap_or(unit);
+    let others = node.files.iter().enumerate().filter(|(other, _)| *other != index);
+    let others = others.filter_map(|(_, file)| file.content());
+    let scripts = node.run_once.iter().filter_map(|script| script.text()).map(str::as_bytes);
+    others.chain(scripts).any(|text| text.windows(name.len()).any(|part| part == name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::stand_in::Node;
+
+    fn found(rule: &str, file: &str) -> Vec<String> {
+        Node::of(&format!("files: [{{ {file} }}]")).findings(rule)
+    }
+
+    #[test]
+    fn what_its_reader_passes_over_is_told_with_what_it_reads() {
+        for (path, said) in [
+            (
+                "/etc/sudoers.d/ops.conf",
+                "sudo passes over `/etc/sudoers.d/ops.conf`: it reads names without a dot only",
+            ),
+            (
+                "/etc/cron.daily/backup.sh",
+                "run-parts passes over `/etc/cron.daily/backup.sh`: it reads names of letters, digits, `-` and `_` only",
+            ),
+            (
+                "/etc//sysctl.d/90-raid",
+                "systemd-sysctl passes over `/etc/sysctl.d/90-raid`: it reads `*.conf` only",
+            ),
+            ("/etc/sysctl.d/.conf", "systemd-sysctl passes over"),
+            (
+                "/etc/systemd/network/eth0.conf",
+                "systemd-networkd passes over `/etc/systemd/network/eth0.conf`: it reads `*.network`, `*.netdev`, `*.link` only",
+            ),
+            ("/etc/systemd/system/kubelet.service.d/limits", "systemd passes over"),
+            ("/etc/systemd/journald.conf.d/size", "systemd passes over"),
+            (
+                "/etc/apt/apt.conf.d/99proxy.txt",
+                "apt passes over `/etc/apt/apt.conf.d/99proxy.txt`: it reads `*.conf` and names without a dot only",
+            ),
+            ("/usr/local/share/ca-certificates/home.pem", "update-ca-certificates passes over"),
+        ] {
+            let said = format!("files[0].path: {said}");
+            let all = found("file-unread", &format!("path: {path}, content: x"));
+            assert!(all.len() == 1 && all[0].starts_with(&said), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_and_what_nobody_else_reads_is_fine() {
+        for path in [
+            "/etc/sudoers.d/ops",
+            "/etc/cron.d/backup_2",
+            "/etc/sysctl.d/90-raid.conf",
+            "/etc/systemd/network/10-eth0.network",
+            "/etc/systemd/network/10-eth0.network.d/dns.conf",
+            "/etc/systemd/system/kubelet.service.d/limits.conf",
+            "/etc/systemd/system/x.service",
+            "/etc/apt/apt.conf.d/99proxy",
+            "/etc/motd",
+            "/srv/sysctl.d/x",
+        ] {
+            assert!(found("file-unread", &format!("path: {path}, content: x")).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn some_readers_want_files_that_are_roots_alone() {
+        let wifi = "path: /etc/NetworkManager/system-connections/home.nmconnection, content: x";
+        assert_eq!(
+            found("file-unread", wifi),
+            [
+                "files[0].mode: NetworkManager passes over `/etc/NetworkManager/system-connections/home.nmconnection`, \
+              since others may read it; `mode: '0600'`"
+            ]
+        );
+        assert!(found("file-unread", &format!("{wifi}, secret: true")).is_empty());
+        assert!(
+            found("file-unread", &format!("{wifi}, secret: true, owner: '1000'"))[0]
+                .contains("is not root's")
+        );
+        assert!(
+            found("file-unread", "path: /etc/cron.d/x, content: x, mode: '0666'")[0]
+                .contains("`mode: '0644'`")
+        );
+    }
+
+    #[test]
+    fn a_program_that_nobody_may_run_or_nothing_runs_is_told() {
+        let program = |more: &str| found("file-not-run", &format!("path: /usr/local/bin/x, content: {more}"));
+        assert_eq!(
+            program("\"#!/bin/sh\\n\", mode: '0644'")[0],
+            "files[0]: nobody may run `/usr/local/bin/x`, whose mode is 0644; `mode: '0755'`"
+        );
+        assert!(program("\"#!/bin/sh\\r\\n\", mode: '0755'")[0].contains("end with CR LF"));
+        assert!(program("\"#!/usr/bin/perl\\n\", mode: '0755'")[0].contains("`packages: [perl]`"));
+        assert!(program("\"#!/opt/x/bin/perl\\n\", mode: '0755'").is_empty());
+        assert!(program("a table").is_empty());
+        assert!(found("file-not-run", "path: /srv/x.sh, content: \"#!/bin/sh\\n\"").is_empty());
+    }
+
+    #[test]
+    fn a_unit_that_nothing_starts_is_told() {
+        let unit = "path: /etc/systemd/system/nas.service, content: \"[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n\"";
+        let all = found("unit-not-started", unit);
+        assert!(all[0].starts_with("files[0]: nothing starts `nas.service`"), "{all:?}");
+        let node = Node::of(&format!("files: [{{ {unit} }}]"));
+        assert!(node.enabling("nas.service").findings("unit-not-started").is_empty());
+        let script = format!(
+            "files: [{{ {unit} }}]\nrun-once: [{{ name: a, script: \"#!/bin/sh\\nsystemctl enable nas\\n\" }}]"
+        );
+        assert!(Node::of(&script).findings("unit-not-started").is_empty());
+        // One that something else starts has no such section.
+        assert!(
+            found("unit-not-started", "path: /etc/systemd/system/nas.service, content: '[Service]'")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_a_whole_folder() {
+        assert!(matches("/etc/systemd/*.conf.d", "/etc/systemd/journald.conf.d"));
+        assert!(!matches("/etc/systemd/*.conf.d", "/etc/systemd/.conf.d"));
+        assert!(!matches("/etc/systemd/*.conf.d", "/etc/systemd/system/x.conf.d"));
+        assert!(!matches("/etc/cron.d", "/etc/cron.d/x"));
+    }
+}
