@@ -90,8 +90,9 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 19] = [
+pub const OF_PLANS: [&str; 20] = [
     "hidden-under-mount",
+    "gone-at-start",
     "network-manager",
     "unknown-network-manager",
     "other-network-manager",

@@ -17,7 +17,7 @@ pub(crate) const RULES: &[Rule] = &[
 
 /// A folder whose files one program reads, of those names only that it likes.
 struct Folder {
-    /// The folder; a part that is `*` stands for any, as does what is before it in a part: `*.d`.
+    /// The folder, or a file; a part that is `*` stands for any, as does what is before it in a part: `*.d`.
     path: &'static str,
     /// Which names it likes.
     names: Names,
@@ -58,7 +58,7 @@ const WRITABLE: u16 = 0o022;
 const OPEN: u16 = 0o077;
 
 /// Folders of which something is left out; of each the manual of its reader says so.
-const FOLDERS: [Folder; 39] = [
+const FOLDERS: [Folder; 40] = [
     folder("/etc/sudoers.d", Names::Dotless, "sudo").not(WRITABLE),
     folder("/etc/cron.d", Names::Plain, "cron").not(WRITABLE),
     folder("/etc/cron.hourly", Names::Plain, "run-parts"),
@@ -75,6 +75,7 @@ const FOLDERS: [Folder; 39] = [
     folder("/etc/binfmt.d", CONF, "systemd-binfmt"),
     folder("/etc/ssh/sshd_config.d", CONF, "sshd"),
     folder("/etc/ssh/ssh_config.d", CONF, "ssh"),
+    folder("/etc/ssh/*_key", Names::Any, "sshd").not(OPEN),
     folder("/etc/ld.so.conf.d", CONF, "ldconfig"),
     folder("/etc/security/limits.d", CONF, "pam_limits"),
     folder("/etc/rsyslog.d", CONF, "rsyslogd"),
@@ -121,6 +122,9 @@ const PROGRAMS: [&str; 17] = [
     "/usr/lib/systemd/system-shutdown",
 ];
 
+/// A script that systemd runs at each start if it may be run.
+const RC_LOCAL: &str = "/etc/rc.local";
+
 /// Where people's units lie.
 const UNITS: &str = "/etc/systemd/system";
 /// Kinds of units that may be enabled.
@@ -131,7 +135,11 @@ fn file_unread(context: &Context<'_>) -> Vec<Found> {
     for (index, file) in context.request.node.files.iter().enumerate() {
         let path = plain_path(&file.path);
         let Some((above, name)) = path.rsplit_once('/') else { continue };
-        let Some(folder) = FOLDERS.iter().find(|folder| matches(folder.path, above)) else { continue };
+        let Some(folder) =
+            FOLDERS.iter().find(|folder| matches(folder.path, above) || matches(folder.path, &path))
+        else {
+            continue;
+        };
         let reader = folder.reader;
         if let Some(liked) = folder.names.refusal(name) {
             let message = format!("{reader} passes over `{path}`: it reads {liked}");
@@ -204,7 +212,8 @@ fn file_not_run(context: &Context<'_>) -> Vec<Found> {
         let path = plain_path(&file.path);
         let is_script = content.starts_with(b"#!");
         let is_program = is_script || content.starts_with(b"\x7fELF");
-        let among_programs = path.rsplit_once('/').is_some_and(|(above, _)| PROGRAMS.contains(&above));
+        let above = path.rsplit_once('/').map(|(above, _)| above);
+        let among_programs = path == RC_LOCAL || above.is_some_and(|above| PROGRAMS.contains(&above));
         if is_program && among_programs && mode & 0o111 == 0 {
             let message = format!("nobody may run `{path}`, whose mode is {mode:04o}");
             found.push(Found::new(format!("files[{index}]"), message).suggest("`mode: '0755'`"));
@@ -347,6 +356,13 @@ mod tests {
             found("file-unread", "path: /etc/cron.d/x, content: x, mode: '0666'")[0]
                 .contains("`mode: '0644'`")
         );
+    }
+
+    #[test]
+    fn keys_of_the_host_are_its_own() {
+        let key = |path: &str| found("file-unread", &format!("path: {path}, content: x"));
+        assert!(key("/etc/ssh/ssh_host_rsa_key")[0].contains("others may read it"));
+        assert!(key("/etc/ssh/ssh_host_rsa_key.pub").is_empty());
     }
 
     #[test]

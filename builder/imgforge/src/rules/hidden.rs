@@ -10,11 +10,21 @@ use crate::image::{
     survey::Mounted,
 };
 
-pub(crate) const RULES: &[Rule] = &[Rule::error(
-    "hidden-under-mount",
-    "nothing that the image has and the node needs lies under a mount",
-    hidden_under_mount,
-)];
+pub(crate) const RULES: &[Rule] = &[
+    Rule::error(
+        "hidden-under-mount",
+        "nothing that the image has and the node needs lies under a mount",
+        hidden_under_mount,
+    ),
+    Rule::error(
+        "gone-at-start",
+        "nothing that the node needs lies where each start begins with nothing",
+        gone_at_start,
+    ),
+];
+
+/// What every start makes anew: the kernel's and systemd's own file systems, and what tmpfiles.d(5) empties.
+const ANEW: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/tmp"];
 
 /// Where the node's own system lies: a disk that is mounted over it has another, or none.
 const SYSTEM: [&str; 8] =
@@ -53,6 +63,26 @@ fn hidden_under_mount(context: &Context<'_>) -> Vec<Found> {
     context.survey.mounts.iter().filter_map(found).collect()
 }
 
+/// Links of the base lead there, such as /var/run, and homes of its services. What packages bring is their own matter.
+fn gone_at_start(context: &Context<'_>) -> Vec<Found> {
+    let found = |entry: &ChangeEntry| {
+        let gone = |folder: &&str| ImagePath::new(*folder).is_ok_and(|folder| is_hidden(entry, &folder));
+        let folder = ANEW.into_iter().find(gone)?;
+        let origin = entry
+            .origins
+            .iter()
+            .find(|origin| origin.starts_with("node ") || origin.starts_with("overlay "))?;
+        let setting = match origin.strip_prefix("node ") {
+            Some(setting @ ("files" | "users")) => setting.to_owned(),
+            _ => entry.path.to_string(),
+        };
+        let message =
+            format!("{} ({origin}) would be gone: each start begins with nothing in {folder}", entry.path);
+        Some(Found::new(setting, message).suggest("put it where it stays"))
+    };
+    context.changes.iter().filter_map(found).collect()
+}
+
 /// Whether `entry` puts something below `target`. A directory is no loss: programs make those they need, and mount points
 /// are made for what is mounted there.
 fn is_hidden(entry: &ChangeEntry, target: &ImagePath) -> bool {
@@ -78,6 +108,26 @@ mod tests {
     use crate::rules::stand_in::{Node, link};
 
     const RULE: &str = "hidden-under-mount";
+
+    #[test]
+    fn what_lies_where_each_start_begins_anew_is_told() {
+        let node = Node::of("{}").changing([
+            link("/run/sshd/.ssh/authorized_keys", "node users"),
+            link("/tmp/x", "node files"),
+            link("/tmp/y", "package a"),
+            link("/running", "node files"),
+            link("/dev/x", "overlay mine"),
+        ]);
+        assert_eq!(
+            node.findings("gone-at-start"),
+            [
+                "users: /run/sshd/.ssh/authorized_keys (node users) would be gone: each start begins with nothing in /run; \
+                 put it where it stays",
+                "files: /tmp/x (node files) would be gone: each start begins with nothing in /tmp; put it where it stays",
+                "/dev/x: /dev/x (overlay mine) would be gone: each start begins with nothing in /dev; put it where it stays",
+            ]
+        );
+    }
 
     #[test]
     fn a_key_under_a_mounted_home_is_told_with_both_names() {
