@@ -1,18 +1,22 @@
 //! Words for the kernel's command line that people give.
 
 /// Words that the boot loader or the image decides, or with which nothing is started, by their names.
-const UNFIT: [(&str, &str); 9] = [
+const UNFIT: [(&str, &str); 12] = [
     ("root", "the image says where its root file system is"),
     ("rootfstype", "the image says what its root file system is"),
     ("init", "another program than systemd would be started"),
     ("rdinit", "another program than the initramfs' would be started"),
     ("rd.break", "the start would stop in the initramfs"),
     ("systemd.unit", "another target than the node's would be started"),
+    ("rd.systemd.unit", "another target than the initramfs' would be started"),
+    ("systemd.volatile", FORGETFUL),
+    ("overlayroot", FORGETFUL),
     ("single", SHELL),
     ("emergency", SHELL),
     ("rescue", SHELL),
 ];
 
+const FORGETFUL: &str = "the node would forget at each start what it has become";
 const SHELL: &str = "nothing but a shell would be started";
 
 /// Why a node with `argument` on its kernel's command line would not start as it should, if so.

@@ -37,7 +37,26 @@ fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
     let in_vlan = vlans.flatten().next().is_some();
     let of_firewall = FIREWALL.into_iter().filter(|_| request.node.firewall.is_some());
     let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).collect();
-    context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs)).collect()
+    let missing = context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs));
+    missing.chain(kept_out(&request.node.kernel_arguments, &needs)).collect()
+}
+
+/// The words among `arguments` that keep a module of `needs` from being loaded.
+fn kept_out(arguments: &[String], needs: &[Need]) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (index, argument) in arguments.iter().enumerate() {
+        let Some(("module_blacklist" | "modprobe.blacklist", names)) = argument.split_once('=') else {
+            continue;
+        };
+        let names: Vec<&str> = names.split(',').collect();
+        let need = needs.iter().find(|(modules, _)| modules.iter().all(|module| names.contains(module)));
+        found.extend(need.map(|(modules, purpose)| {
+            let message =
+                format!("`{argument}` keeps {} out, which is there for {purpose}", modules.join(" and "));
+            Found::new(format!("kernel-arguments[{index}]"), message).suggest("remove it")
+        }));
+    }
+    found
 }
 
 /// What `kernel` lacks of `needs`; a kernel that does not tell what it has lacks nothing.
@@ -59,6 +78,20 @@ mod tests {
     use imgforge_spec::Role;
 
     use crate::rules::stand_in::Node;
+
+    #[test]
+    fn a_module_that_an_argument_keeps_out_is_told() {
+        let worker =
+            |words: &str| Node::of(&format!("kernel-arguments: [quiet, '{words}']")).in_role(Role::Worker);
+        assert_eq!(
+            worker("module_blacklist=snd,overlay").findings("kernel-modules"),
+            [
+                "kernel-arguments[1]: `module_blacklist=snd,overlay` keeps overlay out, which is there for layers of containers; remove it"
+            ]
+        );
+        assert!(worker("modprobe.blacklist=ip_tables").findings("kernel-modules").is_empty());
+        assert!(worker("modprobe.blacklist=snd").findings("kernel-modules").is_empty());
+    }
 
     const DEP: &str = "kernel/net/bridge/br_netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz\nkernel/drivers/net/veth.ko:\n\
                        kernel/net/netfilter/nf_conntrack.ko:\nkernel/net/netfilter/nf-tables.ko.zst:\n";
