@@ -16,7 +16,7 @@ fn the_lab_and_what_people_have_is_left_alone() {
     quiet(&top("add-ons: { load-balancer: { addresses: [192.168.1.240-192.168.1.250] } }"));
     quiet(&top("time-servers: [192.168.1.1]"));
     quiet(&master(
-        "mounts: [{ source: LABEL=d, target: /mnt/d, options: 'rw,user,auto,exec' }, { source: UUID=1-2, target: /srv }], \
+        "mounts: [{ source: LABEL=d, target: /mnt/d, options: 'rw,user,auto,exec' }, { source: UUID=1A2B-3C4D, target: /srv, type: vfat }], \
          storage: [{ path: /var/lib/etcd, on: /mnt/d/etcd }, { path: /var/lib/containerd, on: /mnt/d/c }]",
     ));
     quiet(&master(
@@ -69,6 +69,17 @@ fn a_node_has_an_address_that_a_machine_can_have() {
     says("address-twice", "nodes[1].address", &worker("address: 192.168.1.10/24"));
     says("prefix-lengths", "nodes[1].address", &worker("address: 192.168.1.11/16"));
     says("gateway-outside", "nodes[1].address", &worker("address: 192.168.2.11/24"));
+    for server in ["0.0.0.0", "127.0.0.53", "'::1'", "224.0.0.251"] {
+        says(
+            "lan-special",
+            "lan.dns[0]",
+            &top("").replace("dns: [192.168.1.2]", &format!("dns: [{server}]")),
+        );
+    }
+    for gateway in ["192.168.1.0", "192.168.1.255", "0.0.0.0"] {
+        let gateway = format!("gateway: {gateway}");
+        says("lan-special", "lan.gateway", &top("").replace("gateway: 192.168.1.1", &gateway));
+    }
     quiet(&lab("lan: { gateway: 10.1.0.1, dns: [9.9.9.9] }", "address: 10.1.0.2/29", "address: 10.1.0.3/29"));
 }
 
@@ -354,6 +365,23 @@ fn disks_have_names_that_stay() {
     let disk = |source: &str| master(&format!("mounts: [{{ source: {source}, target: /mnt/a }}]"));
     for source in ["/dev/sda1", "/dev/sdb", "/dev/vda1", "/dev/nvme0n1p2", "/dev/mmcblk1p1", "/dev/md127"] {
         says("unstable-disk-name", "nodes[0].mounts[0].source", &disk(source));
+    }
+    for source in [
+        "UUID=xyz",
+        "UUID=655A39E8-9A5D-45F3-AE14-73B4C5ED50C3",
+        "UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c",
+        "UUID=1a2b-3c4d",
+        "PARTUUID=4F2C9EA0-02",
+    ] {
+        says("disk-name", "nodes[0].mounts[0].source", &disk(source));
+    }
+    for source in [
+        "UUID=155a39e8-9a5d-45f3-ae14-73b4c5ed50c3",
+        "UUID=1A2B-3C4D",
+        "PARTUUID=4f2c9ea0-02",
+        "LABEL=UUID=x",
+    ] {
+        quiet(&disk(source));
     }
     for source in
         ["LABEL=sda1", "/dev/disk/by-id/usb-1", "/dev/mapper/vg-data", "/dev/vg/data", "/dev/md/raid"]

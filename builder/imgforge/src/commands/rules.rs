@@ -66,9 +66,14 @@ Asked by `cluster check`, and before anything is done with the file.
 
 ";
 
+const OF_LONE_NODES: &str =
+    "Of a node that is in no cluster file these are asked there, too, of those below:";
+
 /// `docs/rules.md`.
 pub fn rules_page() -> String {
-    INTRODUCTION.to_owned() + OF_PLANS + &markdown("plan") + OF_CLUSTERS + &markdown("cluster")
+    let alone: Vec<String> = rules::OF_LONE_NODES.iter().map(|name| format!("`{name}`")).collect();
+    let alone = format!("\n{OF_LONE_NODES} {}.\n", alone.join(", "));
+    INTRODUCTION.to_owned() + OF_PLANS + &markdown("plan") + &alone + OF_CLUSTERS + &markdown("cluster")
 }
 
 /// The rules that are asked `of` something, as a table.

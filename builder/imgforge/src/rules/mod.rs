@@ -5,6 +5,7 @@
 //! settings or a cluster file.
 
 mod allow;
+mod alone;
 mod files;
 mod foreign;
 mod hidden;
@@ -19,6 +20,7 @@ mod scripts;
 #[cfg(test)]
 mod stand_in;
 
+pub(crate) use self::alone::HELD as OF_LONE_NODES;
 use imgforge_kube::check::{Finding, Found, Severity};
 
 use crate::{image::entry::ChangeEntry, image::survey::Survey, plan::Request};
@@ -70,7 +72,8 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// Everything there is to say about a node.
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let findings = all().flat_map(|rule| rule.findings(context));
+    let of_plan = all().flat_map(|rule| rule.findings(context));
+    let findings = alone::findings(context.request).into_iter().chain(of_plan);
     let is_allowed = |finding: &Finding| context.request.node.allow.iter().any(|name| name == finding.name);
     findings.filter_map(|found| if is_allowed(&found) { found.overruled() } else { Some(found) }).collect()
 }

@@ -1,13 +1,14 @@
 //! What Kubernetes and the node's network need of the kernels that the base brings.
 
 use imgforge_kube::{check::Found, cluster::NetworkPlugin};
+use imgforge_spec::{Medium, Mount};
 
 use super::{Context, Rule};
 use crate::image::survey::Kernel;
 
 pub(crate) const RULES: &[Rule] = &[Rule::error(
     "kernel-modules",
-    "the base's kernels have the modules that Kubernetes and the node's network need",
+    "the base's kernels have the modules that Kubernetes, the node's network and its disks need",
     kernel_modules,
 )];
 
@@ -38,7 +39,49 @@ fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
     let of_firewall = FIREWALL.into_iter().filter(|_| request.node.firewall.is_some());
     let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).collect();
     let missing = context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs));
-    missing.chain(kept_out(&request.node.kernel_arguments, &needs)).collect()
+    let kept_out = kept_out(&request.node.kernel_arguments, &needs);
+    missing.chain(kept_out).chain(unknown_file_systems(context)).collect()
+}
+
+/// Types of file systems whose module has another name.
+const MODULES: [(&str, &str); 6] = [
+    ("ext2", "ext4"),
+    ("ext3", "ext4"),
+    ("ntfs", "ntfs3"),
+    ("nfs4", "nfs"),
+    ("smb3", "cifs"),
+    ("iso9660", "isofs"),
+];
+
+/// Those of the network that the kernel itself mounts.
+const SHARES: [&str; 6] = ["9p", "ceph", "cifs", "nfs", "nfs4", "smb3"];
+
+/// The mounts whose file system the kernel does not know; one that a program mounts (`mount.ntfs`) is that program's.
+fn unknown_file_systems(context: &Context<'_>) -> Vec<Found> {
+    let is_kernels = |mount: &Mount| match mount.medium() {
+        Medium::Disk
+            if matches!(&*mount.kind, "auto" | "none" | "swap") || mount.kind.starts_with("fuse") =>
+        {
+            false
+        }
+        Medium::Disk => context.survey.has_command(&format!("mount.{}", mount.kind)) != Some(true),
+        Medium::Network => SHARES.contains(&&*mount.kind),
+        Medium::Memory => false,
+    };
+    let mut found = Vec::new();
+    for (index, mount) in
+        context.request.node.mounts.iter().enumerate().filter(|(_, mount)| is_kernels(mount))
+    {
+        let kind = &*mount.kind;
+        let module = MODULES.iter().find(|(other, _)| *other == kind).map_or(kind, |(_, module)| module);
+        let lacking = context.survey.kernels.iter().find(|kernel| kernel.has(module) == Some(false));
+        found.extend(lacking.map(|kernel| {
+            let message = format!("kernel {} knows no {kind} (no module {module})", kernel.version);
+            Found::new(format!("mounts[{index}].type"), message)
+                .suggest("take another file system, or a base or package with a kernel that knows it")
+        }));
+    }
+    found
 }
 
 /// The words among `arguments` that keep a module of `needs` from being loaded.
@@ -91,6 +134,24 @@ mod tests {
         );
         assert!(worker("modprobe.blacklist=ip_tables").findings("kernel-modules").is_empty());
         assert!(worker("modprobe.blacklist=snd").findings("kernel-modules").is_empty());
+    }
+
+    #[test]
+    fn a_disk_of_a_file_system_that_the_kernel_does_not_know_is_told() {
+        let kinds = ["ext3", "xfs", "ntfs", "auto", "fuse.sshfs", "sshfs", "tmpfs"];
+        let mounts = kinds.map(|kind| format!("{{ source: LABEL=a, target: /mnt/{kind}, type: {kind} }}"));
+        let node =
+            |built_in: &str| node_at(&format!("mounts: [{}]", mounts.join(", ")), Role::Base, "", built_in);
+        assert_eq!(
+            found(&node("kernel/fs/ext4/ext4.ko\nkernel/fs/ntfs3/ntfs3.ko\n")),
+            ["mounts[1].type: kernel 6.12.1 knows no xfs (no module xfs); \
+              take another file system, or a base or package with a kernel that knows it"]
+        );
+        assert_eq!(found(&node("")).len(), 3);
+        assert_eq!(found(&node("").with("/usr/sbin/mount.ntfs", "ELF")).len(), 2);
+        let share = "mounts: [{ source: 'nas:/k8s', target: /mnt/nas, type: nfs }]";
+        assert!(found(&node_at(share, Role::Base, "", ""))[0].contains("no module nfs"));
+        assert!(found(&Node::of(&format!("mounts: [{}]", mounts.join(", ")))).is_empty());
     }
 
     const DEP: &str = "kernel/net/bridge/br_netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz\nkernel/drivers/net/veth.ko:\n\

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::{At, Context, Found, Rule, subnets};
-use crate::cluster::{Cidr, Cluster, Family, Firewall, Interface, Primary, Role, unfit_networks, unfit_vlan};
+use crate::cluster::{
+    Cidr, Cluster, Family, Firewall, Interface, Lan, Primary, Role, unfit_networks, unfit_vlan,
+};
 
 pub const RULES: &[Rule] = &[
     Rule::error("address-special", "a node's address is one that a machine can have", address_special),
@@ -22,6 +24,7 @@ pub const RULES: &[Rule] = &[
         "the network's own servers are outside the networks of pods and Services",
         lan_in_cluster,
     ),
+    Rule::error("lan-special", "router and name servers have addresses that a machine can have", lan_special),
     Rule::error("gateway-outside", "the router is in the node's network", gateway_outside),
     Rule::error(
         "interface-without-address",
@@ -217,6 +220,35 @@ fn lan_in_cluster(context: &Context<'_>) -> Vec<Found> {
         Some(Found::new(path, message).suggest("choose another network under `networking`"))
     });
     inside.collect()
+}
+
+/// A name server that is the machine's own would be each pod's own, too, and CoreDNS would ask itself.
+fn lan_special(context: &Context<'_>) -> Vec<Found> {
+    let Lan { gateway, dns, .. } = &context.cluster.lan;
+    let lans = lans(context.cluster);
+    let in_lan = |gateway: &IpAddr| {
+        lans.iter()
+            .filter(|lan| lan.contains(*gateway))
+            .find_map(|lan| reserved(Cidr { address: *gateway, ..*lan }))
+    };
+    // A router of IPv6 is known by an address of its wire.
+    let of_wire = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let special = |address: &IpAddr| if of_wire(address) { None } else { subnets::special(*address) };
+    let mut found = Vec::new();
+    if let Some((gateway, reason)) =
+        gateway.and_then(|own| Some((own, special(&own).or_else(|| in_lan(&own))?)))
+    {
+        found.push(
+            Found::new("lan.gateway", format!("{gateway} {reason}")).suggest("give the router's address"),
+        );
+    }
+    for (index, server) in dns.iter().enumerate() {
+        let message = special(server).map(|reason| format!("{server} {reason}"));
+        let said = message.map(|message| Found::new(format!("lan.dns[{index}]"), message));
+        found
+            .extend(said.map(|found| found.suggest("give the address of a name server, such as the router")));
+    }
+    found
 }
 
 fn gateway_outside(context: &Context<'_>) -> Vec<Found> {

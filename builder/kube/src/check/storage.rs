@@ -30,6 +30,7 @@ pub const RULES: &[Rule] = &[
         backup_settings,
     ),
     Rule::notice("backups-on-card", "backups of etcd are not on the card that they are for", backups_on_card),
+    Rule::error("disk-name", "a disk is called by a name that a disk can have", disk_name),
     Rule::notice("unstable-disk-name", "a disk has a name that stays", unstable_disk_name),
 ];
 
@@ -296,6 +297,39 @@ fn is_unstable(source: &str) -> bool {
         name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     });
     letters || numbers
+}
+
+/// Names by which a disk is looked for, and forms of theirs: lengths, and whether the letters are capitals.
+const NAMES: [(&str, &[(usize, bool)]); 2] = [
+    // ext4, xfs, btrfs, f2fs and others; FAT; NTFS; ISO 9660.
+    ("UUID", &[(36, false), (9, true), (16, true), (22, false)]),
+    // Of a GPT's partition, and of an MBR's.
+    ("PARTUUID", &[(36, false), (11, false)]),
+];
+
+/// udev makes the names in /dev/disk of what is on the disk, letter by letter, and systemd waits for that name.
+fn disk_name(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        for (index, mount) in at.node.mounts.iter().enumerate() {
+            let Some((kind, name)) = mount.source.split_once('=') else { continue };
+            let Some((_, forms)) = NAMES.iter().find(|(known, _)| *known == kind) else { continue };
+            let setting = at.path(format!("mounts[{index}].source"));
+            let is_number = name.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+            let message = match forms.iter().find(|(length, _)| *length == name.len()) {
+                Some((_, capitals)) if is_number => {
+                    let right = if *capitals { name.to_ascii_uppercase() } else { name.to_ascii_lowercase() };
+                    if right == name {
+                        continue;
+                    }
+                    format!("no disk is called {name}; its name is {kind}={right}")
+                }
+                _ => format!("`{name}` is no {kind}, and no disk has it"),
+            };
+            found.push(Found::new(setting, message).suggest("`blkid` shows it"));
+        }
+    }
+    found
 }
 
 fn unstable_disk_name(context: &Context<'_>) -> Vec<Found> {
