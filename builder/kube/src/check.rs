@@ -90,7 +90,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 20] = [
+pub const OF_PLANS: [&str; 28] = [
     "hidden-under-mount",
     "gone-at-start",
     "network-manager",
@@ -102,15 +102,23 @@ pub const OF_PLANS: [&str; 20] = [
     "idle-provisioning",
     "known-password",
     "example-left",
+    "keys-without-ssh",
     "nobody-logs-in",
     "kernel-modules",
     "no-systemd",
     "foreign-base",
     "half-configured-packages",
     "script-interpreter",
+    "file-replaces",
     "file-unread",
     "file-not-run",
     "unit-not-started",
+    "used-base",
+    "base-command-line",
+    "moved-command-line",
+    "default-target",
+    "base-waits-for-disk",
+    "kernel-version",
 ];
 
 /// All rules, family by family, in the order in which they are asked.

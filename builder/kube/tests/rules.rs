@@ -367,6 +367,11 @@ fn disks_have_names_that_stay() {
         says("unstable-disk-name", "nodes[0].mounts[0].source", &disk(source));
     }
     for source in [
+        "655a39e8-9a5d-45f3-ae14-73b4c5ed50c3",
+        "uuid=655a39e8-9a5d-45f3-ae14-73b4c5ed50c4",
+        "sda1",
+        "tmpfs",
+        "LABEL=",
         "UUID=xyz",
         "UUID=655A39E8-9A5D-45F3-AE14-73B4C5ED50C3",
         "UUID=655a39e8-9a5d-45f3-ae14-73b4c5ed50c",
@@ -408,6 +413,15 @@ fn files_and_arguments_do_not_undo_the_settings() {
         says("file-of-system", "nodes[0].files[0].path", &file(path));
     }
     says("file-of-imgforge", "nodes[0].files[0].path", &file("/etc/kubernetes/x"));
+    let shared = "mounts: [{ source: LABEL=a, target: /mnt/a }], storage: [{ path: /srv/x, on: /mnt/a/x }, { path: /srv/y, on: /mnt/a/x }]";
+    says("bind-shared", "nodes[0].storage[1].on", &master(shared));
+    let member = "mounts: [{ source: LABEL=a, target: /var/lib/etcd/member, type: vfat, required: false }]";
+    says("disk-file-system", "nodes[0].mounts[0].type", &master(member));
+    says("optional-disk", "nodes[0].mounts[0].required", &master(member));
+    says("wireless-address", "nodes[0].interface", &master("interface: wlan0"));
+    for host in ["192.168.1.11", "w1"] {
+        says("endpoint-elsewhere", "endpoint.host", &top(&format!("endpoint: {{ host: {host} }}")));
+    }
     let twice = "files: [{ path: /etc/motd, content: '' }, { path: /etc/./motd, content: '' }]";
     says("file-twice", "nodes[0].files[1].path", &master(twice));
     let argument = |text: &str| master(&format!("kernel-arguments: ['{text}']"));

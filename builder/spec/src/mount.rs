@@ -119,7 +119,9 @@ impl Mount {
             }
         }
         self.check_source().map_err(|message| Invalid::new("source", message))?;
-        if self.format_if_blank && !self.source.starts_with("/dev/") {
+        let of_content = ["/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-partuuid/"];
+        let is_of_content = of_content.iter().any(|folder| self.source.starts_with(folder));
+        if self.format_if_blank && (is_of_content || !self.source.starts_with("/dev/")) {
             let message = "a blank disk has no UUID or label: give `source` as /dev/disk/by-id/…";
             return Err(Invalid::new("format-if-blank", message));
         }

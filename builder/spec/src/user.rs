@@ -28,14 +28,32 @@ pub struct User {
 /// Whether crypt(5) of Debian's libxcrypt reads it: `$METHOD$` of one it has, what that wants, and the hash. Anything else lets
 /// nobody in, and says so nowhere.
 fn is_hash(text: &str) -> bool {
-    const METHODS: [&str; 10] = ["y", "gy", "7", "2b", "2a", "2x", "2y", "6", "5", "1"];
+    /// Digits of a hash, of each method.
+    const LENGTHS: [(&str, usize); 10] = [
+        ("y", 43),
+        ("gy", 43),
+        ("7", 43),
+        ("2b", 53),
+        ("2a", 53),
+        ("2x", 53),
+        ("2y", 53),
+        ("6", 86),
+        ("5", 43),
+        ("1", 22),
+    ];
     let mut parts = text.split('$');
-    let begins_well =
-        parts.next() == Some("") && parts.next().is_some_and(|method| METHODS.contains(&method));
+    let begins_well = parts.next() == Some("");
+    let method = parts.next().unwrap_or_default();
+    let length = LENGTHS.iter().find(|(known, _)| *known == method).map(|(_, length)| *length);
     let rest: Vec<_> = parts.collect();
     let is_written =
         |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'/' | b'=' | b',' | b'-' | b'_' | b'$');
-    begins_well && rest.len() >= 2 && rest.iter().all(|part| !part.is_empty()) && text.bytes().all(is_written)
+    let is_whole = length.is_some() && rest.last().map(|hash| hash.len()) == length;
+    begins_well
+        && is_whole
+        && rest.len() >= 2
+        && rest.iter().all(|part| !part.is_empty())
+        && text.bytes().all(is_written)
 }
 
 impl User {
@@ -77,15 +95,18 @@ mod tests {
 
     #[test]
     fn a_hash_is_one_that_crypt_reads() {
-        for good in [
-            "$y$j9T$salt$hash",
-            "$6$salt$hash",
-            "$6$rounds=5000$salt$hash",
-            "$5$salt$hash",
-            "$2b$10$saltandhashofbcrypt",
-            "$1$salt$hash",
+        for (good, length) in [
+            ("$y$j9T$salt$", 43),
+            ("$7$salt$", 43),
+            ("$6$salt$", 86),
+            ("$6$rounds=5000$salt$", 86),
+            ("$5$salt$", 43),
+            ("$2b$10$", 53),
+            ("$1$salt$", 22),
         ] {
-            assert!(is_hash(good), "{good}");
+            let of = |digits: usize| format!("{good}{}", "x".repeat(digits));
+            assert!(is_hash(&of(length)), "{good}");
+            assert!(!is_hash(&of(length - 1)) && !is_hash(&of(length + 1)), "{good}");
         }
         for bad in [
             "",

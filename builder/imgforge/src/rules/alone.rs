@@ -10,7 +10,7 @@ use imgforge_kube::{
 use crate::{catalogue::limits, plan::Request};
 
 /// The cluster's rules that hold for every node.
-pub(crate) const HELD: [&str; 17] = [
+pub(crate) const HELD: [&str; 18] = [
     "host-name-reserved",
     "wireless-address",
     "address-special",
@@ -22,6 +22,7 @@ pub(crate) const HELD: [&str; 17] = [
     "path-form",
     "mount-hides-system",
     "bind-without-mount",
+    "bind-shared",
     "disk-file-system",
     "disk-options",
     "optional-disk",

@@ -4,8 +4,14 @@ use imgforge_kube::check::Found;
 use imgforge_spec::{ExtraFile, check_script, interpreter, plain_path};
 
 use super::{Context, Rule, scripts};
+use crate::image::entry::ChangeEntry;
 
 pub(crate) const RULES: &[Rule] = &[
+    Rule::error(
+        "file-replaces",
+        "`files` replaces nothing that other settings or imgforge write",
+        file_replaces,
+    ),
     Rule::notice("file-unread", "what `files` puts among others of its kind is read with them", file_unread),
     Rule::notice("file-not-run", "what `files` puts among programs can be run", file_not_run),
     Rule::notice(
@@ -160,6 +166,22 @@ fn file_unread(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
+fn file_replaces(context: &Context<'_>) -> Vec<Found> {
+    let files = &context.request.node.files;
+    let found = |entry: &ChangeEntry| {
+        let at = entry.origins.iter().position(|origin| origin == "node files")?;
+        // A package's file, such as a conffile, is there to be replaced.
+        let is_ours =
+            |origin: &&String| ["node ", "overlay ", "cluster "].iter().any(|kind| origin.starts_with(kind));
+        let writer = entry.origins[..at].iter().find(is_ours)?;
+        let index = files.iter().position(|file| plain_path(&file.path) == entry.path.to_string());
+        let setting = index.map_or("files".to_owned(), |index| format!("files[{index}].path"));
+        let message = format!("{} is written already ({writer}), and would be replaced", entry.path);
+        Some(Found::new(setting, message).suggest("say it in that setting, or give another path"))
+    };
+    context.changes.iter().filter_map(found).collect()
+}
+
 impl Folder {
     fn others_may(&self) -> &'static str {
         if self.forbidden == OPEN { "read" } else { "write" }
@@ -279,7 +301,7 @@ fn is_named_elsewhere(context: &Context<'_>, index: usize, unit: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::stand_in::Node;
+    use crate::rules::stand_in::{Node, link};
 
     fn found(rule: &str, file: &str) -> Vec<String> {
         Node::of(&format!("files: [{{ {file} }}]")).findings(rule)
@@ -356,6 +378,23 @@ mod tests {
             found("file-unread", "path: /etc/cron.d/x, content: x, mode: '0666'")[0]
                 .contains("`mode: '0644'`")
         );
+    }
+
+    #[test]
+    fn what_another_setting_writes_is_not_replaced() {
+        let both = |first: &str| {
+            let entry = link("/home/ops/.ssh/authorized_keys", first);
+            let origins = vec![first.to_owned(), "node files".to_owned()];
+            ChangeEntry { origins, ..entry }
+        };
+        let node = Node::of("files: [{ path: /home/ops/.ssh/authorized_keys, content: x }]");
+        let found = node.clone().changing([both("node users")]).findings("file-replaces");
+        assert!(
+            found[0]
+                .starts_with("files[0].path: /home/ops/.ssh/authorized_keys is written already (node users)"),
+            "{found:?}"
+        );
+        assert!(node.changing([both("package x 1 all")]).findings("file-replaces").is_empty());
     }
 
     #[test]

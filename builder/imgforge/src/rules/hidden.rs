@@ -32,11 +32,11 @@ const SYSTEM: [&str; 8] =
 
 fn hidden_under_mount(context: &Context<'_>) -> Vec<Found> {
     let found = |mounted: &Mounted| {
-        let Mounted { source, target } = mounted;
+        let Mounted { source, target, real, .. } = mounted;
         let setting = setting(context, target);
         let hidden: Vec<&ChangeEntry> =
-            context.changes.iter().filter(|entry| is_hidden(entry, target)).collect();
-        let system = SYSTEM.iter().find(|path| is_below(path, target));
+            context.changes.iter().filter(|entry| is_hidden(entry, real)).collect();
+        let system = SYSTEM.iter().find(|path| is_below(path, real));
         let message = match (hidden.first(), system) {
             // The vendor's own mounts may be over what is the system's: they are made for each other.
             (None, Some(path)) if setting.is_some() => {
@@ -108,6 +108,15 @@ mod tests {
     use crate::rules::stand_in::{Node, link};
 
     const RULE: &str = "hidden-under-mount";
+
+    #[test]
+    fn a_mount_over_a_link_hides_what_is_behind_it() {
+        let node = Node::of("storage: [{path: /home, on: /mnt/data/home}]")
+            .with_link("/home", "var/home")
+            .with("/etc/fstab", "/mnt/data/home /home none bind,nofail 0 0\n")
+            .changing([link("/var/home/ops/.ssh/authorized_keys", "node users")]);
+        assert!(node.findings(RULE)[0].starts_with("storage[0].path: /var/home/ops/.ssh/authorized_keys"));
+    }
 
     #[test]
     fn what_lies_where_each_start_begins_anew_is_told() {

@@ -19,6 +19,7 @@ mod provisioning;
 mod scripts;
 #[cfg(test)]
 mod stand_in;
+mod start;
 
 pub(crate) use self::alone::HELD as OF_LONE_NODES;
 use imgforge_kube::check::{Finding, Found, Severity};
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         packages::RULES,
         scripts::RULES,
         files::RULES,
+        start::RULES,
         allow::RULES,
     ]
     .into_iter()

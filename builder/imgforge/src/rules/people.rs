@@ -7,6 +7,7 @@ use super::{Context, Rule};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::error("example-left", "nothing of the examples is left that must be one's own", example_left),
+    Rule::notice("keys-without-ssh", "keys are of use: something listens for ssh", keys_without_ssh),
     Rule::notice("nobody-logs-in", "somebody may log in to a node without a cluster", nobody_logs_in),
 ];
 
@@ -35,6 +36,19 @@ fn example_left(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
+/// Packages that bring a server of ssh, which is enabled when they are configured.
+const SERVERS: [&str; 4] = ["openssh-server", "ssh", "dropbear", "tinysshd"];
+
+fn keys_without_ssh(context: &Context<'_>) -> Vec<Found> {
+    let has_keys = context.request.node.users.iter().any(|user| !user.ssh_keys.is_empty());
+    let comes_along = context.added.iter().any(|package| SERVERS.contains(package));
+    if !has_keys || comes_along || context.survey.has_ssh() {
+        return Vec::new();
+    }
+    let found = Found::new("users", "keys let nobody in: nothing in the image listens for ssh");
+    vec![found.suggest("give `packages: [openssh-server]`, or have an overlay enable its unit")]
+}
+
 /// An image of a release is made to be personalised: whom it lets in is said then.
 fn nobody_logs_in(context: &Context<'_>) -> Vec<Found> {
     let node = &context.request.node;
@@ -51,6 +65,15 @@ fn nobody_logs_in(context: &Context<'_>) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use crate::rules::stand_in::Node;
+
+    #[test]
+    fn keys_without_a_server_let_nobody_in() {
+        let node = Node::of(&format!("users: [{{ name: ops, ssh-keys: ['{KEY}'] }}]"));
+        assert_eq!(node.findings("keys-without-ssh").len(), 1);
+        assert!(node.clone().enabling("ssh.service").findings("keys-without-ssh").is_empty());
+        assert!(node.adding(&["openssh-server"]).findings("keys-without-ssh").is_empty());
+        assert!(Node::of("").findings("keys-without-ssh").is_empty());
+    }
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEs1DZq5QpAc5mXh3Q0p1xq4sXo0xvV3mW1o3oXk2v8D me";
 

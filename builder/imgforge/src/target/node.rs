@@ -196,7 +196,8 @@ impl Node {
         }
         for (index, server) in self.time_servers.iter().enumerate() {
             let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-            if server.is_empty() || !server.chars().all(fits) || is_broken_address(server) {
+            let has_port = server.matches(':').count() == 1;
+            if server.is_empty() || !server.chars().all(fits) || is_broken_address(server) || has_port {
                 let message = format!("`{server}` is no name or address of a server");
                 return Err(invalid(format!("time-servers[{index}]"), message));
             }

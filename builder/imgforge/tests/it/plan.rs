@@ -204,10 +204,13 @@ fn a_new_user_gets_the_next_id_a_home_and_keys() {
 
 #[test]
 fn a_user_of_the_base_keeps_its_ids_and_gets_a_shell() {
-    let node = "users: [{name: pi, password-hash: '$y$j9T$x'}]";
+    let node = "users: [{name: pi, password-hash: '$y$j9T$x$0000000000000000000000000000000000000000000'}]";
     let changes = plan_of(&request("rpi4", Role::Base, node));
     assert!(text(&changes, Volume::Root, "/etc/passwd").contains("pi:x:1000:1000::/home/pi:/bin/bash\n"));
-    assert!(text(&changes, Volume::Root, "/etc/shadow").contains("pi:$y$j9T$x:"));
+    assert!(
+        text(&changes, Volume::Root, "/etc/shadow")
+            .contains("pi:$y$j9T$x$0000000000000000000000000000000000000000000:")
+    );
 }
 
 #[test]
@@ -280,12 +283,12 @@ fn the_bases_passwords_are_locked_and_the_plan_says_who_did_it() {
         "root:x:0:0::/root:/bin/bash\nbare::1001:1001::/home/bare:/bin/sh\npi:x:1000:1000::/:/bin/sh\n";
     let base = root().with_file("/etc/shadow", shadow, Access::root(0o640));
     let base = base.with_file("/etc/passwd", passwd, Access::root(0o644));
-    let node = "users: [{name: pi, password-hash: '$y$j9T$x'}]";
+    let node = "users: [{name: pi, password-hash: '$y$j9T$x$0000000000000000000000000000000000000000000'}]";
     let request = request("rk3328", Role::Base, node);
     let changes = plan::plan(&pinned(&request), &Additions::default(), &base, None).unwrap();
     assert_eq!(
         text(&changes, Volume::Root, "/etc/shadow"),
-        "root:!:1::::::\nold:!:1::::::\nopen:!:1::::::\ndaemon:*:1::::::\npi:$y$j9T$x:20486:0:99999:7:::\n"
+        "root:!:1::::::\nold:!:1::::::\nopen:!:1::::::\ndaemon:*:1::::::\npi:$y$j9T$x$0000000000000000000000000000000000000000000:20486:0:99999:7:::\n"
     );
     assert!(text(&changes, Volume::Root, "/etc/passwd").contains("\nbare:!:1001:"));
     let origins = &change(&changes, Volume::Root, "/etc/shadow").origins;

@@ -153,6 +153,8 @@ fn joins(context: &Context<'_>, node: &Node) -> bool {
 }
 
 /// Over Wi-Fi a board asks by DHCP. Who has put an adapter on it has said so by `allow`.
+const BY_ROUTER: &str = "remove it, and have the router always give the board the same address";
+
 fn wireless_address(context: &Context<'_>) -> Vec<Found> {
     let has_adapter = |node: &Node| {
         let names = || node.allow.iter().chain(&context.cluster.allow);
@@ -164,10 +166,18 @@ fn wireless_address(context: &Context<'_>) -> Vec<Found> {
     };
     let found = |at: At<'_>| {
         let message = format!("{} has no wired network that would have the address", at.node.board);
-        Found::new(at.path("address"), message)
-            .suggest("remove it, and have the router always give the board the same address")
+        Found::new(at.path("address"), message).suggest(BY_ROUTER)
     };
-    context.nodes().filter(is_idle).map(found).collect()
+    // What the kernel and systemd call wireless cards: wlan0, wlp2s0, wlx….
+    let of_air = context.nodes().filter(|at| {
+        let name = at.node.interface.as_ref().map(ToString::to_string).unwrap_or_default();
+        at.node.address.is_some() && name.starts_with("wl")
+    });
+    let of_air = of_air.map(|at| {
+        Found::new(at.path("interface"), "a wireless card asks by DHCP; a static address is a wired one's")
+            .suggest(BY_ROUTER)
+    });
+    context.nodes().filter(is_idle).map(found).chain(of_air).collect()
 }
 
 /// The facts of a node's board, with its own amount of memory.

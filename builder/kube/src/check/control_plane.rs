@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use imgforge_spec::{is_broken_address, is_dns_name};
 
 use super::{Context, Found, Rule, subnets};
-use crate::cluster::{Cluster, Endpoint, Family, Node};
+use crate::cluster::{Cluster, Endpoint, Family, Node, Role};
 
 pub const RULES: &[Rule] = &[
     Rule::error("no-master", "there is a master", no_master),
@@ -13,6 +13,7 @@ pub const RULES: &[Rule] = &[
     Rule::error("endpoint-missing", "several masters have one address together", endpoint_missing),
     Rule::error("endpoint-host", "the endpoint is a name or an address that can be reached", endpoint_host),
     Rule::notice("endpoint-of-one", "several masters are not found at the address of one", endpoint_of_one),
+    Rule::error("endpoint-elsewhere", "the endpoint is no node that is not a master", endpoint_elsewhere),
     Rule::error("endpoint-port", "the endpoint's port is the one the API server listens at", endpoint_port),
     Rule::error("virtual-endpoint-name", "a virtual endpoint is an address", virtual_endpoint_name),
     Rule::error(
@@ -67,6 +68,21 @@ fn endpoint_of_one(context: &Context<'_>) -> Vec<Found> {
             .suggest("give a free address with `virtual: true`, or a name of all masters")
     };
     cluster.masters().filter(|_| several).find(is_of).map(found).into_iter().collect()
+}
+
+fn endpoint_elsewhere(context: &Context<'_>) -> Vec<Found> {
+    let Some(endpoint) = &context.cluster.endpoint else { return Vec::new() };
+    let is_it = |node: &&Node| {
+        node.role != Role::Master
+            && (node.hostname == endpoint.host
+                || node.all_addresses().any(|own| Some(own.address) == address(endpoint)))
+    };
+    let found = |node: &Node| {
+        let message =
+            format!("{} is {}, which is no master: nobody answers there", endpoint.host, node.hostname);
+        Found::new(HOST, message).suggest("give the master's address, or a name of it")
+    };
+    context.cluster.nodes.iter().find(is_it).map(found).into_iter().collect()
 }
 
 fn endpoint_missing(context: &Context<'_>) -> Vec<Found> {

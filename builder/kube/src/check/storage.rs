@@ -4,7 +4,7 @@ use imgforge_spec::{is_absolute_path, is_path_in, plain_path};
 
 use super::{At, Context, Found, Rule, files::judged};
 use crate::{
-    cluster::{Mount, Node, Role, Runtime},
+    cluster::{Bind, Mount, Node, Role, Runtime},
     engine::{Engine, k3s},
     kubeadm::GoDuration,
 };
@@ -17,6 +17,7 @@ pub const RULES: &[Rule] = &[
         "what is bound elsewhere lands on a disk that is mounted",
         bind_without_mount,
     ),
+    Rule::error("bind-shared", "no two folders are bound to one", bind_shared),
     Rule::error(
         "disk-file-system",
         "containers and etcd are on file systems that are good enough",
@@ -158,8 +159,24 @@ fn bind_without_mount(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
-/// What Kubernetes keeps on the node's disks: the folder, whether programs are started from it, and the disk.
-fn work<'a>(context: &Context<'a>) -> Vec<(At<'a>, &'static str, bool, usize, &'a Mount)> {
+fn bind_shared(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for at in context.nodes() {
+        let lands = |bind: &Bind| followed(at.node, &plain_path(&bind.path.to_string()));
+        for (index, bind) in at.node.storage.iter().enumerate() {
+            let mut earlier = at.node.storage.iter().take(index);
+            found.extend(earlier.find(|other| lands(other) == lands(bind)).map(|other| {
+                let message = format!("{} is bound there, too: both would write into one folder", other.path);
+                Found::new(at.path(format!("storage[{index}].on")), message).suggest("give each its own")
+            }));
+        }
+    }
+    found
+}
+
+/// What Kubernetes keeps on the node's disks: the folder, or one in it that is elsewhere than the rest, whether programs are
+/// started from it, and the disk.
+fn work<'a>(context: &Context<'a>) -> Vec<(At<'a>, String, bool, usize, &'a Mount)> {
     let cluster = context.cluster;
     let mut all = Vec::new();
     for at in context.members() {
@@ -171,8 +188,15 @@ fn work<'a>(context: &Context<'a>) -> Vec<(At<'a>, &'static str, bool, usize, &'
             _ => true,
         };
         for (folder, starts_programs) in WORK.into_iter().filter(|(folder, _)| is_used(folder)) {
-            if let Some((index, mount)) = disk_of(at.node, folder) {
-                all.push((at, folder, starts_programs, index, mount));
+            let whole = disk_of(at.node, folder);
+            let parts = targets(at).map(|(_, target)| target).filter(|target| is_path_in(target, folder));
+            let parts = parts.filter_map(|part| Some((disk_of(at.node, &part)?, part)));
+            let of_others = |(disk, part): &((usize, &Mount), String)| {
+                part != folder && whole.is_none_or(|whole| whole.0 != disk.0)
+            };
+            let whole = whole.map(|disk| (disk, folder.to_owned()));
+            for ((index, mount), path) in whole.into_iter().chain(parts.filter(of_others)) {
+                all.push((at, path, starts_programs, index, mount));
             }
         }
     }
@@ -240,7 +264,7 @@ fn disk_options(context: &Context<'_>) -> Vec<Found> {
 /// Without its disk, etcd would begin anew on the card.
 fn optional_disk(context: &Context<'_>) -> Vec<Found> {
     let data = context.cluster.engine.data();
-    let etcd = work(context).into_iter().filter(|(_, folder, ..)| *folder == data);
+    let etcd = work(context).into_iter().filter(|(_, folder, ..)| is_path_in(folder, data));
     let optional = etcd.filter(|(.., mount)| !mount.required);
     optional
         .map(|(at, folder, _, index, mount)| {
@@ -307,14 +331,43 @@ const NAMES: [(&str, &[(usize, bool)]); 2] = [
     ("PARTUUID", &[(36, false), (11, false)]),
 ];
 
+/// File systems that lie on a disk.
+const OF_DISKS: [&str; 14] = [
+    "auto", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs", "ntfs", "ntfs3",
+    "vfat", "xfs",
+];
+
+/// Why the source of `mount` is the name of no disk, if so, and what to do.
+fn unfit_source(mount: &Mount) -> Option<(String, String)> {
+    let (source, kind) = (&mount.source, mount.kind.to_ascii_lowercase());
+    if !OF_DISKS.contains(&kind.as_str()) || source.starts_with('/') {
+        return None;
+    }
+    if kind != mount.kind {
+        return Some((format!("`{}` is no file system", mount.kind), format!("write `type: {kind}`")));
+    }
+    match source.split_once('=') {
+        Some(("UUID" | "LABEL" | "PARTUUID" | "PARTLABEL" | "ID", name)) if !name.is_empty() => None,
+        _ if source == "tmpfs" => Some(("a tmpfs is no disk".into(), "write `type: tmpfs`".into())),
+        _ => {
+            let message = format!("`{source}` is the name of no disk");
+            Some((message, "write UUID=…, LABEL=… (`blkid` shows them) or /dev/disk/by-id/…".into()))
+        }
+    }
+}
+
 /// udev makes the names in /dev/disk of what is on the disk, letter by letter, and systemd waits for that name.
 fn disk_name(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for at in context.nodes() {
         for (index, mount) in at.node.mounts.iter().enumerate() {
+            let setting = at.path(format!("mounts[{index}].source"));
+            if let Some((message, instead)) = unfit_source(mount) {
+                found.push(Found::new(setting, message).suggest(instead));
+                continue;
+            }
             let Some((kind, name)) = mount.source.split_once('=') else { continue };
             let Some((_, forms)) = NAMES.iter().find(|(known, _)| *known == kind) else { continue };
-            let setting = at.path(format!("mounts[{index}].source"));
             let is_number = name.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
             let message = match forms.iter().find(|(length, _)| *length == name.len()) {
                 Some((_, capitals)) if is_number => {

@@ -7,6 +7,9 @@ use crate::image::read::{Entry, Error, Kind, Tree};
 /// Files of a survey are small; dpkg's status file, the largest, has 10 MB where 20,000 packages are installed.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// As many links are followed (path_resolution(7)).
+const MOST_LINKS: u32 = 40;
+
 /// Words of an image as they may be shown: without control characters.
 pub(crate) fn shown(text: &str) -> String {
     Octets(text.as_bytes().to_vec()).to_string()
@@ -53,6 +56,36 @@ impl Look<'_> {
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// `path` with the links on the way, and in last place, followed as the kernel does. What leads round in a circle stays.
+    pub fn behind_links(self, path: &ImagePath) -> Result<ImagePath, Error> {
+        let mut left: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+        let mut done = ImagePath::root();
+        let mut links = 0;
+        while let Some(name) = left.pop() {
+            if name == b".." {
+                done = done.parent().unwrap_or_else(ImagePath::root);
+                continue;
+            }
+            let Ok(next) = done.join(&name) else { return Ok(path.clone()) };
+            let is_link = matches!(self.0.entry(&next)?, Some(Entry { kind: Kind::Symlink, .. }));
+            if !is_link {
+                done = next;
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return Ok(path.clone());
+            }
+            let target = self.0.target(&next)?;
+            if target.starts_with(b"/") {
+                done = ImagePath::root();
+            }
+            let parts = target.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+            left.extend(parts.rev().map(<[u8]>::to_vec));
+        }
+        Ok(done)
     }
 
     /// Where the link `path` points; `None` where there is no such link.

@@ -3,8 +3,10 @@
 //! Of a base it tells what the vendor's image does by itself; of an image with all changes made, what the node will do.
 
 mod accounts;
+mod boot;
 mod commands;
 mod kernels;
+mod lived;
 mod look;
 mod network;
 mod packages;
@@ -15,6 +17,7 @@ mod units;
 use self::look::Look;
 pub use self::{
     accounts::Account,
+    boot::Boot,
     kernels::Kernel,
     network::{Manager, Network},
     packages::{Packages, Unfinished},
@@ -61,6 +64,10 @@ pub struct Survey {
     pub packages: Packages,
     /// What fstab mounts besides the root.
     pub mounts: Vec<Mounted>,
+    /// What kernel, firmware and systemd are told at each start.
+    pub(crate) boot: Boot,
+    /// Paths that only a node has that has run.
+    pub(crate) traces: Vec<String>,
 }
 
 impl Survey {
@@ -74,6 +81,8 @@ impl Survey {
         let root = Remembered::new(root);
         let root = Look(&root);
         let units = Units::of(root)?;
+        let boot_partition = boot.map(Look);
+        let boot = Boot::of(root, boot_partition)?;
         let release = system::os_release(root)?;
         Ok(Self {
             os: system::value_of(&release, "ID"),
@@ -83,11 +92,13 @@ impl Survey {
             init: Init::of(root)?,
             network: Network::of(root, &units)?,
             time_services: time_services(&units),
-            hooks: provisioning::hooks(root, boot.map(Look), &units)?,
+            hooks: provisioning::hooks(root, boot_partition, &units, &boot)?,
             accounts: accounts::with_passwords(root)?,
             kernels: kernels::kernels(root)?,
             packages: Packages::of(root)?,
             mounts: system::mounts(root)?,
+            boot,
+            traces: lived::traces(root)?,
             units,
         })
     }

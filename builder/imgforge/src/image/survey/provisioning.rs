@@ -1,9 +1,6 @@
 //! What sets a system up at its first boot, besides imgforge: each by the files that it leaves or waits for.
 
-use super::{
-    Units,
-    look::{Look, shown},
-};
+use super::{Boot, Units, look::Look};
 use crate::image::read::Error;
 
 /// Something that sets the system up at its first boot.
@@ -22,8 +19,13 @@ pub struct Hook {
 }
 
 /// The hooks that are not switched off.
-pub(crate) fn hooks(root: Look<'_>, boot: Option<Look<'_>>, units: &Units) -> Result<Vec<Hook>, Error> {
-    let places = Places { root, boot };
+pub(crate) fn hooks(
+    root: Look<'_>,
+    boot: Option<Look<'_>>,
+    units: &Units,
+    started: &Boot,
+) -> Result<Vec<Hook>, Error> {
+    let places = Places { root, boot, started };
     let found = [
         cloud_init(places)?,
         custom_toml(places)?,
@@ -40,6 +42,7 @@ pub(crate) fn hooks(root: Look<'_>, boot: Option<Look<'_>>, units: &Units) -> Re
 struct Places<'a> {
     root: Look<'a>,
     boot: Option<Look<'a>>,
+    started: &'a Boot,
 }
 
 impl Places<'_> {
@@ -62,26 +65,8 @@ impl Places<'_> {
     }
 
     /// The words of the kernel's command line that begin with `start`, with the files they are in.
-    fn words(self, start: &str) -> Result<Vec<(String, String)>, Error> {
-        let mut files = Vec::new();
-        if let Some(boot) = self.boot {
-            files.push(("boot:/cmdline.txt".to_owned(), boot.text("/cmdline.txt")?));
-            for name in boot.names("/loader/entries")? {
-                let path = format!("/loader/entries/{name}");
-                files.push((format!("boot:{path}"), boot.text(&path)?));
-            }
-        }
-        for path in ["/boot/armbianEnv.txt", "/boot/extlinux/extlinux.conf"] {
-            files.push((path.to_owned(), self.root.text(path)?));
-        }
-        let mut found = Vec::new();
-        for (path, text) in files {
-            let text = text.unwrap_or_default();
-            let words = text.split_whitespace().map(|word| word.trim_start_matches("extraargs="));
-            found
-                .extend(words.filter(|word| word.starts_with(start)).map(|word| (path.clone(), shown(word))));
-        }
-        Ok(found)
+    fn words(self, start: &str) -> Vec<(String, String)> {
+        self.started.words.iter().filter(|(_, word)| word.starts_with(start)).cloned().collect()
     }
 }
 
@@ -89,7 +74,7 @@ impl Places<'_> {
 fn cloud_init(places: Places<'_>) -> Result<Option<Hook>, Error> {
     let is_there = places.has("/etc/cloud/cloud.cfg")? || places.has("/usr/bin/cloud-init")?;
     let is_off =
-        places.has("/etc/cloud/cloud-init.disabled")? || !places.words("cloud-init=disabled")?.is_empty();
+        places.has("/etc/cloud/cloud-init.disabled")? || !places.words("cloud-init=disabled").is_empty();
     if !is_there || is_off {
         return Ok(None);
     }
@@ -121,7 +106,7 @@ fn custom_toml(places: Places<'_>) -> Result<Option<Hook>, Error> {
 
 /// systemd-run-generator(8): a command that runs in place of the system. Raspberry Pi Imager runs firstrun.sh so.
 fn kernel_command(places: Places<'_>) -> Result<Option<Hook>, Error> {
-    let words = places.words("systemd.run=")?;
+    let words = places.words("systemd.run=");
     Ok(words.into_iter().next().map(|(path, word)| Hook {
         name: "systemd.run",
         sign: format!("{path}: {word}"),

@@ -39,19 +39,28 @@ pub struct Mounted {
     pub source: String,
     /// Where.
     pub target: ImagePath,
+    /// The same, with the links on the way followed: where it lands.
+    pub(crate) real: ImagePath,
+    /// How, in the words of fstab(5).
+    pub(crate) options: String,
 }
 
 /// What /etc/fstab mounts besides the root.
 pub fn mounts(root: Look<'_>) -> Result<Vec<Mounted>, Error> {
     let fstab = root.text("/etc/fstab")?.unwrap_or_default();
-    let mounted = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
-        [source, target, ..] if !source.starts_with('#') && target.starts_with('/') => {
-            let target = ImagePath::new(unescaped(target)).ok()?;
-            (target != ImagePath::root()).then(|| Mounted { source: shown(source), target })
+    let mut mounts = Vec::new();
+    for line in fstab.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let mut words = line.split_whitespace();
+        let (Some(source), Some(target)) = (words.next(), words.next()) else { continue };
+        let Ok(target) = ImagePath::new(unescaped(target)) else { continue };
+        if target == ImagePath::root() {
+            continue;
         }
-        _ => None,
-    };
-    Ok(fstab.lines().filter_map(mounted).collect())
+        let real = root.behind_links(&target)?;
+        let options = words.nth(1).unwrap_or_default().to_owned();
+        mounts.push(Mounted { source: shown(source), target, real, options });
+    }
+    Ok(mounts)
 }
 
 /// A path as fstab(5) writes it, with its white space again.
