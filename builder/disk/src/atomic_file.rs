@@ -69,6 +69,10 @@ impl AtomicFile {
 
     fn begin(destination: &Path, access: Access, lock: impl Fn(&File) -> Result<()>) -> Result<Self> {
         let failed = |source| Error::io("cannot create", destination, source);
+        // A device or a pipe would give its name away; so would what a link leads to, such as /dev/stdout.
+        if fs::metadata(destination).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(failed(io::Error::other("it is no regular file")));
+        }
         let partial = partial_of(destination).map_err(failed)?;
         loop {
             let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&partial);
@@ -156,6 +160,8 @@ impl Drop for AtomicFile {
 /// the new `main` takes its name, and the new ones come after it. So some may be missing, but none is another run's.
 pub fn commit_together(mut main: AtomicFile, mut beside: Vec<AtomicFile>, gone: &[PathBuf]) -> Result<()> {
     std::iter::once(&mut main).chain(&mut beside).try_for_each(AtomicFile::sync)?;
+    // Whoever interrupts waits: a main file alone would not be known for one of ours.
+    let _naming = in_the_making::naming();
     gone.iter().try_for_each(|path| remove_old(path))?;
     steps(beside.len()).try_for_each(|step| perform(step, &mut main, &mut beside))
 }
@@ -201,7 +207,8 @@ fn sync_directory(of: &Path) -> Result<()> {
     synced.map_err(|error| Error::io("cannot finish", of, error))
 }
 
-fn partial_of(destination: &Path) -> io::Result<PathBuf> {
+/// Where the file `destination` is until it has its name. A killed process leaves it there.
+pub fn partial_of(destination: &Path) -> io::Result<PathBuf> {
     let mut name = OsString::from(".");
     name.push(destination.file_name().ok_or(io::ErrorKind::IsADirectory)?);
     name.push(".imgforge.partial");
@@ -412,6 +419,20 @@ mod tests {
         commit_together(main, beside, &[path("out.img.asc")]).unwrap();
         assert_eq!(names(directory.path()), ["out.img", "out.img.bmap", "out.img.sha256"]);
         assert_eq!(fs::read(path("out.img.bmap")).unwrap(), b"map");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_keeps_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, link) = (directory.path().join("socket"), directory.path().join("link"));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        for path in [&socket, &link] {
+            let error = AtomicFile::create(path, Access::Public).unwrap_err();
+            assert!(error.to_string().contains("cannot create"), "{error}");
+        }
+        assert_eq!(names(directory.path()), ["link", "socket"]);
+        assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
     }
 
     #[test]

@@ -9,6 +9,14 @@ use std::{
 
 static FILES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+/// Held while files that belong together get their names.
+static NAMING: Mutex<()> = Mutex::new(());
+
+/// As long as this is held, [`abandon_files`] waits.
+pub(crate) fn naming() -> MutexGuard<'static, ()> {
+    NAMING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn files() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -29,9 +37,10 @@ pub(crate) fn end(path: &Path, last: impl FnOnce() -> io::Result<()>) -> io::Res
 /// Removes every [`AtomicFile`](crate::AtomicFile) that this process has not finished, and returns how many there were. It is
 /// for who is about to end the process: from now on no file gets its name.
 pub fn abandon_files() -> usize {
+    let naming = naming();
     let files = files();
     let gone = files.iter().filter(|path| fs::remove_file(path).is_ok()).count();
     // Never unlocked again: what waits to give a file its name waits until the process has ended.
-    mem::forget(files);
+    mem::forget((naming, files));
     gone
 }

@@ -54,7 +54,7 @@ mod window;
 mod write_back;
 pub mod xz;
 
-pub use atomic_file::{Access, AtomicFile, commit_together};
+pub use atomic_file::{Access, AtomicFile, commit_together, partial_of};
 pub use content::FileContent;
 pub use digest::{Sha256, sha256_of};
 pub use disk::{Disk, Extent, Source};

@@ -422,6 +422,8 @@ fn files_and_arguments_do_not_undo_the_settings() {
     for host in ["192.168.1.11", "w1"] {
         says("endpoint-elsewhere", "endpoint.host", &top(&format!("endpoint: {{ host: {host} }}")));
     }
+    says("join-window", "join-window", &top("join-window: 0s"));
+    says("endpoint-port", "endpoint.port", &top("endpoint: { host: 192.168.1.9, port: 0 }"));
     let twice = "files: [{ path: /etc/motd, content: '' }, { path: /etc/./motd, content: '' }]";
     says("file-twice", "nodes[0].files[1].path", &master(twice));
     let argument = |text: &str| master(&format!("kernel-arguments: ['{text}']"));

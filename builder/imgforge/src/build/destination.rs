@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use imgforge_disk::partial_of;
 use imgforge_kube::kubeconfig::MergeError;
 use imgforge_spec::{Class, Diagnose, Hostname};
 use serde::Deserialize;
@@ -205,7 +206,10 @@ impl Destination {
             return Err(Error::NotAFile { path });
         }
         base.map_or(Ok(()), |base| self.check_base(base))?;
-        match (owner(&beside(path, MANIFEST)), self.files().find(|path| path.symlink_metadata().is_ok())) {
+        let manifest = beside(path, MANIFEST);
+        // Of a run that was killed in the midst of giving names the manifest still waits for its own.
+        let owner = owner(&manifest).or_else(|| owner(&partial_of(&manifest).ok()?));
+        match (owner, self.files().find(|path| path.symlink_metadata().is_ok())) {
             (None, Some(path)) if !force => Err(Error::Occupied { path }),
             (Some(owner), _) if owner != *hostname => {
                 console.note(&format!(
@@ -258,7 +262,8 @@ fn named(path: &Path) -> Result<Option<Format>, Error> {
 
 /// Whose image a manifest describes; `None` if it is no manifest.
 fn owner(manifest: &Path) -> Option<Hostname> {
-    let owner: Owner = serde_json::from_str(&fs::read_to_string(manifest).ok()?).ok()?;
+    let is_file = fs::metadata(manifest).is_ok_and(|metadata| metadata.is_file());
+    let owner: Owner = serde_json::from_str(&is_file.then(|| fs::read_to_string(manifest))?.ok()?).ok()?;
     Some(owner.hostname)
 }
 
@@ -320,6 +325,11 @@ mod tests {
         destination.check(None, true, &console).unwrap();
         write(MANIFEST, r#"{ "imgforge": "0.1.0", "hostname": "k1" }"#);
         assert!(!occupied());
+        // A run that was killed: the manifest has not got its name yet.
+        let manifest = beside(&destination.path, MANIFEST);
+        fs::rename(&manifest, partial_of(&manifest).unwrap()).unwrap();
+        assert!(!occupied());
+        fs::rename(partial_of(&manifest).unwrap(), &manifest).unwrap();
         for suffix in ["", MANIFEST] {
             fs::remove_file(beside(&destination.path, suffix)).unwrap();
         }

@@ -41,7 +41,7 @@ impl Catalogue {
         let mut pinned = Vec::new();
         let files = self.folders.iter().map(|folder| folder.join("keys/archive.yaml"));
         for path in files.filter(|path| path.is_file()) {
-            let keys: Vec<ArchiveKey> = yaml::read(&path)?;
+            let keys: Vec<ArchiveKey> = yaml::read_file(&path)?;
             for key in keys {
                 let fail = |source| Error::Pinned { repository: path.display().to_string(), source };
                 pinned.push(key.fingerprint.parse().map_err(fail)?);

@@ -163,7 +163,7 @@ pub struct Content {
 impl Release {
     /// Reads the release called `name` from `path`.
     pub(super) fn read(path: &Path, name: &str) -> Result<Self, Error> {
-        let release: Self = yaml::read(path)?;
+        let release: Self = yaml::read_file(path)?;
         let inconsistent = |message| Err(Error::Inconsistent { path: path.to_owned(), message });
         if release.release != name {
             return inconsistent(format!(

@@ -69,7 +69,7 @@ impl Catalogue {
         let mut boards = BTreeMap::new();
         for folder in present {
             for path in yaml_files(folder)? {
-                let profile: Profile = yaml::read(&path)?;
+                let profile: Profile = yaml::read_file(&path)?;
                 profile.check(&path)?;
                 boards.entry(profile.board.clone()).or_insert((path, profile));
             }
@@ -133,7 +133,7 @@ impl Catalogue {
             path: board.to_owned(),
             message: format!("names the vendor `{}`, but there is no {}", profile.vendor, file.display()),
         })?;
-        let vendor: Vendor = yaml::read(&path)?;
+        let vendor: Vendor = yaml::read_file(&path)?;
         if profile.base.signature_file.is_some() && vendor.image_signers.is_empty() {
             let message = format!("has no `image-signers`, but {} asks for a signature", profile.board);
             return Err(Error::Inconsistent { path, message });
@@ -145,7 +145,7 @@ impl Catalogue {
     pub fn vendors(&self) -> Result<Vec<Vendor>, Error> {
         let mut vendors = BTreeMap::new();
         for path in self.all("vendors")? {
-            let vendor: Vendor = yaml::read(&path)?;
+            let vendor: Vendor = yaml::read_file(&path)?;
             vendors.entry(vendor.vendor.clone()).or_insert(vendor);
         }
         Ok(vendors.into_values().collect())
@@ -191,7 +191,7 @@ impl Catalogue {
     pub(crate) fn add_ons(&self) -> Result<Manifests, Error> {
         let mut manifests = Manifests::new();
         for path in self.all("add-ons")? {
-            let manifest: Manifest = yaml::read(&path)?;
+            let manifest: Manifest = yaml::read_file(&path)?;
             if path.file_stem().is_none_or(|stem| stem != manifest.name.as_str()) {
                 let message = format!("describes the add-on `{}`; name the file {0}.yaml", manifest.name);
                 return Err(Error::Inconsistent { path, message });

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgforge_spec::Sha256;
+use imgforge_spec::{Sha256, is_url};
 use serde::Serialize;
 
 use super::verify::read_manifest;
@@ -60,6 +60,13 @@ struct Entry {
 
 /// Runs the command.
 pub fn run(args: &OsListArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
+    // Names are put behind it, so it ends with its path.
+    let is_address = |url: &&String| is_url(url) && !url.contains(['?', '#']);
+    if let Some(given) =
+        [Some(&args.url), args.icon.as_ref()].into_iter().flatten().find(|url| !is_address(url))
+    {
+        return Err(Error::NoAddress { given: given.clone() });
+    }
     let catalogue = super::catalogue(settings, args.profiles.as_deref())?;
     let mut os_list = Vec::new();
     for path in manifests(&args.folder)? {

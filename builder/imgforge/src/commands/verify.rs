@@ -149,8 +149,11 @@ fn signer(args: &VerifyArgs, keys: &Path) -> Result<Fingerprint, signature::Erro
 /// Reads a manifest of a format that this imgforge knows.
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let failed = |message: String| Error::Manifest { path: PathBuf::from(path), message };
-    let text = fs::read_to_string(path)
-        .map_err(|source| Error::Io { what: format!("read {}", path.display()), source })?;
+    let unread = |source| Error::Io { what: format!("read {}", path.display()), source };
+    if !fs::metadata(path).map_err(unread)?.is_file() {
+        return Err(unread(io::Error::other("it is no file")));
+    }
+    let text = fs::read_to_string(path).map_err(unread)?;
     let manifest: Manifest = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     if manifest.format > FORMAT {
         return Err(failed(format!(

@@ -20,7 +20,8 @@ impl Map {
     /// The map in `text`; what is wrong with it, as the end of a sentence, if it is none.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let field = |name: &str| {
-            let (_, rest) = text.split_once(&format!("<{name}>"))?;
+            // bmaptool speaks of the elements in a comment before them.
+            let (_, rest) = text.rsplit_once(&format!("<{name}>"))?;
             Some(rest.split_once('<')?.0.trim())
         };
         let image_size = field("ImageSize").ok_or("is no block map")?;
@@ -29,6 +30,10 @@ impl Map {
             return Err("is not of the kind that is known: blocks of 4096 bytes with SHA-256");
         }
         let digests = Digests::of_map(text).ok_or("was changed: it has not the checksum that it names")?;
+        // bmaptool also writes ranges without one, which nobody could hold the card to.
+        if text.matches("<Range").count() != digests.len() {
+            return Err("has ranges without a digest: make it anew, without --no-checksum");
+        }
         let mut ranges = Vec::new();
         let mut free_from = 0;
         for (blocks, sha256) in digests.ranges() {
@@ -40,6 +45,10 @@ impl Map {
             }
             free_from = range.end;
             ranges.push((range, sha256));
+        }
+        let blocks: u64 = digests.ranges().map(|(blocks, _)| blocks.end.saturating_sub(blocks.start)).sum();
+        if digests.is_empty() || field("MappedBlocksCount").is_some_and(|count| count.parse() != Ok(blocks)) {
+            return Err("names other blocks than it says");
         }
         Ok(Self { image_size, ranges })
     }
@@ -88,6 +97,30 @@ mod tests {
         let map = Map::parse(&of_bmaptool(&image)).unwrap();
         assert_eq!(map.image_size, image.len() as u64);
         assert_eq!(map.ranges, [(0..image.len() as u64, Sha256::of(&image))]);
+    }
+
+    #[test]
+    fn a_map_that_leaves_blocks_out_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [7; 8192]).unwrap();
+        let made = std::process::Command::new("bmaptool")
+            .args(["create", "--no-checksum"])
+            .arg(file.path())
+            .output();
+        let unsealed = String::from_utf8(made.unwrap().stdout).unwrap();
+        let sealed = |text: String| {
+            let checksum =
+                text.split_once("<BmapFileChecksum>").unwrap().1.split_once('<').unwrap().0.trim().to_owned();
+            let zeros = text.replacen(&checksum, &"0".repeat(64), 1);
+            zeros.replacen(&"0".repeat(64), &Sha256::of(&zeros).to_string(), 1)
+        };
+        assert!(Map::parse(&unsealed).unwrap_err().starts_with("has ranges without a digest"));
+        let whole = of_bmaptool(&[7; 8192]);
+        let line = whole.lines().find(|line| line.trim_start().starts_with("<Range")).unwrap();
+        assert_eq!(Map::parse(&sealed(whole.replace(line, ""))), Err("names other blocks than it says"));
+        let other = sealed(whole.replace("0-1", "0"));
+        assert_eq!(Map::parse(&other), Err("names other blocks than it says"));
+        assert!(Map::parse(&sealed(whole)).is_ok());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Ctrl-C, and being asked to end: half-made files go, then the process ends as the signal would have ended it.
+//! Ctrl-C, a terminal that is gone, and being asked to end: half-made files go, then the process ends as the signal would have ended it.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 
 use imgforge_disk::abandon_files;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
     low_level::emulate_default_handler,
 };
@@ -40,7 +40,7 @@ impl Drop for Unfinished {
 
 /// Watches for signals from now on. What a kill leaves behind, or a power cut, the next run finds.
 pub(crate) fn watch(console: Console) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let end = move || {
         for signal in signals.forever() {
             if signal == SIGINT {

@@ -79,7 +79,7 @@ pub(crate) fn applying(request: &Request) -> Result<Vec<Overlay>, Error> {
 impl Overlay {
     fn open(name: String, folder: PathBuf) -> Result<Self, Error> {
         let file = folder.join("overlay.yaml");
-        let declarations = if file.exists() { yaml::read(&file)? } else { Declarations::default() };
+        let declarations = if file.exists() { yaml::read_file(&file)? } else { Declarations::default() };
         let overlay = Self { origin: Origin::Overlay(name), folder, declarations };
         overlay.check()?;
         Ok(overlay)

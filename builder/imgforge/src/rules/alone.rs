@@ -61,7 +61,6 @@ fn cluster_of(request: &Request) -> Cluster {
     let lan = Lan {
         gateway: address.and_then(|own| own.gateway),
         dns: address.map(|own| own.dns.clone()).unwrap_or_default(),
-        ..Lan::default()
     };
     Cluster { lan, nodes: vec![only], ..Cluster::default() }
 }

@@ -94,7 +94,7 @@ fn default_target(context: &Context<'_>) -> Vec<Found> {
 }
 
 /// Where vendors' images have file systems of their own.
-const OF_VENDOR: [&str; 3] = ["/boot", "/boot/efi", "/boot/firmware"];
+const OF_VENDOR: [&str; 4] = ["/boot", "/boot/efi", "/boot/firmware", "/efi"];
 
 fn base_waits_for_disk(context: &Context<'_>) -> Vec<Found> {
     let node = &context.request.node;

@@ -3,7 +3,8 @@
 mod place;
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -65,10 +66,27 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// The text of `path`, as long as a document may be.
 pub fn text(path: &Path) -> Result<String, Error> {
     let fail = |source| Error::Read { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(fail)?.len() > MOST_BYTES {
+    let mut text = String::new();
+    // What is not a file, such as /dev/zero, does not tell how long it is.
+    let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
+    if read.map_err(fail)? as u64 > MOST_BYTES {
         return Err(Error::TooLarge { path: path.to_owned(), limit: MOST_BYTES });
     }
-    fs::read_to_string(path).map_err(fail)
+    Ok(text)
+}
+
+/// The same of a path that nobody has given for a pipe: one that a file names, or that lies in a folder.
+pub fn text_of_file(path: &Path) -> Result<String, Error> {
+    let fail = |source| Error::Read { path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(fail(io::Error::other("it is no file")));
+    }
+    text(path)
+}
+
+/// Reads a document as [`text_of_file`] does.
+pub fn read_file<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    parse(path, &text_of_file(path)?)
 }
 
 /// Parses `text`, which was read from `path`.
@@ -147,6 +165,13 @@ mod tests {
             }
             other => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn what_has_no_end_and_what_is_no_file_are_told() {
+        assert!(matches!(text(Path::new("/dev/zero")), Err(Error::TooLarge { .. })));
+        assert!(matches!(text_of_file(Path::new("/dev/zero")), Err(Error::Read { .. })));
+        assert!(matches!(text_of_file(Path::new("/dev")), Err(Error::Read { .. })));
     }
 
     #[test]

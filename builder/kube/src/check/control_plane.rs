@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use imgforge_spec::{is_broken_address, is_dns_name};
 
 use super::{Context, Found, Rule, subnets};
-use crate::cluster::{Cluster, Endpoint, Family, Node, Role};
+use crate::{
+    cluster::{Cluster, Endpoint, Family, Node, Role},
+    kubeadm::GoDuration,
+};
 
 pub const RULES: &[Rule] = &[
     Rule::error("no-master", "there is a master", no_master),
@@ -14,6 +17,7 @@ pub const RULES: &[Rule] = &[
     Rule::error("endpoint-host", "the endpoint is a name or an address that can be reached", endpoint_host),
     Rule::notice("endpoint-of-one", "several masters are not found at the address of one", endpoint_of_one),
     Rule::error("endpoint-elsewhere", "the endpoint is no node that is not a master", endpoint_elsewhere),
+    Rule::error("join-window", "the token that nodes join by runs out", join_window),
     Rule::error("endpoint-port", "the endpoint's port is the one the API server listens at", endpoint_port),
     Rule::error("virtual-endpoint-name", "a virtual endpoint is an address", virtual_endpoint_name),
     Rule::error(
@@ -85,6 +89,15 @@ fn endpoint_elsewhere(context: &Context<'_>) -> Vec<Found> {
     context.cluster.nodes.iter().find(is_it).map(found).into_iter().collect()
 }
 
+/// kubeadm takes 0 for "never".
+fn join_window(context: &Context<'_>) -> Vec<Found> {
+    let found = || {
+        Found::new("join-window", "a token of no time never runs out, as kubeadm has it")
+            .suggest("give the time in which the nodes are switched on, such as 24h, or remove it")
+    };
+    (context.cluster.join_window == Some(GoDuration(0))).then(found).into_iter().collect()
+}
+
 fn endpoint_missing(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let is_missing = cluster.endpoint.is_none() && cluster.masters().count() > 1;
@@ -138,6 +151,9 @@ fn endpoint_port(context: &Context<'_>) -> Vec<Found> {
             master.hostname == host || master.addresses().any(|own| own.address.to_string() == host)
         })
     };
+    if endpoint.port == 0 {
+        return vec![Found::new("endpoint.port", "nothing can be asked at port 0").suggest("remove it")];
+    }
     if !endpoint.is_virtual && !is_masters_own(&endpoint.host) {
         return Vec::new();
     }

@@ -38,7 +38,8 @@ pub(super) fn run(args: &ClusterNewArgs, settings: &Settings, console: &Console)
     let draft = Draft::new(args, &catalogue, lan(args)?)?;
     let fail = |source: io::Error| Error::Io { what: format!("write {}", path.display()), source };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fail)?;
-    file.write_all(draft.text().as_bytes()).map_err(fail)?;
+    let left = |_: &io::Error| drop(fs::remove_file(path));
+    file.write_all(draft.text().as_bytes()).inspect_err(left).map_err(fail)?;
     // One that its own rules refuse is not left behind.
     say(path, &draft, &catalogue, console).inspect_err(|_| drop(fs::remove_file(path)))?;
     crate::commands::print(console, &format!("{}\n", path.display()))

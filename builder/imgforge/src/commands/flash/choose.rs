@@ -1,6 +1,9 @@
 //! Which device an image goes onto: the one that is named, the only one that is there, or the one that is answered.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use indicatif::DecimalBytes;
 
@@ -73,8 +76,14 @@ fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
+/// Whether both are names of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    resolved(one) == resolved(other) || file(one).is_ok_and(|one| file(other).is_ok_and(|other| one == other))
+}
+
 fn file(path: &Path, image: &str) -> Result<Chosen, Error> {
-    if resolved(path) == resolved(Path::new(image)) {
+    if is_same(path, Path::new(image)) {
         return Err(Refusal::Itself { path: path.to_owned() }.into());
     }
     let failed = |source| Error::Device { what: "open".into(), path: path.to_owned(), source };

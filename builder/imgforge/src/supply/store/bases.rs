@@ -50,7 +50,7 @@ impl Store {
         if !record_path.is_file() {
             return Ok(None);
         }
-        let record: Record = yaml::read(&record_path)?;
+        let record: Record = yaml::read_file(&record_path)?;
         let path = self.image_path(record.image_sha256);
         let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
         if metadata.len() == record.image_size && stamp(&metadata) == record.stamp {

@@ -43,7 +43,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(failed("cannot read", &path))?,
         };
-        let known = yaml::read::<Hashed>(&self.hashed_path(sha256)).is_ok_and(|known| known == hashed);
+        let known = yaml::read_file::<Hashed>(&self.hashed_path(sha256)).is_ok_and(|known| known == hashed);
         if !known {
             check("the stored file", &path, sha256)?;
             self.note(sha256, &hashed);

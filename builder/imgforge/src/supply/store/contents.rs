@@ -114,7 +114,7 @@ impl Store {
             (BLOBS, Some(sha256), "" | "yaml") => of(Kind::Blob, sha256),
             (BASES, Some(sha256), "img" | "bmap") => of(Kind::DecodedBase, sha256),
             // A record goes with the image it is of, if it can still be read.
-            (BASES, Some(sha256), "yaml") => match yaml::read::<Record>(&self.record_path(sha256)) {
+            (BASES, Some(sha256), "yaml") => match yaml::read_file::<Record>(&self.record_path(sha256)) {
                 Ok(record) => of(Kind::DecodedBase, record.image_sha256),
                 Err(_) => unfinished(),
             },

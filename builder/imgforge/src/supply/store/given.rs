@@ -56,7 +56,7 @@ impl Store {
     ) -> io::Result<Sha256> {
         let before = fs::metadata(path)?;
         let record = self.given_path(&path.canonicalize()?);
-        let known = yaml::read::<Seen>(&record).ok();
+        let known = yaml::read_file::<Seen>(&record).ok();
         if let Some(known) = known.filter(|known| *known == Seen::new(&before, known.sha256)) {
             return Ok(known.sha256);
         }

@@ -52,7 +52,7 @@ impl Own {
     }
 
     fn add_manifest(&mut self, index: usize, path: &Path) -> Result<(), String> {
-        let content = yaml::text(path).map_err(|error| told(&error))?;
+        let content = yaml::text_of_file(path).map_err(|error| told(&error))?;
         let of_file = |message: String| format!("{}: {message}", path.display());
         if objects(&content).map_err(|error| of_file(told(&error)))?.is_empty() {
             return Err(of_file("there is no object in it".into()));

@@ -4,6 +4,18 @@ use std::fs;
 
 use super::*;
 
+#[test]
+fn another_name_of_the_image_is_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, copy) = (folder.path().join("image"), folder.path().join("copy"));
+    fs::write(&image, "x").unwrap();
+    fs::hard_link(&image, &copy).unwrap();
+    let refused = file(&copy, &image.to_string_lossy()).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("copy"), "{refused}");
+    fs::write(folder.path().join("other"), "x").unwrap();
+    assert!(file(&folder.path().join("other"), &image.to_string_lossy()).is_ok());
+}
+
 /// A machine in a folder: what the kernel and udev show of it.
 struct Lab {
     folder: tempfile::TempDir,
