@@ -90,12 +90,14 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 28] = [
+pub const OF_PLANS: [&str; 30] = [
     "hidden-under-mount",
     "gone-at-start",
     "network-manager",
     "unknown-network-manager",
     "other-network-manager",
+    "earlier-network-file",
+    "name-servers-unread",
     "network-by-dhcp",
     "wireless-network-manager",
     "provisioning",

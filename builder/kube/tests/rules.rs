@@ -69,7 +69,7 @@ fn a_node_has_an_address_that_a_machine_can_have() {
     says("address-twice", "nodes[1].address", &worker("address: 192.168.1.10/24"));
     says("prefix-lengths", "nodes[1].address", &worker("address: 192.168.1.11/16"));
     says("gateway-outside", "nodes[1].address", &worker("address: 192.168.2.11/24"));
-    for server in ["0.0.0.0", "127.0.0.53", "'::1'", "224.0.0.251"] {
+    for server in ["0.0.0.0", "192.168.1.255", "127.0.0.53", "'::1'", "224.0.0.251"] {
         says(
             "lan-special",
             "lan.dns[0]",
@@ -434,6 +434,8 @@ fn files_and_arguments_do_not_undo_the_settings() {
         "1",
         "cgroup_disable=memory",
         "systemd.unit=rescue.target",
+        "systemd.mask=kubelet.service",
+        "break=mount",
         "systemd.unified_cgroup_hierarchy=0",
         "quiet root=/dev/sda1",
         "",

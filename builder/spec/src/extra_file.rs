@@ -73,7 +73,8 @@ const PEOPLE: &str = "give people under `users`";
 const KERNEL: &str = "the kernel makes what is in there";
 
 /// Where imgforge puts its own files on every node.
-const OURS: [&str; 3] = ["/etc/imgforge", "/usr/lib/imgforge", "/var/lib/imgforge"];
+const OURS: [&str; 4] =
+    ["/usr/bin/imgforge-status", "/etc/imgforge", "/usr/lib/imgforge", "/var/lib/imgforge"];
 
 impl ExtraFile {
     /// The permissions as a number, if the digits are octal and no more than a mode has.

@@ -1,11 +1,14 @@
 //! Words for the kernel's command line that people give.
 
 /// Words that the boot loader or the image decides, or with which nothing is started, by their names.
-const UNFIT: [(&str, &str); 12] = [
+const UNFIT: [(&str, &str); 15] = [
     ("root", "the image says where its root file system is"),
     ("rootfstype", "the image says what its root file system is"),
     ("init", "another program than systemd would be started"),
     ("rdinit", "another program than the initramfs' would be started"),
+    ("break", "the start would stop in the initramfs"),
+    ("--", "everything behind it would be for systemd alone"),
+    ("systemd.hostname", "the host name is a setting of its own"),
     ("rd.break", "the start would stop in the initramfs"),
     ("systemd.unit", "another target than the node's would be started"),
     ("rd.systemd.unit", "another target than the initramfs' would be started"),

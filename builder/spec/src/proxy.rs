@@ -1,5 +1,7 @@
 //! The proxy between a node and the world.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,10 @@ impl Proxy {
                     format!("{shown}: that is not http://HOST:PORT, and the file with it is not secret");
                 flaws.push(Invalid::new(setting, message));
             }
+            if let Some(host) = url.as_ref().and_then(|url| host_of(url)).filter(|host| is_own(host)) {
+                let message = format!("{host} is every machine's own: each node would ask itself");
+                flaws.push(Invalid::new(setting, message));
+            }
         }
         let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b':' | b'/' | b'*');
         for (index, one) in no_proxy.iter().enumerate() {
@@ -52,9 +58,43 @@ impl Proxy {
     }
 }
 
+/// The host in an address, without brackets.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    }
+}
+
+/// Whether it is a name or an address of the loop.
+fn is_own(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// `http://` or `https://`, a host, perhaps a port; nothing that would end a string where it is written.
 pub fn is_url(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let good = |c: u8| c.is_ascii_graphic() && !matches!(c, b'"' | b'\\' | b'\'');
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.bytes().all(good))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_another_machine() {
+        for (url, flaws) in [
+            ("http://localhost:3128", 1),
+            ("http://127.0.0.1", 1),
+            ("http://[::1]:3128/", 1),
+            ("http://proxy.home.example:3128", 0),
+            ("http://192.168.1.2:3128", 0),
+        ] {
+            let proxy = Proxy { https: Some(url.into()), ..Proxy::default() };
+            assert_eq!(proxy.flaws().len(), flaws, "{url}");
+        }
+    }
 }

@@ -252,6 +252,11 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
 fn named(path: &Path) -> Result<Option<Format>, Error> {
     let Some(ending) = path.extension() else { return Ok(None) };
     let ending = ending.to_string_lossy().to_ascii_lowercase();
+    let is_tar =
+        path.file_stem().is_some_and(|stem| stem.to_string_lossy().to_ascii_lowercase().ends_with(".tar"));
+    if is_tar {
+        return Err(Error::Ending { path: path.to_owned(), ending: format!("tar.{ending}") });
+    }
     let format = Format::ALL.into_iter().find(|format| format.name() == ending);
     match format {
         None if ending == "raw" => Ok(Some(Format::Img)),

@@ -65,6 +65,7 @@ fn change(
     edit: impl Fn(&str) -> String,
 ) -> Result<(), Error> {
     for path in paths {
+        let path = draft.edited(volume, &path)?;
         let text = draft.read_text(volume, &path)?.unwrap_or_default();
         let changed = edit(&text);
         if changed != text {

@@ -60,6 +60,15 @@ impl<'a> Draft<'a> {
         Ok(self.locate(volume, &path.join("x")?)?.parent().unwrap_or_else(ImagePath::root))
     }
 
+    /// Where the file `path` is that is to be edited: what a link in last place leads to, since the link may be what another
+    /// program reads.
+    pub(crate) fn edited(&self, volume: Volume, path: &ImagePath) -> Result<ImagePath, Error> {
+        match self.kind(volume, path)? {
+            Some(Kind::Symlink) => self.behind_links(volume, path),
+            _ => Ok(path.clone()),
+        }
+    }
+
     /// The content of the file `path`, `None` where there is none.
     pub fn read(&self, volume: Volume, path: &ImagePath) -> Result<Option<Vec<u8>>, Error> {
         let path = self.locate(volume, path)?;

@@ -28,7 +28,8 @@ pub(crate) fn tell(draft: &mut Draft<'_>, request: &Request) -> Result<(), Error
         }
     }
     check_overlays(draft, told, place)?;
-    let (volume, path) = (place.volume.into(), ImagePath::new(&place.file)?);
+    let volume = place.volume.into();
+    let path = draft.edited(volume, &ImagePath::new(&place.file)?)?;
     let Some(text) = draft.read_text(volume, &path)? else {
         return Err(Error::Missing { path: place.file.clone(), purpose: "the firmware's settings".into() });
     };

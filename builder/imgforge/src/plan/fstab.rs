@@ -16,7 +16,7 @@ pub(crate) fn add_mounts(draft: &mut Draft<'_>, node: &Node) -> Result<(), Error
     if node.mounts.is_empty() && node.storage.is_empty() {
         return Ok(());
     }
-    let path = ImagePath::new("/etc/fstab")?;
+    let path = draft.edited(Volume::Root, &ImagePath::new("/etc/fstab")?)?;
     let vendors = draft.read_text(Volume::Root, &path)?.unwrap_or_default();
     check_free(&vendors, node)?;
     let mut fstab = vendors;

@@ -20,7 +20,7 @@ pub(crate) fn leave_record(draft: &mut Draft<'_>, pinned: &Pinned) -> Result<(),
 pub(crate) fn set_hostname(draft: &mut Draft<'_>, hostname: &Hostname) -> Result<(), Error> {
     let origin = Origin::Node("hostname");
     let short = hostname.short();
-    let hosts_path = ImagePath::new("/etc/hosts")?;
+    let hosts_path = draft.edited(Volume::Root, &ImagePath::new("/etc/hosts")?)?;
     let hosts =
         draft.read_text(Volume::Root, &hosts_path)?.unwrap_or_else(|| "127.0.0.1\tlocalhost\n".into());
     let names = if short == hostname.as_str() { short.to_owned() } else { format!("{hostname} {short}") };

@@ -105,7 +105,7 @@ fn keyfile(draft: &mut Draft<'_>, network: &NodeNetwork) -> Result<(), Error> {
                 Interface::Hardware(_) => format!("\n[ethernet]\nmac-address={card}\n"),
             };
             let head = format!(
-                "[connection]\nid=imgforge-vlan{vlan}\ntype=vlan\nautoconnect-priority=10\ninterface-name=vlan{vlan}\n\n\
+                "[connection]\nid=imgforge-vlan{vlan}\ntype=vlan\nautoconnect-priority=999\ninterface-name=vlan{vlan}\n\n\
                  [vlan]\nflags=1\nid={vlan}\n{parent}"
             );
             (format!("vlan{vlan}"), format!("{head}{families}"))
@@ -121,7 +121,7 @@ fn connection(card: &Interface, families: &str) -> String {
         Interface::Hardware(_) => format!("\n[ethernet]\nmac-address={card}\n"),
     };
     let name = file_name(card);
-    format!("[connection]\nid=imgforge-{name}\ntype=ethernet\nautoconnect-priority=10\n{which}{families}")
+    format!("[connection]\nid=imgforge-{name}\ntype=ethernet\nautoconnect-priority=999\n{which}{families}")
 }
 
 /// A hardware address is the one that the card was made with: a vendor's first run may give it a random one.

@@ -231,7 +231,7 @@ impl Overlay {
         assignments: &[Assignment],
     ) -> Result<(), Error> {
         let (path, optional) = or_absent(path);
-        let path = ImagePath::new(path)?;
+        let path = draft.edited(Volume::Root, &ImagePath::new(path)?)?;
         let Some(mut text) = draft.read_text(Volume::Root, &path)? else {
             if optional {
                 return Ok(());

@@ -25,6 +25,16 @@ pub(crate) const RULES: &[Rule] = &[
         "no second network manager sets up the card that has a static address",
         other_network_manager,
     ),
+    Rule::error(
+        "earlier-network-file",
+        "of systemd-networkd's files the one with the node's address comes first",
+        earlier_network_file,
+    ),
+    Rule::error(
+        "name-servers-unread",
+        "somebody reads the name servers of a node's address",
+        name_servers_unread,
+    ),
     Rule::notice(
         "network-by-dhcp",
         "the card by which a node asks for its address is not given another one only",
@@ -83,6 +93,47 @@ fn other_network_manager(context: &Context<'_>) -> Vec<Found> {
         listed(&other)
     );
     vec![Found::new("address", message).suggest("mask its unit in an overlay for the board")]
+}
+
+fn earlier_network_file(context: &Context<'_>) -> Vec<Found> {
+    let Network { managers, earlier, .. } = &context.survey.network;
+    if !is_static(context) || !managers.contains(&Manager::Networkd) {
+        return Vec::new();
+    }
+    let found = |path: &String| {
+        let message = "systemd-networkd takes the first file that fits a card, and this one comes before the node's address";
+        Found::new(path.as_str(), message)
+            .suggest("have an overlay remove it, or take the image as its vendor publishes it")
+    };
+    earlier.iter().map(found).collect()
+}
+
+/// systemd-networkd tells name servers to systemd-resolved and to nobody else.
+fn name_servers_unread(context: &Context<'_>) -> Vec<Found> {
+    let Network { managers, has_resolved, resolv_conf, .. } = &context.survey.network;
+    let dns = context.request.node.address.iter().flat_map(|address| &address.dns);
+    let servers: Vec<String> = dns.map(ToString::to_string).collect();
+    let by_networkd = managers.contains(&Manager::Networkd) && !managers.contains(&Manager::NetworkManager);
+    let text = resolv_conf.as_deref().unwrap_or_default();
+    let is_there = text.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("nameserver")
+            && words.next().is_some_and(|word| servers.iter().any(|own| own == word))
+    });
+    let has_resolvconf = context.survey.has_command("resolvconf") == Some(true)
+        || context
+            .added
+            .iter()
+            .any(|package| ["systemd-resolved", "resolvconf", "openresolv"].contains(package));
+    if servers.is_empty() || !by_networkd || *has_resolved || has_resolvconf || is_there {
+        return Vec::new();
+    }
+    let lines: String = servers.iter().map(|server| format!("nameserver {server}\\n")).collect();
+    let message = "the base has no systemd-resolved, which alone hears of these from systemd-networkd: no name would be found";
+    vec![
+        Found::new("address.dns", message)
+            .suggest(format!("give `files: [{{ path: /etc/resolv.conf, content: \"{lines}\" }}]`, or `packages: [systemd-resolved]`")),
+    ]
 }
 
 /// A card with a network of `networks` asks nobody any more. It may be the only one that did.
@@ -164,6 +215,42 @@ mod tests {
         assert!(
             node.findings("unknown-network-manager")[0].contains("starts no network manager that is known")
         );
+    }
+
+    #[test]
+    fn a_file_that_comes_before_the_nodes_own_is_told() {
+        let node = |path: &str, text: &str| {
+            Node::of(ADDRESS).changing([file(NETWORKD)]).enabling("systemd-networkd.service").with(path, text)
+        };
+        let found = |path: &str, text: &str| node(path, text).findings("earlier-network-file");
+        let wired = "[Match]\nName=e*\n[Network]\nDHCP=yes\n";
+        assert!(
+            found("/etc/systemd/network/01-wired.network", wired)[0]
+                .starts_with("/etc/systemd/network/01-wired.network: ")
+        );
+        assert_eq!(found("/usr/lib/systemd/network/05-a.network", "[Match]\nType=ether\n").len(), 1);
+        for (path, text) in [
+            ("/etc/systemd/network/10-wired.network", wired),
+            ("/etc/systemd/network/01-wifi.network", "[Match]\nName=wl*\n[Network]\nName=e*\n"),
+            ("/etc/systemd/network/05-imgforge.network", wired),
+            ("/etc/systemd/network/01-wired.link", wired),
+        ] {
+            assert!(found(path, text).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn name_servers_that_nobody_reads_are_told() {
+        let address = "address: {address: 192.168.1.10/24, gateway: 192.168.1.1, dns: [192.168.1.1]}";
+        let node = Node::of(address).changing([file(NETWORKD)]).enabling("systemd-networkd.service");
+        let found = |node: &Node| node.findings("name-servers-unread");
+        assert!(found(&node)[0].contains("content: \"nameserver 192.168.1.1\\n\""));
+        assert_eq!(found(&node.clone().with("/etc/resolv.conf", "nameserver 10.9.9.9\n")).len(), 1);
+        assert!(found(&node.clone().with("/etc/resolv.conf", "nameserver 192.168.1.1\n")).is_empty());
+        assert!(found(&node.clone().enabling("systemd-resolved.service")).is_empty());
+        assert!(found(&node.clone().enabling("NetworkManager.service")).is_empty());
+        assert!(found(&node.adding(&["systemd-resolved"])).is_empty());
+        assert!(found(&Node::of(ADDRESS).enabling("systemd-networkd.service")).is_empty());
     }
 
     #[test]

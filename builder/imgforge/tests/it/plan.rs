@@ -164,6 +164,28 @@ fn a_share_brings_its_package_along() {
     assert_eq!(wanted(&request.release()), wanted(&request), "one lock for both layers");
 }
 
+/// The link is what other programs read; in its place there would be nothing but our lines.
+#[test]
+fn a_file_behind_a_link_is_edited_where_it_is() {
+    let request = request(
+        "rk3328",
+        Role::Base,
+        "{mounts: [{source: LABEL=x, target: /data}], kernel-arguments: [quiet]}",
+    );
+    let root = MemoryTree::of(&[
+        ("/etc/hosts", ""),
+        ("/usr/fstab", "UUID=1 / ext4 defaults 0 1\n"),
+        ("/boot/env.txt", "rootdev=UUID=1\n"),
+    ]);
+    let root = root.with_link("/etc/fstab", "../usr/fstab").with_link("/boot/armbianEnv.txt", "env.txt");
+    let changes = plan::plan(&pinned(&request), &Additions::default(), &root, None).unwrap();
+    assert!(
+        text(&changes, Volume::Root, "/usr/fstab").starts_with("UUID=1 / ext4 defaults 0 1\nLABEL=x /data")
+    );
+    assert!(text(&changes, Volume::Root, "/boot/env.txt").starts_with("rootdev=UUID=1\nextraargs="));
+    assert!(changes.iter().all(|change| change.path.to_string() != "/etc/fstab"));
+}
+
 #[test]
 fn a_mount_the_vendor_has_is_refused() {
     let request = request("rk3328", Role::Base, "mounts: [{source: LABEL=x, target: /data}]");
@@ -464,7 +486,7 @@ fn an_address_in_a_vlan_is_on_a_card_of_its_own_behind_the_named_one() {
     let keyfile = |changes: &[Change], name: &str| {
         read(changes, &format!("/etc/NetworkManager/system-connections/{name}.nmconnection"))
     };
-    let connection = "[connection]\nid=imgforge\ntype=vlan\nautoconnect-priority=10\ninterface-name=vlan20\n\n[vlan]\nflags=1\nid=20\n";
+    let connection = "[connection]\nid=imgforge\ntype=vlan\nautoconnect-priority=999\ninterface-name=vlan20\n\n[vlan]\nflags=1\nid=20\n";
     let ipv4 = "\n[ipv4]\nmethod=manual\naddress1=192.168.20.10/24,192.168.20.1";
     assert_eq!(keyfile(&named, "imgforge"), format!("{connection}parent=end0\n{ipv4}"));
     let ethernet = "\n[ethernet]\nmac-address=02:00:5e:10:00:01\n";
@@ -508,11 +530,15 @@ fn an_address_and_time_servers_are_written_where_the_vendor_looks() {
 #[test]
 fn of_several_cards_only_the_one_that_is_named_has_the_address() {
     for (interface, networkd, manager) in [
-        ("end0", "[Match]\nName=end0\n\n[Network]", "autoconnect-priority=10\ninterface-name=end0\n\n[ipv4]"),
+        (
+            "end0",
+            "[Match]\nName=end0\n\n[Network]",
+            "autoconnect-priority=999\ninterface-name=end0\n\n[ipv4]",
+        ),
         (
             "02:00:5E:10:00:01",
             "[Match]\nPermanentMACAddress=02:00:5e:10:00:01\nKind=!*\n\n[Network]",
-            "autoconnect-priority=10\n\n[ethernet]\nmac-address=02:00:5e:10:00:01\n\n[ipv4]",
+            "autoconnect-priority=999\n\n[ethernet]\nmac-address=02:00:5e:10:00:01\n\n[ipv4]",
         ),
     ] {
         let node = format!("address: {{ address: 192.168.1.10/24, interface: {interface} }}");

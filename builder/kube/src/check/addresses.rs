@@ -243,7 +243,7 @@ fn lan_special(context: &Context<'_>) -> Vec<Found> {
         );
     }
     for (index, server) in dns.iter().enumerate() {
-        let message = special(server).map(|reason| format!("{server} {reason}"));
+        let message = special(server).or_else(|| in_lan(server)).map(|reason| format!("{server} {reason}"));
         let said = message.map(|message| Found::new(format!("lan.dns[{index}]"), message));
         found
             .extend(said.map(|found| found.suggest("give the address of a name server, such as the router")));

@@ -135,6 +135,14 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
                 ("cgroup_disable", controllers) if runs_pods && controllers.contains("memory") => {
                     Some("Kubernetes controls the memory of pods")
                 }
+                ("systemd.mask", unit)
+                    if runs_pods
+                        && ["kubelet", "containerd", "docker", "k3s", "imgforge"]
+                            .iter()
+                            .any(|ours| unit.starts_with(ours)) =>
+                {
+                    Some("without that service it is no node")
+                }
                 ("ipv6.disable" | "ipv6.disable_ipv6", "1") if runs_pods && has_v6 => {
                     Some("pods have addresses of IPv6")
                 }

@@ -48,6 +48,49 @@ pub struct Network {
     pub managers: Vec<Manager>,
     /// Whether netplan writes their files at each boot.
     pub(crate) has_netplan: bool,
+    /// systemd-networkd's files for wired cards that come before ours: of all that fit a card it takes the first.
+    pub(crate) earlier: Vec<String>,
+    /// Whether systemd-resolved runs, which hears of name servers from systemd-networkd.
+    pub(crate) has_resolved: bool,
+    /// /etc/resolv.conf, where it is a file.
+    pub(crate) resolv_conf: Option<String>,
+}
+
+/// The first of our own files.
+const OURS: &str = "05-imgforge";
+
+/// Where systemd-networkd reads them.
+const FOLDERS: [&str; 3] = ["/etc/systemd/network", "/usr/lib/systemd/network", "/lib/systemd/network"];
+
+/// The files that come before ours and are for wired cards, by what they say of a card.
+fn earlier(root: Look<'_>) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for folder in FOLDERS {
+        for name in root.names(folder)? {
+            if !name.ends_with(".network") || name.as_str() >= OURS || name.contains("imgforge") {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            if is_for_wired(&root.text(&path)?.unwrap_or_default()) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a file of systemd.network(5) is for a wired card, or for any.
+fn is_for_wired(text: &str) -> bool {
+    let of_match = text.lines().map(str::trim).skip_while(|line| *line != "[Match]").skip(1);
+    let mut lines = of_match.take_while(|line| !line.starts_with('['));
+    lines.any(|line| match line.split_once('=') {
+        Some(("Name" | "OriginalName", names)) => {
+            names.split_whitespace().any(|name| name.starts_with(['e', '*']))
+        }
+        Some(("Type", kind)) => kind.trim() == "ether",
+        Some(("MACAddress" | "PermanentMACAddress" | "Driver" | "Path", _)) => true,
+        _ => false,
+    })
 }
 
 impl Network {
@@ -61,7 +104,13 @@ impl Network {
                 managers.push(manager);
             }
         }
-        Ok(Self { managers, has_netplan: netplan.is_some() })
+        Ok(Self {
+            managers,
+            has_netplan: netplan.is_some(),
+            earlier: earlier(root)?,
+            has_resolved: units.is_enabled("systemd-resolved.service"),
+            resolv_conf: root.text("/etc/resolv.conf")?,
+        })
     }
 }
 
