@@ -90,7 +90,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 30] = [
+pub const OF_PLANS: [&str; 33] = [
     "hidden-under-mount",
     "gone-at-start",
     "network-manager",
@@ -103,6 +103,8 @@ pub const OF_PLANS: [&str; 30] = [
     "provisioning",
     "idle-provisioning",
     "known-password",
+    "ssh-refuses",
+    "known-key",
     "example-left",
     "keys-without-ssh",
     "nobody-logs-in",
@@ -121,6 +123,7 @@ pub const OF_PLANS: [&str; 30] = [
     "default-target",
     "base-waits-for-disk",
     "kernel-version",
+    "time-servers-unread",
 ];
 
 /// All rules, family by family, in the order in which they are asked.

@@ -433,6 +433,7 @@ fn files_and_arguments_do_not_undo_the_settings() {
         "single",
         "1",
         "cgroup_disable=memory",
+        "cgroup_disable=pids",
         "systemd.unit=rescue.target",
         "systemd.mask=kubelet.service",
         "break=mount",

@@ -17,6 +17,7 @@ mod passwords;
 mod people;
 mod provisioning;
 mod scripts;
+mod ssh;
 #[cfg(test)]
 mod stand_in;
 mod start;
@@ -58,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         network::RULES,
         provisioning::RULES,
         passwords::RULES,
+        ssh::RULES,
         people::RULES,
         modules::RULES,
         init::RULES,

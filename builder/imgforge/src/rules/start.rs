@@ -1,7 +1,7 @@
 //! The system is started as it should be: by what the base tells its kernel, firmware and systemd, from no disk that may be
 //! missing, and as one that has never run.
 
-use imgforge_kube::{check::Found, engine::Engine};
+use imgforge_kube::{check::Found, engine::Engine, version::Version};
 use imgforge_spec::unfit_kernel_argument;
 
 use super::{Context, Rule};
@@ -22,6 +22,11 @@ pub(crate) const RULES: &[Rule] = &[
         base_waits_for_disk,
     ),
     Rule::error("kernel-version", "kubeadm takes the base's kernel", kernel_version),
+    Rule::notice(
+        "time-servers-unread",
+        "what sets the node's clock reads its time servers",
+        time_servers_unread,
+    ),
 ];
 
 fn used_base(context: &Context<'_>) -> Vec<Found> {
@@ -51,6 +56,9 @@ fn base_command_line(context: &Context<'_>) -> Vec<Found> {
         match (name, value) {
             ("boot", "overlay") => Some("the node would forget at each start what it has become"),
             ("overlayroot", "" | "disabled") => None,
+            ("systemd.unified_cgroup_hierarchy", "0" | "no" | "false" | "off") if wants_v2(context) => {
+                Some("kubelets since 1.35 want the second version of control groups")
+            }
             ("init", program)
                 if ["/sh", "/bash", "/busybox"].iter().any(|shell| program.ends_with(shell)) =>
             {
@@ -68,6 +76,14 @@ fn base_command_line(context: &Context<'_>) -> Vec<Found> {
             .suggest("take the image as its vendor publishes it, or have an overlay remove the word")
     })
     .collect()
+}
+
+/// Whether the node's kubelet is of a release that wants the second version of control groups.
+fn wants_v2(context: &Context<'_>) -> bool {
+    let release = context.request.kubernetes.as_ref().map(|choice| choice.release.as_str());
+    let minor = release.and_then(|release| release.split('.').nth(1)?.parse().ok());
+    context.request.role.runs_kubernetes()
+        && minor.is_some_and(|minor| Version::new(minor, 0).needs_cgroup_v2())
 }
 
 fn moved_command_line(context: &Context<'_>) -> Vec<Found> {
@@ -142,11 +158,44 @@ fn kernel_version(context: &Context<'_>) -> Vec<Found> {
     .collect()
 }
 
+/// Where services that set the clock read their servers.
+const CLOCKS: [(&str, &str); 3] = [
+    ("systemd-timesyncd.service", "/etc/systemd/timesyncd.conf.d/"),
+    ("chrony.service", "/etc/chrony/"),
+    ("chronyd.service", "/etc/chrony/"),
+];
+
+fn time_servers_unread(context: &Context<'_>) -> Vec<Found> {
+    let services = &context.survey.time_services;
+    let is_written =
+        |folder: &str| context.changes.iter().any(|entry| entry.path.to_string().starts_with(folder));
+    let reads = |service: &&str| CLOCKS.iter().any(|(unit, folder)| unit == service && is_written(folder));
+    if context.request.node.time_servers.is_empty() || services.is_empty() || services.iter().any(reads) {
+        return Vec::new();
+    }
+    let message = format!("{} sets the clock, and the servers are not written for it", services.join(", "));
+    vec![
+        Found::new("time-servers", message)
+            .suggest("write its own file under `files`, or have an overlay enable systemd-timesyncd.service"),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use imgforge_spec::Role;
 
     use crate::rules::stand_in::{Node, file};
+
+    #[test]
+    fn time_servers_that_nobody_reads_are_told() {
+        let node = Node::of("time-servers: [192.168.1.1]")
+            .changing([file("/etc/systemd/timesyncd.conf.d/imgforge.conf")]);
+        let found = |unit: &str| node.clone().enabling(unit).findings("time-servers-unread");
+        assert!(found("chrony.service")[0].starts_with("time-servers: chrony.service sets the clock"));
+        assert_eq!(found("ntpsec.service").len(), 1);
+        assert!(found("systemd-timesyncd.service").is_empty());
+        assert!(node.findings("time-servers-unread").is_empty());
+    }
 
     #[test]
     fn the_card_of_a_node_is_no_base() {

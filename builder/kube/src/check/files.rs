@@ -123,6 +123,9 @@ fn file_mode(context: &Context<'_>) -> Vec<Found> {
     })
 }
 
+/// Control groups without which kubeadm's preflight ends.
+const CONTROLLERS: [&str; 6] = ["cpu", "cpuset", "devices", "freezer", "memory", "pids"];
+
 fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
     let has_v6 = context.cluster.networking.pod_subnet.of(Family::V6).is_some();
     let mut found = Vec::new();
@@ -132,8 +135,10 @@ fn kernel_argument(context: &Context<'_>) -> Vec<Found> {
         let reason = |argument: &str| {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
             unfit_kernel_argument(argument).or(match (name, value) {
-                ("cgroup_disable", controllers) if runs_pods && controllers.contains("memory") => {
-                    Some("Kubernetes controls the memory of pods")
+                ("cgroup_disable", controllers)
+                    if runs_pods && controllers.split(',').any(|one| CONTROLLERS.contains(&one)) =>
+                {
+                    Some("Kubernetes controls with it what pods take")
                 }
                 ("systemd.mask", unit)
                     if runs_pods

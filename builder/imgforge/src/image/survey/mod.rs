@@ -11,6 +11,7 @@ mod look;
 mod network;
 mod packages;
 mod provisioning;
+mod ssh;
 mod system;
 mod units;
 
@@ -22,6 +23,7 @@ pub use self::{
     network::{Manager, Network},
     packages::{Packages, Unfinished},
     provisioning::Hook,
+    ssh::Ssh,
     system::{Init, Mounted},
     units::Units,
 };
@@ -66,6 +68,8 @@ pub struct Survey {
     pub mounts: Vec<Mounted>,
     /// What kernel, firmware and systemd are told at each start.
     pub(crate) boot: Boot,
+    /// Whom sshd lets in.
+    pub(crate) ssh: Ssh,
     /// Paths that only a node has that has run.
     pub(crate) traces: Vec<String>,
 }
@@ -98,6 +102,7 @@ impl Survey {
             packages: Packages::of(root)?,
             mounts: system::mounts(root)?,
             boot,
+            ssh: Ssh::of(root)?,
             traces: lived::traces(root)?,
             units,
         })
