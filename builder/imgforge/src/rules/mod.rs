@@ -76,10 +76,16 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// Everything there is to say about a node.
 pub(crate) fn judge(context: &Context<'_>) -> Vec<Finding> {
-    let of_plan = all().flat_map(|rule| rule.findings(context));
-    let findings = alone::findings(context.request).into_iter().chain(of_plan);
+    let of_plan: Vec<Finding> = all().flat_map(|rule| rule.findings(context)).collect();
+    // What the plan shows of a setting is not said twice.
+    let mut findings = alone::findings(context.request);
+    findings.retain(|finding| of_plan.iter().all(|other| other.path != finding.path));
+    findings.extend(of_plan);
     let is_allowed = |finding: &Finding| context.request.node.allow.iter().any(|name| name == finding.name);
-    findings.filter_map(|found| if is_allowed(&found) { found.overruled() } else { Some(found) }).collect()
+    findings
+        .into_iter()
+        .filter_map(|found| if is_allowed(&found) { found.overruled() } else { Some(found) })
+        .collect()
 }
 
 impl Rule {
