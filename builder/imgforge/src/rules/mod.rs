@@ -7,6 +7,7 @@
 mod allow;
 mod alone;
 mod files;
+mod folders;
 mod foreign;
 mod hidden;
 mod init;
