@@ -207,7 +207,8 @@ impl Destination {
         }
         base.map_or(Ok(()), |base| self.check_base(base))?;
         let manifest = beside(path, MANIFEST);
-        // Of a run that was killed in the midst of giving names the manifest still waits for its own.
+        // Of a run that was killed in the midst of giving names the manifest still waits for its own. Beside somebody else's
+        // file there is one only if that was to be replaced (--force).
         let owner = owner(&manifest).or_else(|| owner(&partial_of(&manifest).ok()?));
         match (owner, self.files().find(|path| path.symlink_metadata().is_ok())) {
             (None, Some(path)) if !force => Err(Error::Occupied { path }),

@@ -1,7 +1,7 @@
 //! Ctrl-C, a terminal that is gone, and being asked to end: half-made files go, then the process ends as the signal would have ended it.
 
 use std::{
-    io,
+    fs, io,
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -40,7 +40,10 @@ impl Drop for Unfinished {
 
 /// Watches for signals from now on. What a kill leaves behind, or a power cut, the next run finds.
 pub(crate) fn watch(console: Console) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_ignored(SIGHUP) {
+        signals.add_signal(SIGHUP)?;
+    }
     let end = move || {
         for signal in signals.forever() {
             if signal == SIGINT {
@@ -56,4 +59,12 @@ pub(crate) fn watch(console: Console) -> io::Result<()> {
         }
     };
     thread::Builder::new().name("signals".into()).spawn(end).map(drop)
+}
+
+/// Whether whoever started this process has it ignore `signal`, as nohup(1) does with SIGHUP; where that is not told, it does not.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -129,7 +129,13 @@ fn name_servers_unread(context: &Context<'_>) -> Vec<Found> {
         return Vec::new();
     }
     let lines: String = servers.iter().map(|server| format!("nameserver {server}\\n")).collect();
-    let message = "the base has no systemd-resolved, which alone hears of these from systemd-networkd: no name would be found";
+    let instead = match text.lines().any(|line| line.trim_start().starts_with("nameserver")) {
+        true => "the servers in the base's own /etc/resolv.conf would be asked",
+        false => "no name would be found",
+    };
+    let message = format!(
+        "the base has no systemd-resolved, which alone hears of these from systemd-networkd: {instead}"
+    );
     vec![
         Found::new("address.dns", message)
             .suggest(format!("give `files: [{{ path: /etc/resolv.conf, content: \"{lines}\" }}]`, or `packages: [systemd-resolved]`")),
@@ -245,7 +251,9 @@ mod tests {
         let node = Node::of(address).changing([file(NETWORKD)]).enabling("systemd-networkd.service");
         let found = |node: &Node| node.findings("name-servers-unread");
         assert!(found(&node)[0].contains("content: \"nameserver 192.168.1.1\\n\""));
-        assert_eq!(found(&node.clone().with("/etc/resolv.conf", "nameserver 10.9.9.9\n")).len(), 1);
+        assert!(found(&node)[0].contains("no name would be found"));
+        let other = node.clone().with("/etc/resolv.conf", "nameserver 10.9.9.9\n");
+        assert!(found(&other)[0].contains("the base's own /etc/resolv.conf would be asked"));
         assert!(found(&node.clone().with("/etc/resolv.conf", "nameserver 192.168.1.1\n")).is_empty());
         assert!(found(&node.clone().enabling("systemd-resolved.service")).is_empty());
         assert!(found(&node.clone().enabling("NetworkManager.service")).is_empty());

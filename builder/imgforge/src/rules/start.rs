@@ -148,14 +148,15 @@ fn kernel_version(context: &Context<'_>) -> Vec<Found> {
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     };
     let kernels = &context.survey.kernels;
-    let old =
-        kernels.iter().filter(|kernel| version(&kernel.version).is_some_and(|version| version < OLDEST));
-    old.map(|kernel| {
+    let is_old = |text: &str| version(text).is_some_and(|version| version < OLDEST);
+    // Beside an old one there may be a newer, which is started.
+    let old = kernels.last().filter(|_| kernels.iter().all(|kernel| is_old(&kernel.version)));
+    let found = old.map(|kernel| {
         let message = format!("kubeadm refuses kernel {}: it wants 4.19 or newer", kernel.version);
         Found::new(format!("/lib/modules/{}", kernel.version), message)
-            .suggest("take a newer base, or its kernel as a package")
-    })
-    .collect()
+            .suggest("take a newer base, or a newer kernel as a package")
+    });
+    found.into_iter().collect()
 }
 
 /// Where services that set the clock read their servers.
@@ -277,6 +278,8 @@ mod tests {
         for (version, refused) in [("4.4.213-sunxi", 1), ("3.10.0", 1), ("4.19.0-1", 0), ("6.12.1", 0)] {
             assert_eq!(node(version).findings("kernel-version").len(), refused, "{version}");
         }
+        let beside = node("4.4.1").with("/lib/modules/6.12.1/modules.dep", "");
+        assert!(beside.findings("kernel-version").is_empty());
         assert!(node("4.4.1").in_role(Role::Base).findings("kernel-version").is_empty());
     }
 }
