@@ -11,16 +11,21 @@ mod engine;
 mod fields;
 mod files;
 mod images;
+mod kubelet;
 mod labels;
 mod load_balancer;
 mod names;
+mod neighbours;
 mod passed;
 mod rule;
 mod runtime;
 mod services;
+mod shape;
 mod storage;
 mod subnets;
+mod units;
 mod users;
+mod values;
 
 use std::fmt;
 
@@ -90,7 +95,7 @@ impl fmt::Display for Finding {
 }
 
 /// Names of rules about a node's finished plan, which need its base and so are not asked here; `allow` takes them, too.
-pub const OF_PLANS: [&str; 33] = [
+pub const OF_PLANS: [&str; 34] = [
     "hidden-under-mount",
     "gone-at-start",
     "network-manager",
@@ -100,6 +105,7 @@ pub const OF_PLANS: [&str; 33] = [
     "name-servers-unread",
     "network-by-dhcp",
     "wireless-network-manager",
+    "mdns-unasked",
     "provisioning",
     "idle-provisioning",
     "known-password",
@@ -144,6 +150,8 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         images::RULES,
         runtime::RULES,
         passed::RULES,
+        values::RULES,
+        kubelet::RULES,
         allow::RULES,
     ]
     .into_iter()

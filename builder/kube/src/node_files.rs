@@ -6,6 +6,7 @@ use crate::{
     add_ons::{self, Manifest, Manifests},
     cluster::{Family, Role},
     containerd,
+    kubeadm::kubelet_configuration,
     member::Member,
     pki::{self, Secrets},
     proxy,
@@ -96,6 +97,7 @@ pub fn node_files(member: &Member<'_>, sources: &Sources<'_>) -> Result<Vec<Node
     let mut files = Vec::new();
     if member.node.role != Role::Base {
         files.extend(forwarding(member));
+        files.extend(kernel_defaults(member)?);
         files.extend(proxy::drop_ins(member).into_iter().map(|(path, text)| NodeFile::public(path, text)));
         files.extend(member.cluster.engine.files(member, sources)?);
         if member.is_first_master() {
@@ -117,4 +119,22 @@ fn forwarding(member: &Member<'_>) -> Option<NodeFile> {
     let setting = "# Made by imgforge: pods have addresses of IPv6.\nnet.ipv6.conf.all.forwarding = 1\n";
     let pods = &member.cluster.networking.pod_subnet;
     pods.of(Family::V6).map(|_| NodeFile::public("/etc/sysctl.d/90-imgforge-ipv6.conf", setting))
+}
+
+/// A kubelet with `protectKernelDefaults` does not set the kernel as it wants it, and ends where somebody else did not either.
+/// The values: <https://pkg.go.dev/k8s.io/component-helpers/node/util/sysctl>.
+fn kernel_defaults(member: &Member<'_>) -> Result<Option<NodeFile>, Error> {
+    const PATH: &str = "/etc/sysctl.d/90-imgforge-kubelet.conf";
+    const SETTINGS: &str = "# Made by imgforge from `protectKernelDefaults`: what the kubelet would set.
+kernel.keys.root_maxbytes = 25000000
+kernel.keys.root_maxkeys = 1000000
+kernel.panic = 10
+kernel.panic_on_oops = 1
+vm.overcommit_memory = 1
+vm.panic_on_oom = 0
+";
+    let configuration =
+        kubelet_configuration(member).map_err(|source| Error::Document { path: PATH.into(), source })?;
+    let is_protected = configuration.get("protectKernelDefaults").and_then(serde_yaml::Value::as_bool);
+    Ok((is_protected == Some(true)).then(|| NodeFile::public(PATH, SETTINGS)))
 }

@@ -175,9 +175,14 @@ fn what_contradicts_other_settings_is_refused_with_these() {
         says("kubelet-setting", "kubelet", &top(&format!("kubelet: {{ {fields} }}")));
         says("kubelet-setting", "nodes[0].kubelet", &master(&format!("kubelet: {{ {fields} }}")));
     }
-    says("unknown-field", "kubelet", &top("kubelet: { maxpods: 5 }"));
-    says("unknown-field", "nodes[0].kubelet", &master("kubelet: { memoryTrottlingFactor: 0.9 }"));
-    says("unknown-field", "kubeadm", &top("kubeadm: { apiserver: {} }"));
+    says("unknown-field", "kubelet.maxpods", &top("kubelet: { maxpods: 5 }"));
+    says("unknown-field", "kubelet.authentication", &top("kubelet: { authentication: { webhok: {} } }"));
+    says(
+        "unknown-field",
+        "nodes[0].kubelet.memoryTrottlingFactor",
+        &master("kubelet: { memoryTrottlingFactor: 0.9 }"),
+    );
+    says("unknown-field", "kubeadm.apiserver", &top("kubeadm: { apiserver: {} }"));
     let of_node = format!("kubernetes: 1.24.17\n{}", master("kubelet: { maxPods: 5 }"));
     says("kubelet-of-node", "nodes[0].kubelet", &of_node);
     for (component, option) in [
@@ -224,4 +229,116 @@ fn a_narrower_part_for_each_node_makes_room_for_more() {
     says("pod-subnet-size", "networking.pod-subnet", &top(networking));
     let narrower = "controller-manager: { extra-args: { node-cidr-mask-size-ipv4: 26 } }";
     quiet(&top(&format!("{networking}{narrower}")));
+}
+
+#[test]
+fn fields_hold_what_kubernetes_reads() {
+    quiet(&top(
+        "kubelet: { imageMinimumGCAge: 5m, kubeReserved: { cpu: 500m, memory: 0.5Gi }, logging: { verbosity: 4 }, \
+         evictionMinimumReclaim: { nodefs.available: '0' }, featureGates: { X: false }, resolvConf: '' }\n\
+         kubeadm: { apiServer: { certSANs: ['*.home.example', 192.168.1.9] }, encryptionAlgorithm: ECDSA-P256, \
+         dns: { disabled: true } }",
+    ));
+    for (field, value) in [
+        ("maxPods", "'50'"),
+        ("maxPods", "-5"),
+        ("serializeImagePulls", "no"),
+        ("imageMinimumGCAge", "300"),
+        ("imageMinimumGCAge", "1d"),
+        ("kubeReserved", "{ cpu: 1 }"),
+        ("kubeReserved", "{ memory: 1GB }"),
+        ("systemReserved", "{ ram: 1Gi }"),
+        ("evictionHard", "{ memory.free: 100Mi }"),
+        ("evictionHard", "{ memory.available: 10 % }"),
+        ("evictionHard", "100Mi"),
+        ("cpuManagerPolicy", "Static"),
+        ("containerLogMaxFiles", "1"),
+        ("authentication", "{ anonymous: { enabled: 'false' } }"),
+        ("allowedUnsafeSysctls", "net.core.somaxconn"),
+        ("enforceNodeAllocatable", "[pod]"),
+    ] {
+        let fields = format!("kubelet: {{ {field}: {value} }}");
+        says("field-value", &format!("kubelet.{field}"), &top(&fields));
+        says("field-value", &format!("nodes[0].kubelet.{field}"), &master(&fields));
+    }
+    for (field, value) in [
+        ("apiServer", "{ certSANs: vpn.home.example }"),
+        ("apiServer", "{ certSANs: [vpn_1.home.example] }"),
+        ("scheduler", "{ extraVolumes: [{ name: a, readOnly: 'yes' }] }"),
+        ("certificateValidityPeriod", "365d"),
+        ("encryptionAlgorithm", "rsa"),
+        ("etcd", "{ local: { serverCertSANs: [5] } }"),
+        ("proxy", "{ disabled: 1 }"),
+    ] {
+        let fields = format!("kubeadm: {{ {field}: {value} }}");
+        says("field-value", &format!("kubeadm.{field}"), &top(&fields));
+    }
+}
+
+#[test]
+fn fields_of_a_kubelet_go_together() {
+    for fine in [
+        "imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 60",
+        "imageMaximumGCAge: 168h",
+        "shutdownGracePeriod: 60s, shutdownGracePeriodCriticalPods: 10s",
+        "evictionSoft: { memory.available: 300Mi }, evictionSoftGracePeriod: { memory.available: 1m }",
+        "enforceNodeAllocatable: [pods, kube-reserved], kubeReservedCgroup: /kube.slice",
+        "cgroupsPerQOS: false, enforceNodeAllocatable: [none]",
+        "maxParallelImagePulls: 3",
+        "cpuManagerPolicy: static, reservedSystemCPUs: '0'",
+    ] {
+        quiet(&top(&format!("kubelet: {{ {fine} }}")));
+    }
+    for (field, fields) in [
+        ("imageGCHighThresholdPercent", "imageGCHighThresholdPercent: 70"),
+        ("imageGCLowThresholdPercent", "imageGCLowThresholdPercent: 90"),
+        ("imageMaximumGCAge", "imageMaximumGCAge: 1m"),
+        ("shutdownGracePeriodCriticalPods", "shutdownGracePeriodCriticalPods: 10s"),
+        ("evictionSoft", "evictionSoft: { memory.available: 300Mi }"),
+        ("enforceNodeAllocatable", "enforceNodeAllocatable: [pods, system-reserved]"),
+        ("enforceNodeAllocatable", "enforceNodeAllocatable: [none, pods]"),
+        ("cgroupsPerQOS", "cgroupsPerQOS: false"),
+        ("maxParallelImagePulls", "maxParallelImagePulls: 3, serializeImagePulls: true"),
+        ("cpuManagerPolicy", "cpuManagerPolicy: static"),
+        ("memoryManagerPolicy", "memoryManagerPolicy: Static"),
+    ] {
+        let fields = format!("kubelet: {{ {fields} }}");
+        says("kubelet-fields", &format!("kubelet.{field}"), &top(&fields));
+        says("kubelet-fields", &format!("nodes[0].kubelet.{field}"), &master(&fields));
+    }
+    let common = "kubelet: { imageGCHighThresholdPercent: 70 }";
+    assert_eq!(findings(&top(common)).len(), 1, "what all nodes share is said once");
+}
+
+#[test]
+fn a_kubelet_keeps_no_more_than_its_board_has() {
+    quiet(&top("kubelet: { kubeReserved: { cpu: '3', memory: 3Gi } }"));
+    for (field, value) in [
+        ("kubeReserved", "{ memory: 3800Mi }"),
+        ("systemReserved", "{ memory: 4Gi }"),
+        ("evictionHard", "{ memory.available: 95% }"),
+        ("kubeReserved", "{ cpu: '4' }"),
+        ("kubeReserved", "{ memory: '512' }"),
+        ("systemReserved", "{ memory: 512m }"),
+        ("evictionHard", "{ memory.available: '100' }"),
+    ] {
+        let fields = format!("kubelet: {{ {field}: {value} }}");
+        says("kubelet-reserves", &format!("kubelet.{field}"), &top(&fields));
+    }
+    let more = "memory: 8192, kubelet: { kubeReserved: { memory: 3800Mi } }";
+    quiet(&master(more));
+}
+
+#[test]
+fn a_kubelet_that_does_not_set_the_kernel_finds_it_set() {
+    let path = "/etc/sysctl.d/90-imgforge-kubelet.conf";
+    let told = with("kubelet: { protectKernelDefaults: true }");
+    let files = files(&told, "w", Series::Two);
+    let settings = content(&files, path);
+    for line in ["vm.overcommit_memory = 1", "kernel.panic = 10", "kernel.panic_on_oops = 1"] {
+        assert!(settings.lines().any(|other| other == line), "{settings}");
+    }
+    let plain = with("kubelet: { protectKernelDefaults: false }");
+    assert!(self::files(&plain, "w", Series::Two).iter().all(|file| file.path != path));
+    says("file-of-imgforge", "files[0].path", &top(&format!("files: [{{ path: {path}, content: '' }}]")));
 }

@@ -260,6 +260,29 @@ fn the_load_balancer_gives_what_is_nobodys() {
     says("load-balancer-taken", path, &with("192.168.1.1-192.168.1.1"));
     says("load-balancer-taken", path, &with("192.168.1.2-192.168.1.9"));
     says("load-balancer-taken", path, &with("192.168.1.11-192.168.1.20"));
+    let beside = |settings: &str, node: &str| {
+        lab(
+            &format!(
+                "{LAN}{settings}\nadd-ons: {{ load-balancer: {{ addresses: [192.168.1.200-192.168.1.250] }} }}"
+            ),
+            M1,
+            &format!("{W1}{node}"),
+        )
+    };
+    let share = |host: &str| format!(", mounts: [{{ source: '{host}:/k8s', target: /srv, type: nfs }}]");
+    for (settings, node) in [
+        ("time-servers: [192.168.1.210]", ""),
+        ("proxy: { http: 'http://192.168.1.210:3128' }", ""),
+        ("", &*share("192.168.1.210")),
+    ] {
+        says("load-balancer-taken", path, &beside(settings, node));
+    }
+    let registry = "registries: { '192.168.1.210:5000': { mirrors: ['http://192.168.1.210:5000'] } }";
+    says("load-balancer-named", path, &beside(registry, ""));
+    let alerts = "add-ons: { load-balancer: { addresses: [192.168.1.200-192.168.1.250] }, \
+                  monitoring: { alerts-to: 'http://192.168.1.210/x' } }";
+    says("load-balancer-named", path, &top(alerts));
+    quiet(&beside("time-servers: [192.168.1.5, ntp.home.example]", &share("nas.home.example")));
     says("load-balancer-special", path, &with("192.168.1.240-192.168.1.255"));
     says("load-balancer-special", path, &with("224.0.0.1-224.0.0.9"));
     says("load-balancer-in-cluster", path, &with("10.244.0.240-10.244.0.250"));

@@ -60,7 +60,7 @@ pub use key_source::KeySource;
 pub use lexical::{is_absolute_path, is_path_in, plain_path};
 pub use mount::{Bind, Medium, Mount};
 pub use octets::Octets;
-pub use proxy::{Proxy, is_url};
+pub use proxy::{Proxy, host_of, is_url};
 pub use repository::Repository;
 pub use role::{Role, UnknownRole};
 pub use run_once::{RunOnce, check_script, interpreter};

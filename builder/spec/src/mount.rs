@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ImagePath, Invalid};
+use crate::{ImagePath, Invalid, host_of};
 
 /// A disk or share to mount: a line of fstab.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -90,6 +90,25 @@ impl Mount {
         self.known().map_or(Medium::Disk, |(medium, _)| medium)
     }
 
+    /// The machine whose share it is, by its name or address.
+    pub fn host(&self) -> Option<&str> {
+        if self.medium() != Medium::Network {
+            return None;
+        }
+        let host = if self.source.contains("://") {
+            host_of(&self.source)
+        } else if let Some(of_windows) = self.source.strip_prefix("//") {
+            of_windows.split('/').next()
+        } else {
+            let source = self.source.rsplit_once('@').map_or(&*self.source, |(_, place)| place);
+            match source.strip_prefix('[') {
+                Some(rest) => rest.split(']').next(),
+                None => source.split(':').next(),
+            }
+        };
+        host.filter(|host| !host.is_empty())
+    }
+
     /// The Debian package that it cannot be mounted without, if there is one.
     pub fn package(&self) -> Option<&'static str> {
         self.known().and_then(|(_, package)| package)
@@ -158,6 +177,22 @@ mod tests {
         ] {
             let mount = mount(kind, "x");
             assert_eq!((mount.medium(), mount.package()), (medium, package), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_another_machines() {
+        for (kind, source, host) in [
+            ("nfs", "nas.home:/export", Some("nas.home")),
+            ("nfs4", "[fd00::1]:/export", Some("fd00::1")),
+            ("cifs", "//192.168.1.5/k8s", Some("192.168.1.5")),
+            ("cifs", "//fd00::1/k8s", Some("fd00::1")),
+            ("fuse.sshfs", "me@nas:/k8s", Some("nas")),
+            ("davfs", "https://nas.home:8443/dav", Some("nas.home")),
+            ("tmpfs", "tmpfs", None),
+            ("ext4", "LABEL=a", None),
+        ] {
+            assert_eq!(mount(kind, source).host(), host, "{source}");
         }
     }
 

@@ -58,10 +58,11 @@ impl Proxy {
     }
 }
 
-/// The host in an address, without brackets.
-fn host_of(url: &str) -> Option<&str> {
+/// The host in the address of a server, `https://HOST:PORT/…`, without brackets.
+pub fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit('@').next()?;
     match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next(),
         None => authority.split(':').next(),

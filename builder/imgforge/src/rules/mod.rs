@@ -12,6 +12,7 @@ mod foreign;
 mod hidden;
 mod init;
 mod modules;
+mod names;
 mod network;
 mod packages;
 mod passwords;
@@ -58,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         hidden::RULES,
         network::RULES,
+        names::RULES,
         provisioning::RULES,
         passwords::RULES,
         ssh::RULES,

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use imgforge_spec::{is_broken_address, is_dns_name};
+use imgforge_spec::{host_of, is_broken_address, is_dns_name};
 
-use super::{Context, Found, Rule, subnets};
+use super::{Context, Found, Rule, neighbours, subnets};
 use crate::{
     cluster::{Cluster, Endpoint, Family, Node, Role},
     kubeadm::GoDuration,
@@ -167,31 +167,12 @@ fn virtual_endpoint_name(context: &Context<'_>) -> Vec<Found> {
     endpoint.map(|_| Found::new(HOST, "a virtual endpoint is an address, not a name")).into_iter().collect()
 }
 
-/// Machines of the network that the file knows by their addresses, nodes excepted: who they are.
-pub(super) fn neighbours(cluster: &Cluster) -> Vec<(IpAddr, &'static str)> {
-    let lan = &cluster.lan;
-    let time_servers = cluster.time_servers.iter().filter_map(|server| server.parse().ok());
-    let upstream = cluster.add_ons.lan_dns.iter().flat_map(|lan_dns| &lan_dns.upstream);
-    let mut all: Vec<(IpAddr, &str)> = Vec::new();
-    all.extend(lan.gateway.map(|address| (address, "the router (`lan.gateway`)")));
-    all.extend(lan.dns.iter().map(|address| (*address, "a name server (`lan.dns`)")));
-    all.extend(upstream.map(|address| (*address, "a name server (`add-ons.lan-dns.upstream`)")));
-    all.extend(time_servers.map(|address| (address, "a time server (`time-servers`)")));
-    let mut known: Vec<(IpAddr, &str)> = Vec::new();
-    for (address, who) in all {
-        if known.iter().all(|(other, _)| *other != address) {
-            known.push((address, who));
-        }
-    }
-    known
-}
-
 fn virtual_endpoint_taken(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let Some(address) = virtual_endpoint(cluster).and_then(address) else { return Vec::new() };
     let node = cluster.nodes.iter().find(|node| node.addresses().any(|own| own.address == address));
     let node = node.map(|node| format!("{address} is {}'s own address", node.hostname));
-    let neighbour = neighbours(cluster).into_iter().find(|(its, _)| *its == address);
+    let neighbour = neighbours::outside(cluster).into_iter().find(|(its, _)| *its == address);
     let neighbour = neighbour.map(|(_, who)| format!("{address} is the address of {who}"));
     let found =
         |message| Found::new(HOST, message).suggest("a virtual endpoint is an address that nobody has");
@@ -245,17 +226,12 @@ fn mdns_name(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let add_ons = &cluster.add_ons;
     let webhook = add_ons.monitoring.as_ref().and_then(|monitoring| monitoring.alerts_to.as_deref());
-    let host_of = |url: &str| {
-        let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
-        let host = authority.rsplit('@').next()?;
-        Some(host.split(':').next()?.to_owned())
-    };
     let first =
         cluster.first_master().filter(|master| cluster.endpoint.is_none() && master.address.is_none());
     let names = [
         (HOST, cluster.endpoint.as_ref().map(|endpoint| endpoint.host.clone())),
         ("endpoint", first.map(|master| master.hostname.clone())),
-        ("add-ons.monitoring.alerts-to", webhook.and_then(host_of)),
+        ("add-ons.monitoring.alerts-to", webhook.and_then(host_of).map(str::to_owned)),
         ("add-ons.lan-dns.domain", add_ons.lan_dns.as_ref().map(|lan_dns| lan_dns.domain.clone())),
     ];
     let is_mdns = |name: &String| name == "local" || name.ends_with(".local");

@@ -26,19 +26,25 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Where imgforge puts the files of a cluster's members, and kubeadm.
-const OF_MEMBERS: [&str; 8] = [
+const OF_MEMBERS: [&str; 9] = [
     "/etc/containerd/certs.d",
     "/etc/containerd/config.toml",
     "/etc/crictl.yaml",
     "/etc/kubernetes",
     "/etc/sysctl.d/90-imgforge-ipv6.conf",
+    "/etc/sysctl.d/90-imgforge-kubelet.conf",
     "/etc/systemd/system/containerd.service.d/20-imgforge-proxy.conf",
     "/etc/systemd/system/docker.service.d/20-imgforge-proxy.conf",
     "/etc/systemd/system/kubelet.service.d/20-imgforge-proxy.conf",
 ];
 
 /// The same of k3s.
-const OF_K3S: [&str; 3] = ["/etc/rancher", "/etc/sysctl.d/90-imgforge-ipv6.conf", "/usr/local/bin/k3s"];
+const OF_K3S: [&str; 4] = [
+    "/etc/rancher",
+    "/etc/sysctl.d/90-imgforge-ipv6.conf",
+    "/etc/sysctl.d/90-imgforge-kubelet.conf",
+    "/usr/local/bin/k3s",
+];
 
 /// A file where it stands in the cluster file, with a node that gets it.
 pub(super) struct Placed<'a> {

@@ -2,13 +2,23 @@
 
 use std::net::IpAddr;
 
-use super::{Context, Found, Rule, addresses::lans, control_plane::neighbours, subnets};
+use super::{
+    Context, Found, Rule,
+    addresses::lans,
+    neighbours::{outside as outsiders, perhaps_outside},
+    subnets,
+};
 use crate::cluster::{AddressRange, Cluster, Family, NetworkPlugin};
 
 pub const RULES: &[Rule] = &[
     Rule::error("load-balancer-empty", "the load balancer has an address to give", empty),
     Rule::notice("load-balancer-plugin", "the load balancer has a network plugin to run with", plugin),
     Rule::error("load-balancer-taken", "addresses that are handed out belong to nobody", taken),
+    Rule::notice(
+        "load-balancer-named",
+        "addresses that are handed out belong to no server of the network",
+        perhaps_taken,
+    ),
     Rule::error(
         "load-balancer-special",
         "addresses that are handed out are ones that a machine can have",
@@ -62,10 +72,24 @@ fn taken(context: &Context<'_>) -> Vec<Found> {
         if endpoint.is_some_and(|endpoint| range.contains(endpoint)) {
             found.push(Found::new(&path, "the address of the control plane is in the range"));
         }
-        let neighbours = neighbours(cluster).into_iter().filter(|(address, _)| range.contains(*address));
+        let neighbours = outsiders(cluster).into_iter().filter(|(address, _)| range.contains(*address));
         found.extend(neighbours.map(|(address, who)| {
             Found::new(&path, format!("{address}, the address of {who}, is in the range"))
                 .suggest("a Service would take it; give addresses that nobody has")
+        }));
+    }
+    found
+}
+
+/// A registry may be a Service of this very cluster.
+fn perhaps_taken(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (path, range) in ranges(context.cluster) {
+        let named = perhaps_outside(context.cluster).into_iter();
+        found.extend(named.filter(|(address, _)| range.contains(*address)).map(|(address, what)| {
+            let message = format!("{address}, the address of {what}, is in the range");
+            Found::new(&path, message)
+                .suggest("if it is no Service of this cluster, leave it out: one would take it")
         }));
     }
     found

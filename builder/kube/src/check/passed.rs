@@ -2,7 +2,7 @@
 
 use imgforge_spec::{Invalid, is_broken_address, is_dns_name, is_url};
 
-use super::{At, Context, Found, Rule, fields};
+use super::{At, Context, Found, Rule};
 use crate::cluster::{Component, Fields, Registry, Runtime};
 
 pub const RULES: &[Rule] = &[
@@ -22,7 +22,6 @@ pub const RULES: &[Rule] = &[
         "what is passed on to kubeadm is no setting of imgforge's own",
         kubeadm_setting,
     ),
-    Rule::notice("unknown-field", "fields that are passed on are ones that Kubernetes knows", unknown_field),
     Rule::error("registry", "a registry is a host, and has mirrors with addresses or an authority", registry),
     Rule::error("registry-runtime", "registries are for containerd", registry_runtime),
     Rule::error("proxy", "the proxy has an address that everybody may read", proxy),
@@ -219,24 +218,6 @@ fn kubeadm_setting(context: &Context<'_>) -> Vec<Found> {
     let mut found = contradictions("kubeadm", fields, &KUBEADM);
     found.extend(strange_names("kubeadm", fields));
     found
-}
-
-fn unknown_field(context: &Context<'_>) -> Vec<Found> {
-    let cluster = context.cluster;
-    let kubelets = context.nodes().map(|at| (at.path("kubelet"), &at.node.kubelet, &fields::KUBELET[..]));
-    let all = [
-        ("kubelet".to_owned(), &cluster.kubelet, &fields::KUBELET[..]),
-        ("kubeadm".to_owned(), &cluster.kubeadm, &fields::KUBEADM[..]),
-    ];
-    let names = all.into_iter().chain(kubelets).flat_map(|(path, fields, known)| {
-        fields.names().filter(|name| !known.contains(name)).map(move |name| (path.clone(), name))
-    });
-    names
-        .map(|(path, name)| {
-            Found::new(path, format!("`{name}` is no field that is known here: Kubernetes may read over it"))
-                .suggest("compare it with Kubernetes' reference, capitals included")
-        })
-        .collect()
 }
 
 fn registry(context: &Context<'_>) -> Vec<Found> {

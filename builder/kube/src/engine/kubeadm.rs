@@ -17,7 +17,7 @@ pub use compose::{arguments, init, join, rejoin};
 pub use duration::GoDuration;
 pub(super) use files::files;
 pub(super) use images::images;
-pub(crate) use kubelet::configuration as kubelet_configuration;
+pub(crate) use kubelet::merged as kubelet_configuration;
 
 use crate::{cluster::Cluster, yaml};
 

@@ -52,6 +52,8 @@ pub struct Network {
     pub(crate) earlier: Vec<String>,
     /// Whether systemd-resolved runs, which hears of name servers from systemd-networkd.
     pub(crate) has_resolved: bool,
+    /// Whether the C library asks for names by mDNS (libnss-mdns).
+    pub(crate) has_mdns: bool,
     /// /etc/resolv.conf, where it is a file.
     pub(crate) resolv_conf: Option<String>,
 }
@@ -109,9 +111,16 @@ impl Network {
             has_netplan: netplan.is_some(),
             earlier: earlier(root)?,
             has_resolved: units.is_enabled("systemd-resolved.service"),
+            has_mdns: has_mdns(&root.text("/etc/nsswitch.conf")?.unwrap_or_default()),
             resolv_conf: root.text("/etc/resolv.conf")?,
         })
     }
+}
+
+/// Whether nsswitch.conf(5) says so of hosts.
+fn has_mdns(text: &str) -> bool {
+    let sources = text.lines().filter_map(|line| line.trim().strip_prefix("hosts:"));
+    sources.flat_map(str::split_whitespace).any(|source| source.starts_with("mdns"))
 }
 
 /// For whom netplan writes; `None` where it writes nothing.

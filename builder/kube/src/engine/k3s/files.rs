@@ -42,12 +42,10 @@ pub(in crate::engine) fn files(member: &Member<'_>, sources: &Sources<'_>) -> Re
 
 /// The kubelet's part that is this node's own, as a file of its folder of drop-ins: `kubelet.conf.d`.
 fn kubelet(member: &Member<'_>) -> Result<String, serde_yaml::Error> {
-    let mut configuration = serde_yaml::to_value(kubelet_configuration(member))?;
+    let mut configuration = kubelet_configuration(member)?;
     if let serde_yaml::Value::Mapping(mapping) = &mut configuration {
         mapping.insert("kind".into(), "KubeletConfiguration".into());
     }
-    member.cluster.kubelet.merge_into(&mut configuration);
-    member.node.kubelet.merge_into(&mut configuration);
     yaml::to_string(&configuration)
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_yaml::Value;
+
 use crate::{
     cluster::Family,
     kubeadm::{GoDuration, KubeletConfiguration, MemorySwap},
@@ -9,8 +11,15 @@ use crate::{
     performance::{Performance, Reservation},
 };
 
-/// The part of the kubelet's configuration that is this node's own.
-pub fn configuration(member: &Member<'_>) -> KubeletConfiguration {
+/// The part of the kubelet's configuration that is this node's own, with the fields that are passed on.
+pub fn merged(member: &Member<'_>) -> Result<Value, serde_yaml::Error> {
+    let mut merged = serde_yaml::to_value(configuration(member))?;
+    member.cluster.kubelet.merge_into(&mut merged);
+    member.node.kubelet.merge_into(&mut merged);
+    Ok(merged)
+}
+
+fn configuration(member: &Member<'_>) -> KubeletConfiguration {
     let Reservation { kube, system, eviction } = Reservation::of(member.board.memory);
     let memory = |mebibytes: u32| BTreeMap::from([("memory".to_owned(), format!("{mebibytes}Mi"))]);
     KubeletConfiguration {

@@ -146,9 +146,7 @@ pub fn patches(member: &Member<'_>) -> Result<Vec<Patch>, serde_yaml::Error> {
         }
     }
     if member.version().patches_kubelet_configuration() {
-        let mut configuration = serde_yaml::to_value(kubelet::configuration(member))?;
-        member.cluster.kubelet.merge_into(&mut configuration);
-        member.node.kubelet.merge_into(&mut configuration);
+        let configuration = kubelet::merged(member)?;
         patches.push(Patch {
             name: "kubeletconfiguration0+strategic.yaml".into(),
             content: yaml::to_string(&configuration)?,

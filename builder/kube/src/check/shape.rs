@@ -1,0 +1,268 @@
+//! What fields that are passed on hold. Kubernetes does not turn a number into a text, nor a text into a number, as it reads
+//! them: one value of another kind, and the program that reads the document ends.
+
+use imgforge_spec::is_dns_name;
+use serde_yaml::Value;
+
+use super::units::{nanoseconds, thousandths};
+
+/// A field by its name, with what it holds.
+pub(super) type Field = (&'static str, Shape);
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// What is not looked at here.
+    Any,
+    /// A text.
+    Text,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
+    /// A whole number from the one to the other.
+    Whole(i64, i64),
+    /// A number between 0 and 1.
+    Share,
+    /// A duration that is not below zero: `1h30m`.
+    Duration,
+    /// A quantity that is not below zero: `10Mi`.
+    Quantity,
+    /// A machine in a certificate: an address, a DNS name, or one with `*.` before it.
+    Machine,
+    /// A list.
+    List(&'static Shape),
+    /// Whatever names, each with this.
+    Map(&'static Shape),
+    /// Some of these names, each with this.
+    Among(&'static [&'static str], &'static Shape),
+    /// When pods are stopped: a quantity above zero, or a share in percent.
+    Threshold,
+    /// What is made free then: the same, or nothing.
+    Reclaim,
+    /// Fields of its own.
+    Fields(&'static [Field]),
+}
+
+/// What is the matter with a field, or with one inside it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It has a name, with dots before its own part, that is not known.
+    Unknown(String),
+    /// It holds something else.
+    Value {
+        /// Its name, with dots before its own part.
+        name: String,
+        /// What it should be, and what it is.
+        message: String,
+        /// What to write, where that is clear.
+        suggestion: Option<String>,
+    },
+}
+
+impl Flaw {
+    /// The field's name, with dots before its own part.
+    pub fn name(&self) -> &str {
+        match self {
+            Flaw::Unknown(name) | Flaw::Value { name, .. } => name,
+        }
+    }
+}
+
+impl Shape {
+    /// What is the matter with `value`, the value of the field `name`. Kubernetes takes nothing at all, `null`, everywhere.
+    pub fn flaws(self, name: &str, value: &Value) -> Vec<Flaw> {
+        match (self, value) {
+            (_, Value::Null) | (Shape::Any, _) => Vec::new(),
+            (Shape::Fields(fields), Value::Mapping(_)) => fields_flaws(fields, name, value),
+            (Shape::Map(shape), Value::Mapping(entries)) => {
+                let inner = |(key, value)| shape.flaws(&below(name, key), value);
+                entries.iter().flat_map(inner).collect()
+            }
+            (Shape::Among(names, shape), Value::Mapping(entries)) => {
+                let inner = |(key, value): (&Value, &Value)| match key.as_str() {
+                    Some(key) if names.contains(&key) => shape.flaws(&below(name, &key.into()), value),
+                    _ => vec![flaw(name, format!("has no `{}`, but {}", shown(key), names.join(", ")))],
+                };
+                entries.iter().flat_map(inner).collect()
+            }
+            (Shape::List(shape), Value::Sequence(entries)) => {
+                let inner = |(index, value)| shape.flaws(&format!("{name}[{index}]"), value);
+                entries.iter().enumerate().flat_map(inner).collect()
+            }
+            _ => self.wrong(value).map(|message| self.told(name, message, value)).into_iter().collect(),
+        }
+    }
+
+    /// Why `value` is none of these, if it is.
+    fn wrong(self, value: &Value) -> Option<String> {
+        let text = value.as_str();
+        let is_right = match self {
+            Shape::Text => text.is_some(),
+            Shape::OneOf(texts) => text.is_some_and(|text| texts.contains(&text)),
+            Shape::Switch => value.is_bool(),
+            Shape::Whole(least, most) => {
+                value.as_i64().is_some_and(|number| (least..=most).contains(&number))
+            }
+            Shape::Share => value.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)),
+            Shape::Duration => text.and_then(nanoseconds).is_some_and(|time| time >= 0),
+            Shape::Quantity => text.and_then(thousandths).is_some_and(|quantity| quantity >= 0),
+            Shape::Machine => text.is_some_and(is_machine),
+            Shape::Threshold => text.is_some_and(|text| is_part(text, 1)),
+            Shape::Reclaim => text.is_some_and(|text| is_part(text, 0)),
+            _ => false,
+        };
+        (!is_right).then(|| format!("is {}, not {}", self.wanted(), shown(value)))
+    }
+
+    fn wanted(self) -> String {
+        match self {
+            Shape::OneOf(texts) => format!("one of {}", texts.join(", ")),
+            Shape::Whole(i64::MIN, i64::MAX) => "a whole number".into(),
+            Shape::Whole(least, most) => format!("a whole number from {least} to {most}"),
+            Shape::Any | Shape::Text => "a text".into(),
+            Shape::Switch => "true or false".into(),
+            Shape::Share => "a number between 0 and 1".into(),
+            Shape::Duration => "a duration in hours, minutes and seconds, such as 1h30m".into(),
+            Shape::Quantity => "a quantity as Kubernetes writes it, such as 64Mi".into(),
+            Shape::Threshold | Shape::Reclaim => "a quantity such as 100Mi, or a share such as 10%".into(),
+            Shape::Machine => "an address or a DNS name".into(),
+            Shape::List(_) => "a list".into(),
+            Shape::Map(_) | Shape::Among(..) | Shape::Fields(_) => "a mapping".into(),
+        }
+    }
+
+    /// The flaw, with what was meant where a value only has the wrong kind.
+    fn told(self, name: &str, message: String, value: &Value) -> Flaw {
+        let meant = match (self, value) {
+            // YAML reads what stands there as a number or a switch.
+            (Shape::Duration, Value::Number(number)) => Some(Value::from(format!("{number}s"))),
+            (_, Value::Number(_) | Value::Bool(_)) => Some(Value::from(shown(value))),
+            (_, Value::String(text)) => serde_yaml::from_str(text).ok(),
+            _ => None,
+        };
+        let meant = meant.filter(|meant| self.wrong(meant).is_none());
+        let suggestion = meant.map(|meant| match meant {
+            Value::String(text) => format!("write it as a text: '{text}'"),
+            other => format!("write it without quotes: {}", shown(&other)),
+        });
+        Flaw::Value { name: name.into(), message, suggestion }
+    }
+}
+
+/// What is the matter with the fields of the mapping `value`, which are `fields`; `name` is that of the mapping, or empty.
+pub(super) fn fields_flaws(fields: &[Field], name: &str, value: &Value) -> Vec<Flaw> {
+    let entries = value.as_mapping().into_iter().flatten();
+    let inner = |(key, value): (&Value, &Value)| {
+        let known = fields.iter().find(|(known, _)| key.as_str() == Some(known));
+        match known {
+            Some((_, shape)) => shape.flaws(&below(name, key), value),
+            None => vec![Flaw::Unknown(below(name, key))],
+        }
+    };
+    entries.flat_map(inner).collect()
+}
+
+fn flaw(name: &str, message: String) -> Flaw {
+    Flaw::Value { name: name.into(), message, suggestion: None }
+}
+
+fn below(name: &str, key: &Value) -> String {
+    if name.is_empty() { shown(key) } else { format!("{name}.{}", shown(key)) }
+}
+
+/// `value` as in a file, in a line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.escape_debug().to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(switch) => switch.to_string(),
+        Value::Null => "nothing".into(),
+        Value::Sequence(_) => "a list".into(),
+        Value::Mapping(_) | Value::Tagged(_) => "a mapping".into(),
+    }
+}
+
+fn is_machine(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok() || is_dns_name(text.strip_prefix("*.").unwrap_or(text))
+}
+
+/// <https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#eviction-thresholds>
+fn is_part(text: &str, least: i128) -> bool {
+    match text.strip_suffix('%') {
+        Some(share) => share.parse::<f32>().is_ok_and(|share| (0.0..=100.0).contains(&share)),
+        None => thousandths(text).is_some_and(|quantity| quantity >= least),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of `text` in a field `f` of the shape.
+    fn said(shape: Shape, text: &str) -> Vec<String> {
+        let flaws = shape.flaws("f", &serde_yaml::from_str(text).unwrap()).into_iter();
+        let said = flaws.map(|flaw| match flaw {
+            Flaw::Unknown(name) => format!("{name}?"),
+            Flaw::Value { name, message, suggestion } => match suggestion {
+                Some(suggestion) => format!("{name} {message}; {suggestion}"),
+                None => format!("{name} {message}"),
+            },
+        });
+        said.collect()
+    }
+
+    #[test]
+    fn what_kubernetes_reads_is_left_alone() {
+        const INNER: [Field; 2] = [("a", Shape::Switch), ("b", Shape::List(&Shape::Whole(0, 5)))];
+        for (shape, text) in [
+            (Shape::Any, "[1, {}]"),
+            (Shape::Text, "'5'"),
+            (Shape::OneOf(&["x", "y"]), "y"),
+            (Shape::Switch, "false"),
+            (Shape::Whole(-1, 5), "-1"),
+            (Shape::Share, "1"),
+            (Shape::Duration, "1m30s"),
+            (Shape::Quantity, "0.5Gi"),
+            (Shape::Machine, "'fd00::1'"),
+            (Shape::Machine, "'*.home.example'"),
+            (Shape::Map(&Shape::Switch), "{ x: true }"),
+            (Shape::Among(&["memory"], &Shape::Threshold), "{ memory: 5% }"),
+            (Shape::Threshold, "100Mi"),
+            (Shape::Reclaim, "'0'"),
+            (Shape::Fields(&INNER), "{ a: true, b: [0, 5] }"),
+            (Shape::Fields(&INNER), "{ a: ~ }"),
+        ] {
+            assert_eq!(said(shape, text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_it_does_not_read_is_told_with_what_was_meant() {
+        const INNER: [Field; 1] = [("a", Shape::List(&Shape::Switch))];
+        for (shape, text, expected) in [
+            (Shape::Text, "5", "f is a text, not 5; write it as a text: '5'"),
+            (Shape::Whole(0, 9), "'5'", "f is a whole number from 0 to 9, not 5; write it without quotes: 5"),
+            (Shape::Whole(0, 9), "10", "f is a whole number from 0 to 9, not 10"),
+            (
+                Shape::Duration,
+                "30",
+                "f is a duration in hours, minutes and seconds, such as 1h30m, not 30; write it as a text: '30s'",
+            ),
+            (Shape::Switch, "no", "f is true or false, not no"),
+            (
+                Shape::Map(&Shape::Quantity),
+                "{ cpu: 1 }",
+                "f.cpu is a quantity as Kubernetes writes it, such as 64Mi, not 1; write it as a text: '1'",
+            ),
+            (Shape::Among(&["cpu", "pid"], &Shape::Text), "{ ram: 1Gi }", "f has no `ram`, but cpu, pid"),
+            (Shape::Threshold, "101%", "f is a quantity such as 100Mi, or a share such as 10%, not 101%"),
+            (Shape::Fields(&INNER), "{ a: [true, 1] }", "f.a[1] is true or false, not 1"),
+            (Shape::Fields(&INNER), "{ b: 1 }", "f.b?"),
+            (Shape::Fields(&INNER), "[a]", "f is a mapping, not a list"),
+            (Shape::Share, "1.5", "f is a number between 0 and 1, not 1.5"),
+        ] {
+            assert_eq!(said(shape, text), [expected]);
+        }
+    }
+}
