@@ -256,6 +256,9 @@ fn fields_hold_what_kubernetes_reads() {
         ("authentication", "{ anonymous: { enabled: 'false' } }"),
         ("allowedUnsafeSysctls", "net.core.somaxconn"),
         ("enforceNodeAllocatable", "[pod]"),
+        ("syncFrequency", "~"),
+        ("cpuCFSQuotaPeriod", "5s"),
+        ("podLogsDir", "logs"),
     ] {
         let fields = format!("kubelet: {{ {field}: {value} }}");
         says("field-value", &format!("kubelet.{field}"), &top(&fields));
@@ -301,6 +304,11 @@ fn fields_of_a_kubelet_go_together() {
         ("maxParallelImagePulls", "maxParallelImagePulls: 3, serializeImagePulls: true"),
         ("cpuManagerPolicy", "cpuManagerPolicy: static"),
         ("memoryManagerPolicy", "memoryManagerPolicy: Static"),
+        ("systemCgroups", "systemCgroups: /system.slice"),
+        (
+            "preloadedImagesVerificationAllowlist",
+            "preloadedImagesVerificationAllowlist: [registry.k8s.io/pause]",
+        ),
     ] {
         let fields = format!("kubelet: {{ {fields} }}");
         says("kubelet-fields", &format!("kubelet.{field}"), &top(&fields));

@@ -5,6 +5,8 @@ use super::shape::{Field, Shape};
 
 /// Go's int32, from zero.
 const COUNT: Shape = Shape::Whole(0, i32::MAX as i64);
+/// In nanoseconds.
+const SECOND: i128 = 1_000_000_000;
 const PERCENT: Shape = Shape::Whole(0, 100);
 /// 0 is nobody listening, or the usual port.
 const PORT: Shape = Shape::Whole(0, 65535);
@@ -67,11 +69,11 @@ pub(super) const KUBELET: [Field; 125] = [
     ("containerLogMaxFiles", Shape::Whole(2, i32::MAX as i64)),
     ("containerLogMaxSize", Shape::Quantity),
     ("containerLogMaxWorkers", Shape::Whole(1, i32::MAX as i64)),
-    ("containerLogMonitorInterval", Shape::Duration),
+    ("containerLogMonitorInterval", Shape::Within("of at least 3 s", 3 * SECOND, i64::MAX as i128)),
     ("containerRuntimeEndpoint", Shape::Text),
     ("contentType", Shape::Text),
     ("cpuCFSQuota", Shape::Switch),
-    ("cpuCFSQuotaPeriod", Shape::Duration),
+    ("cpuCFSQuotaPeriod", Shape::Within("from 1 ms to 1 s", SECOND / 1000, SECOND)),
     ("cpuManagerPolicy", Shape::OneOf(&["none", "static"])),
     ("cpuManagerPolicyOptions", Shape::Map(&Shape::Text)),
     ("cpuManagerReconcilePeriod", Shape::Duration),
@@ -88,7 +90,7 @@ pub(super) const KUBELET: [Field; 125] = [
     ("eventBurst", COUNT),
     ("eventRecordQPS", COUNT),
     ("evictionHard", Shape::Among(&SIGNALS, &Shape::Threshold)),
-    ("evictionMaxPodGracePeriod", COUNT),
+    ("evictionMaxPodGracePeriod", Shape::Whole(-1, i32::MAX as i64)),
     ("evictionMinimumReclaim", Shape::Among(&SIGNALS, &Shape::Reclaim)),
     ("evictionPressureTransitionPeriod", Shape::Duration),
     ("evictionSoft", Shape::Among(&SIGNALS, &Shape::Threshold)),
@@ -135,7 +137,7 @@ pub(super) const KUBELET: [Field; 125] = [
         ]),
     ),
     ("makeIPTablesUtilChains", Shape::Switch),
-    ("maxOpenFiles", COUNT),
+    ("maxOpenFiles", Shape::Whole(0, i64::MAX)),
     ("maxParallelImagePulls", Shape::Whole(1, i32::MAX as i64)),
     ("maxPods", COUNT),
     ("memoryManagerPolicy", Shape::OneOf(&["None", "Static"])),
@@ -149,8 +151,8 @@ pub(super) const KUBELET: [Field; 125] = [
     ("nodeStatusUpdateFrequency", Shape::Duration),
     ("oomScoreAdj", Shape::Whole(-1000, 1000)),
     ("podCIDR", Shape::Text),
-    ("podLogsDir", Shape::Text),
-    ("podPidsLimit", Shape::Whole(-1, i32::MAX as i64)),
+    ("podLogsDir", Shape::Path),
+    ("podPidsLimit", Shape::Whole(-1, i64::MAX)),
     ("podsPerCore", COUNT),
     ("port", PORT),
     ("preloadedImagesVerificationAllowlist", Shape::List(&Shape::Text)),
@@ -169,7 +171,7 @@ pub(super) const KUBELET: [Field; 125] = [
         "reservedMemory",
         Shape::List(&Shape::Fields(&[("limits", Shape::Map(&Shape::Any)), ("numaNode", COUNT)])),
     ),
-    ("reservedSystemCPUs", Shape::Text),
+    ("reservedSystemCPUs", Shape::Cores),
     ("resolvConf", Shape::Text),
     ("rotateCertificates", Shape::Switch),
     ("runOnce", Shape::Switch),

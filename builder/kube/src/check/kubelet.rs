@@ -22,8 +22,8 @@ pub const RULES: &[Rule] = &[
 type Clash = (&'static str, String, &'static str);
 
 /// What may not be together.
-const CLASHES: [fn(&Configuration) -> Option<Clash>; 8] =
-    [image_space, image_ages, shutdown, soft_evictions, enforcement, pulls, cpus, memory];
+const CLASHES: [fn(&Configuration) -> Option<Clash>; 10] =
+    [image_space, image_ages, shutdown, soft_evictions, enforcement, groups, pulls, preloaded, cpus, memory];
 
 /// The configuration of one node's kubelet.
 struct Configuration(Value);
@@ -165,6 +165,25 @@ fn pulls(configuration: &Configuration) -> Option<Clash> {
         "maxParallelImagePulls",
         "images are pulled one after the other (serializeImagePulls)".into(),
         "remove one of the two",
+    ))
+}
+
+fn groups(configuration: &Configuration) -> Option<Clash> {
+    let is_alone =
+        !configuration.text("systemCgroups").is_empty() && configuration.text("cgroupRoot").is_empty();
+    let message = "the group of the system's programs is below one that is not given";
+    is_alone.then_some(("systemCgroups", message.into(), "give cgroupRoot, such as /"))
+}
+
+fn preloaded(configuration: &Configuration) -> Option<Clash> {
+    const FIELD: &str = "preloadedImagesVerificationAllowlist";
+    let list = configuration.0.get(FIELD).and_then(Value::as_sequence)?;
+    let policy = configuration.text("imagePullCredentialsVerificationPolicy");
+    let message = "the list is for another policy than imagePullCredentialsVerificationPolicy gives";
+    (!list.is_empty() && policy != "NeverVerifyAllowlistedImages").then_some((
+        FIELD,
+        message.into(),
+        "give `imagePullCredentialsVerificationPolicy: NeverVerifyAllowlistedImages`",
     ))
 }
 

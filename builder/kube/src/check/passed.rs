@@ -28,7 +28,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Fields that say something that another setting says, or that the node is made for: what to do instead.
-const KUBELET: [(&str, &str); 13] = [
+const KUBELET: [(&str, &str); 14] = [
     ("apiVersion", "imgforge writes it"),
     ("kind", "imgforge writes it"),
     ("cgroupDriver", "the node's container runtime is set up for systemd's control groups"),
@@ -41,6 +41,7 @@ const KUBELET: [(&str, &str); 13] = [
     ("registerNode", "kubeadm waits for the node to register itself"),
     ("registerWithTaints", "give `taints` at the nodes"),
     ("rotateCertificates", "without it the kubelet's certificate ends after a year"),
+    ("runOnce", "a kubelet that ends is no node's"),
     ("staticPodPath", "kubeadm puts the control plane there"),
 ];
 

@@ -1,7 +1,7 @@
 //! What fields that are passed on hold. Kubernetes does not turn a number into a text, nor a text into a number, as it reads
 //! them: one value of another kind, and the program that reads the document ends.
 
-use imgforge_spec::is_dns_name;
+use imgforge_spec::{is_absolute_path, is_dns_name};
 use serde_yaml::Value;
 
 use super::units::{nanoseconds, thousandths};
@@ -22,10 +22,16 @@ pub(super) enum Shape {
     Switch,
     /// A whole number from the one to the other.
     Whole(i64, i64),
-    /// A number between 0 and 1.
+    /// A number above 0 that is at most 1.
     Share,
     /// A duration that is not below zero: `1h30m`.
     Duration,
+    /// A duration between these, in words for people and in nanoseconds.
+    Within(&'static str, i128, i128),
+    /// An absolute path.
+    Path,
+    /// Numbers of cores: `0-1,3`.
+    Cores,
     /// A quantity that is not below zero: `10Mi`.
     Quantity,
     /// A machine in a certificate: an address, a DNS name, or one with `*.` before it.
@@ -70,10 +76,12 @@ impl Flaw {
 }
 
 impl Shape {
-    /// What is the matter with `value`, the value of the field `name`. Kubernetes takes nothing at all, `null`, everywhere.
+    /// What is the matter with `value`, the value of the field `name`. Nothing at all, `null`, is taken everywhere but where a
+    /// duration stands.
     pub fn flaws(self, name: &str, value: &Value) -> Vec<Flaw> {
         match (self, value) {
-            (_, Value::Null) | (Shape::Any, _) => Vec::new(),
+            (Shape::Any, _) => Vec::new(),
+            (shape, Value::Null) if !matches!(shape, Shape::Duration) => Vec::new(),
             (Shape::Fields(fields), Value::Mapping(_)) => fields_flaws(fields, name, value),
             (Shape::Map(shape), Value::Mapping(entries)) => {
                 let inner = |(key, value)| shape.flaws(&below(name, key), value);
@@ -104,8 +112,13 @@ impl Shape {
             Shape::Whole(least, most) => {
                 value.as_i64().is_some_and(|number| (least..=most).contains(&number))
             }
-            Shape::Share => value.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)),
+            Shape::Share => value.as_f64().is_some_and(|number| number > 0.0 && number <= 1.0),
             Shape::Duration => text.and_then(nanoseconds).is_some_and(|time| time >= 0),
+            Shape::Within(_, least, most) => {
+                text.and_then(nanoseconds).is_some_and(|time| (least..=most).contains(&time))
+            }
+            Shape::Path => text.is_some_and(is_absolute_path),
+            Shape::Cores => text.is_some_and(are_cores),
             Shape::Quantity => text.and_then(thousandths).is_some_and(|quantity| quantity >= 0),
             Shape::Machine => text.is_some_and(is_machine),
             Shape::Threshold => text.is_some_and(|text| is_part(text, 1)),
@@ -122,7 +135,10 @@ impl Shape {
             Shape::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Shape::Any | Shape::Text => "a text".into(),
             Shape::Switch => "true or false".into(),
-            Shape::Share => "a number between 0 and 1".into(),
+            Shape::Share => "a number above 0 that is at most 1".into(),
+            Shape::Within(range, ..) => format!("a duration {range}"),
+            Shape::Path => "an absolute path".into(),
+            Shape::Cores => "numbers of cores, such as 0-1,3".into(),
             Shape::Duration => "a duration in hours, minutes and seconds, such as 1h30m".into(),
             Shape::Quantity => "a quantity as Kubernetes writes it, such as 64Mi".into(),
             Shape::Threshold | Shape::Reclaim => "a quantity such as 100Mi, or a share such as 10%".into(),
@@ -183,6 +199,14 @@ fn shown(value: &Value) -> String {
     }
 }
 
+fn are_cores(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if first <= last)
+    };
+    text.is_empty() || text.split(',').all(is_part)
+}
+
 fn is_machine(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok() || is_dns_name(text.strip_prefix("*.").unwrap_or(text))
 }
@@ -223,6 +247,9 @@ mod tests {
             (Shape::Whole(-1, 5), "-1"),
             (Shape::Share, "1"),
             (Shape::Duration, "1m30s"),
+            (Shape::Within("from 1 s to 2 s", 1_000_000_000, 2_000_000_000), "1500ms"),
+            (Shape::Path, "/var/log/pods"),
+            (Shape::Cores, "0-1,3"),
             (Shape::Quantity, "0.5Gi"),
             (Shape::Machine, "'fd00::1'"),
             (Shape::Machine, "'*.home.example'"),
@@ -249,6 +276,18 @@ mod tests {
                 "30",
                 "f is a duration in hours, minutes and seconds, such as 1h30m, not 30; write it as a text: '30s'",
             ),
+            (
+                Shape::Duration,
+                "~",
+                "f is a duration in hours, minutes and seconds, such as 1h30m, not nothing",
+            ),
+            (
+                Shape::Within("of at least 3 s", 3_000_000_000, i128::MAX),
+                "1s",
+                "f is a duration of at least 3 s, not 1s",
+            ),
+            (Shape::Path, "logs", "f is an absolute path, not logs"),
+            (Shape::Cores, "3-1", "f is numbers of cores, such as 0-1,3, not 3-1"),
             (Shape::Switch, "no", "f is true or false, not no"),
             (
                 Shape::Map(&Shape::Quantity),
@@ -260,7 +299,7 @@ mod tests {
             (Shape::Fields(&INNER), "{ a: [true, 1] }", "f.a[1] is true or false, not 1"),
             (Shape::Fields(&INNER), "{ b: 1 }", "f.b?"),
             (Shape::Fields(&INNER), "[a]", "f is a mapping, not a list"),
-            (Shape::Share, "1.5", "f is a number between 0 and 1, not 1.5"),
+            (Shape::Share, "1.5", "f is a number above 0 that is at most 1, not 1.5"),
         ] {
             assert_eq!(said(shape, text), [expected]);
         }
