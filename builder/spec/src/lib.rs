@@ -58,7 +58,7 @@ pub use invalid::Invalid;
 pub use kernel_argument::unfit_kernel_argument;
 pub use key_source::KeySource;
 pub use lexical::{is_absolute_path, is_path_in, plain_path};
-pub use mount::{Bind, Medium, Mount};
+pub use mount::{Bind, Layer, Medium, Mount};
 pub use octets::Octets;
 pub use proxy::{Proxy, host_of, is_url};
 pub use repository::Repository;

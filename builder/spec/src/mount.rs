@@ -9,7 +9,8 @@ use crate::{ImagePath, Invalid, host_of};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mount {
-    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device; a share, `nas:/folder` or `//nas/share`; `tmpfs`.
+    /// The file system: `UUID=…`, `LABEL=…`, `PARTUUID=…`, or a device; a share, `nas:/folder` or `//nas/share`; `tmpfs`. What puts
+    /// `/dev/md0` or `/dev/vg/data` together (`mdadm`, `lvm2`) comes along.
     pub source: String,
     /// Where it is mounted.
     pub target: ImagePath,
@@ -59,6 +60,25 @@ pub enum Medium {
     Network,
     /// Memory: it is empty after each start.
     Memory,
+}
+
+/// What puts several disks together as one, or parts of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The kernel's RAID, md(4).
+    Raid,
+    /// Logical volumes, lvm(8).
+    Volumes,
+}
+
+impl Layer {
+    /// The Debian package whose rules put it together when the disks are there.
+    pub fn package(self) -> &'static str {
+        match self {
+            Layer::Raid => "mdadm",
+            Layer::Volumes => "lvm2",
+        }
+    }
 }
 
 /// File systems that lie on no disk of the node's own, with the Debian package that mounts them where the kernel alone does
@@ -111,7 +131,28 @@ impl Mount {
 
     /// The Debian package that it cannot be mounted without, if there is one.
     pub fn package(&self) -> Option<&'static str> {
-        self.known().and_then(|(_, package)| package)
+        match self.layer() {
+            Some(layer) => Some(layer.package()),
+            None => self.known().and_then(|(_, package)| package),
+        }
+    }
+
+    /// What puts the disk together before it can be mounted, as far as its name says so.
+    pub fn layer(&self) -> Option<Layer> {
+        let name = self.source.strip_prefix("/dev/")?;
+        let mapped = name.strip_prefix("mapper/").or_else(|| name.strip_prefix("disk/by-id/dm-name-"));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        if name.starts_with("md/")
+            || name.starts_with("disk/by-id/md-")
+            || name.strip_prefix("md").is_some_and(is_number)
+        {
+            return Some(Layer::Raid);
+        }
+        // A mapping without a hyphen may be an opened encryption, which has its own settings.
+        let is_volume = mapped.is_some_and(|mapped| mapped.contains('-'));
+        let of_folder =
+            name.split_once('/').filter(|(folder, _)| !["disk", "mapper", "block"].contains(folder));
+        (is_volume || of_folder.is_some()).then_some(Layer::Volumes)
     }
 
     /// What is wrong with the source of a share, and with that of a disk which is one.
@@ -177,6 +218,24 @@ mod tests {
         ] {
             let mount = mount(kind, "x");
             assert_eq!((mount.medium(), mount.package()), (medium, package), "{kind}");
+        }
+    }
+
+    #[test]
+    fn disks_that_are_put_together_need_who_does_it() {
+        for (source, package) in [
+            ("/dev/md0", Some("mdadm")),
+            ("/dev/md/raid", Some("mdadm")),
+            ("/dev/disk/by-id/md-uuid-1:2:3:4", Some("mdadm")),
+            ("/dev/mapper/vg-data", Some("lvm2")),
+            ("/dev/vg/data", Some("lvm2")),
+            ("/dev/disk/by-id/dm-name-vg-data", Some("lvm2")),
+            ("/dev/mapper/opened", None),
+            ("/dev/disk/by-id/usb-1", None),
+            ("/dev/mmcblk0p3", None),
+            ("LABEL=vg/data", None),
+        ] {
+            assert_eq!(mount("ext4", source).package(), package, "{source}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What Kubernetes and the node's network need of the kernels that the base brings.
 
 use imgforge_kube::{check::Found, cluster::NetworkPlugin};
-use imgforge_spec::{Medium, Mount};
+use imgforge_spec::{Layer, Medium, Mount};
 
 use super::{Context, Rule};
 use crate::image::survey::Kernel;
@@ -26,6 +26,8 @@ const NEEDS: [Need; 5] = [
 
 const FLANNEL: Need = (&["vxlan"], "flannel, between nodes");
 const FIREWALL: [Need; 2] = [(&["nf_tables"], "the firewall"), (&["nft_ct"], "the firewall")];
+const RAID: Need = (&["md_mod"], "the RAID that is mounted");
+const VOLUMES: Need = (&["dm_mod"], "the logical volume that is mounted");
 const VLAN: Need = (&["8021q"], "its VLAN");
 
 fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
@@ -37,7 +39,12 @@ fn kernel_modules(context: &Context<'_>) -> Vec<Found> {
     let vlans = request.node.address.iter().map(|address| address.vlan).chain(of_networks);
     let in_vlan = vlans.flatten().next().is_some();
     let of_firewall = FIREWALL.into_iter().filter(|_| request.node.firewall.is_some());
-    let needs: Vec<Need> = of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).collect();
+    let of_disks = request.node.mounts.iter().filter_map(Mount::layer).map(|layer| match layer {
+        Layer::Raid => RAID,
+        Layer::Volumes => VOLUMES,
+    });
+    let needs: Vec<Need> =
+        of_kubernetes.chain(in_vlan.then_some(VLAN)).chain(of_firewall).chain(of_disks).collect();
     let missing = context.survey.kernels.iter().filter_map(|kernel| missing(kernel, &needs));
     let kept_out = kept_out(&request.node.kernel_arguments, &needs);
     missing.chain(kept_out).chain(unknown_file_systems(context)).collect()
@@ -200,6 +207,18 @@ mod tests {
         let lacks = found(&of("kernel/drivers/net/veth.ko:\n"));
         assert!(lacks[0].contains("has no 8021q (its VLAN)"), "{lacks:?}");
         assert!(found(&of("kernel/net/8021q/8021q.ko.xz:\n")).is_empty());
+    }
+
+    #[test]
+    fn a_disk_that_is_put_together_needs_what_does_it() {
+        let on = |source: &str, dep: &str| {
+            let settings = format!("mounts: [{{ source: {source}, target: /srv }}]");
+            found(&node_at(&settings, Role::Base, &format!("kernel/fs/ext4/ext4.ko:\n{dep}"), ""))
+        };
+        assert!(on("/dev/md0", "")[0].contains("has no md_mod (the RAID that is mounted)"));
+        assert!(on("/dev/vg/data", "")[0].contains("has no dm_mod (the logical volume that is mounted)"));
+        assert!(on("/dev/md0", "kernel/drivers/md/md-mod.ko.xz:\n").is_empty());
+        assert!(on("LABEL=data", "").is_empty());
     }
 
     #[test]

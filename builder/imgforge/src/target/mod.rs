@@ -163,10 +163,12 @@ fn say_packages(node: &Node, console: &Console) {
     let of_node = node.hostname.as_ref().map(|hostname| format!("{hostname}: ")).unwrap_or_default();
     for (index, mount) in node.mounts.iter().enumerate() {
         if let Some(package) = mount.package().filter(|package| !node.packages.iter().any(|p| p == package)) {
-            let kind = &mount.kind;
-            console.note(&format!(
-                "{of_node}mounts[{index}]: the package {package} comes along, which mounts {kind}"
-            ));
+            let does = match mount.layer() {
+                Some(_) => format!("puts {} together", mount.source),
+                None => format!("mounts {}", mount.kind),
+            };
+            console
+                .note(&format!("{of_node}mounts[{index}]: the package {package} comes along, which {does}"));
         }
     }
 }
