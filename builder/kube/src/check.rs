@@ -8,6 +8,7 @@ mod allow;
 mod boards;
 mod control_plane;
 mod engine;
+mod extra_args;
 mod fields;
 mod files;
 mod images;
@@ -16,6 +17,7 @@ mod labels;
 mod load_balancer;
 mod names;
 mod neighbours;
+mod options;
 mod passed;
 mod rule;
 mod runtime;
@@ -150,6 +152,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         images::RULES,
         runtime::RULES,
         passed::RULES,
+        extra_args::RULES,
         values::RULES,
         kubelet::RULES,
         allow::RULES,

@@ -121,20 +121,28 @@ fn forwarding(member: &Member<'_>) -> Option<NodeFile> {
     pods.of(Family::V6).map(|_| NodeFile::public("/etc/sysctl.d/90-imgforge-ipv6.conf", setting))
 }
 
-/// A kubelet with `protectKernelDefaults` does not set the kernel as it wants it, and ends where somebody else did not either.
-/// The values: <https://pkg.go.dev/k8s.io/component-helpers/node/util/sysctl>.
+/// What a kubelet makes of the kernel, and with `protectKernelDefaults` wants to find: settings of sysctl(8).
+/// <https://pkg.go.dev/k8s.io/component-helpers/node/util/sysctl>
+pub const KERNEL_DEFAULTS: [(&str, &str); 6] = [
+    ("kernel.keys.root_maxbytes", "25000000"),
+    ("kernel.keys.root_maxkeys", "1000000"),
+    ("kernel.panic", "10"),
+    ("kernel.panic_on_oops", "1"),
+    ("vm.overcommit_memory", "1"),
+    ("vm.panic_on_oom", "0"),
+];
+
+/// The file that sets it.
+pub const KERNEL_DEFAULTS_FILE: &str = "/etc/sysctl.d/90-imgforge-kubelet.conf";
+
 fn kernel_defaults(member: &Member<'_>) -> Result<Option<NodeFile>, Error> {
-    const PATH: &str = "/etc/sysctl.d/90-imgforge-kubelet.conf";
-    const SETTINGS: &str = "# Made by imgforge from `protectKernelDefaults`: what the kubelet would set.
-kernel.keys.root_maxbytes = 25000000
-kernel.keys.root_maxkeys = 1000000
-kernel.panic = 10
-kernel.panic_on_oops = 1
-vm.overcommit_memory = 1
-vm.panic_on_oom = 0
-";
-    let configuration =
-        kubelet_configuration(member).map_err(|source| Error::Document { path: PATH.into(), source })?;
+    let configuration = kubelet_configuration(member)
+        .map_err(|source| Error::Document { path: KERNEL_DEFAULTS_FILE.into(), source })?;
     let is_protected = configuration.get("protectKernelDefaults").and_then(serde_yaml::Value::as_bool);
-    Ok((is_protected == Some(true)).then(|| NodeFile::public(PATH, SETTINGS)))
+    if is_protected != Some(true) {
+        return Ok(None);
+    }
+    let settings = KERNEL_DEFAULTS.map(|(name, value)| format!("{name} = {value}\n"));
+    let first = "# Made by imgforge from `protectKernelDefaults`: what the kubelet would set.\n";
+    Ok(Some(NodeFile::public(KERNEL_DEFAULTS_FILE, format!("{first}{}", settings.concat()))))
 }

@@ -59,13 +59,13 @@ fn toml(text: &str) -> Value {
 
 #[test]
 fn options_reach_the_components_in_the_form_of_the_release() {
-    let settings = "api-server: { extra-args: { event-ttl: 24h, v: 4, profiling: no } }
+    let settings = "api-server: { extra-args: { event-ttl: 24h, v: 4, profiling: false } }
 controller-manager: { extra-args: { node-cidr-mask-size-ipv4: 25 } }
 scheduler: { extra-args: { v: '2' } }
 etcd: { extra-args: { quota-backend-bytes: 4294967296 } }";
     let current = document(&with(&format!("carry-images: false\n{settings}")), "ClusterConfiguration");
     let expected: Value = serde_yaml::from_str(
-        "[{ name: event-ttl, value: 24h }, { name: profiling, value: 'no' }, { name: v, value: '4' }]",
+        "[{ name: event-ttl, value: 24h }, { name: profiling, value: 'false' }, { name: v, value: '4' }]",
     )
     .unwrap();
     assert_eq!(current["apiServer"]["extraArgs"], expected);
@@ -279,6 +279,33 @@ fn fields_hold_what_kubernetes_reads() {
 }
 
 #[test]
+fn options_are_ones_that_the_programs_read() {
+    quiet(&top(
+        "api-server: { extra-args: { event-ttl: 24h, v: 4, profiling: false, max-requests-inflight: 200, oidc-issuer-url: 'https://id' } }\n\
+         controller-manager: { extra-args: { node-eviction-rate: 0.5, pod-eviction-timeout: 1m } }\n\
+         scheduler: { extra-args: { config: /etc/x.yaml, log-dir: /x } }\n\
+         etcd: { extra-args: { auto-compaction-retention: '8', quota-backend-bytes: 4294967296, experimental-initial-corrupt-check: true } }",
+    ));
+    for (component, option, value) in [
+        ("api-server", "event-ttl", "24"),
+        ("api-server", "event-ttl", "1d"),
+        ("api-server", "profiling", "no"),
+        ("controller-manager", "node-monitor-period", "5"),
+        ("scheduler", "kube-api-qps", "many"),
+        ("etcd", "heartbeat-interval", "100ms"),
+    ] {
+        let path = format!("{component}.extra-args.{option}");
+        says("option-value", &path, &top(&format!("{component}: {{ extra-args: {{ {option}: {value} }} }}")));
+    }
+    for (component, option) in
+        [("api-server", "event-tll"), ("scheduler", "event-ttl"), ("etcd", "leader-elect")]
+    {
+        let path = format!("{component}.extra-args.{option}");
+        says("unknown-option", &path, &top(&format!("{component}: {{ extra-args: {{ {option}: x }} }}")));
+    }
+}
+
+#[test]
 fn fields_of_a_kubelet_go_together() {
     for fine in [
         "imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 60",
@@ -288,7 +315,11 @@ fn fields_of_a_kubelet_go_together() {
         "enforceNodeAllocatable: [pods, kube-reserved], kubeReservedCgroup: /kube.slice",
         "cgroupsPerQOS: false, enforceNodeAllocatable: [none]",
         "maxParallelImagePulls: 3",
-        "cpuManagerPolicy: static, reservedSystemCPUs: '0'",
+        "cpuManagerPolicy: static, reservedSystemCPUs: '0', cpuManagerPolicyOptions: { full-pcpus-only: 'true' }",
+        "cgroupsPerQOS: false, enforceNodeAllocatable: []",
+        "evictionSoft: { memory.available: 0% }",
+        "memoryManagerPolicy: Static, kubeReserved: { memory: 400Mi }, systemReserved: { memory: 100Mi }, \
+         evictionHard: { memory.available: 100Mi }, reservedMemory: [{ numaNode: 0, limits: { memory: 600Mi } }]",
     ] {
         quiet(&top(&format!("kubelet: {{ {fine} }}")));
     }
@@ -296,6 +327,11 @@ fn fields_of_a_kubelet_go_together() {
         ("imageGCHighThresholdPercent", "imageGCHighThresholdPercent: 70"),
         ("imageGCLowThresholdPercent", "imageGCLowThresholdPercent: 90"),
         ("imageMaximumGCAge", "imageMaximumGCAge: 1m"),
+        ("imageMaximumGCAge", "imageMaximumGCAge: 1m, imageMinimumGCAge: 0s"),
+        ("shutdownGracePeriod", "shutdownGracePeriod: 500ms"),
+        ("enforceNodeAllocatable", "enforceNodeAllocatable: [pods, pods]"),
+        ("cpuManagerPolicyOptions", "cpuManagerPolicyOptions: { full-pcpus-only: 'true' }"),
+        ("reservedSystemCPUs", "reservedSystemCPUs: '0', kubeReservedCgroup: /kube.slice"),
         ("shutdownGracePeriodCriticalPods", "shutdownGracePeriodCriticalPods: 10s"),
         ("evictionSoft", "evictionSoft: { memory.available: 300Mi }"),
         ("enforceNodeAllocatable", "enforceNodeAllocatable: [pods, system-reserved]"),
@@ -314,6 +350,10 @@ fn fields_of_a_kubelet_go_together() {
         says("kubelet-fields", &format!("kubelet.{field}"), &top(&fields));
         says("kubelet-fields", &format!("nodes[0].kubelet.{field}"), &master(&fields));
     }
+    let narrower = "nodes[0].kubelet.imageGCLowThresholdPercent";
+    let at_node = "kubelet: { imageGCLowThresholdPercent: 75 }";
+    let of_all = "kubelet: { imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 60 }";
+    says("kubelet-fields", narrower, &lab(&format!("{LAN}{of_all}"), &format!("{M1}, {at_node}"), W1));
     let common = "kubelet: { imageGCHighThresholdPercent: 70 }";
     assert_eq!(findings(&top(common)).len(), 1, "what all nodes share is said once");
 }
@@ -321,11 +361,16 @@ fn fields_of_a_kubelet_go_together() {
 #[test]
 fn a_kubelet_keeps_no_more_than_its_board_has() {
     quiet(&top("kubelet: { kubeReserved: { cpu: '3', memory: 3Gi } }"));
+    quiet(&top("kubelet: { evictionHard: { memory.available: 100% } }"));
+    quiet(&top("kubelet: { kubeReserved: { cpu: '4' }, reservedSystemCPUs: 0-1 }"));
     for (field, value) in [
         ("kubeReserved", "{ memory: 3800Mi }"),
         ("systemReserved", "{ memory: 4Gi }"),
         ("evictionHard", "{ memory.available: 95% }"),
         ("kubeReserved", "{ cpu: '4' }"),
+        ("kubeReserved", "{ cpu: 100000000000000000E, memory: '1e35' }"),
+        ("evictionHard", "{ memory.available: '9e34' }"),
+        ("reservedSystemCPUs", "0-9"),
         ("kubeReserved", "{ memory: '512' }"),
         ("systemReserved", "{ memory: 512m }"),
         ("evictionHard", "{ memory.available: '100' }"),
@@ -348,5 +393,12 @@ fn a_kubelet_that_does_not_set_the_kernel_finds_it_set() {
     }
     let plain = with("kubelet: { protectKernelDefaults: false }");
     assert!(self::files(&plain, "w", Series::Two).iter().all(|file| file.path != path));
+    let later = |line: &str| {
+        let file = format!("files: [{{ path: /etc/sysctl.d/99-own.conf, content: '{line}' }}]");
+        top(&format!("kubelet: {{ protectKernelDefaults: true }}\n{file}"))
+    };
+    says("kernel-defaults", "files[0]", &later("vm.overcommit_memory=0"));
+    quiet(&later("vm.overcommit_memory = 1"));
+    quiet(&later("vm.swappiness = 0"));
     says("file-of-imgforge", "files[0].path", &top(&format!("files: [{{ path: {path}, content: '' }}]")));
 }

@@ -283,6 +283,11 @@ fn the_load_balancer_gives_what_is_nobodys() {
                   monitoring: { alerts-to: 'http://192.168.1.210/x' } }";
     says("load-balancer-named", path, &top(alerts));
     quiet(&beside("time-servers: [192.168.1.5, ntp.home.example]", &share("nas.home.example")));
+    let own = "add-ons: { load-balancer: { addresses: [192.168.1.240-192.168.1.250] }, \
+               lan-dns: { address: 192.168.1.240, domain: home.example, upstream: [192.168.1.1] } }";
+    let asks_itself =
+        lab(&format!("lan: {{ gateway: 192.168.1.1, dns: [192.168.1.2, 192.168.1.240] }}\n{own}"), M1, W1);
+    quiet(&asks_itself);
     says("load-balancer-special", path, &with("192.168.1.240-192.168.1.255"));
     says("load-balancer-special", path, &with("224.0.0.1-224.0.0.9"));
     says("load-balancer-in-cluster", path, &with("10.244.0.240-10.244.0.250"));

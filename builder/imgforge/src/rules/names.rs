@@ -11,11 +11,14 @@ pub(crate) const RULES: &[Rule] = &[Rule::notice(
     mdns_unasked,
 )];
 
-/// `.local` is of mDNS (RFC 6762): who asks for its names is a module of the C library, which Raspberry Pi OS has and Debian
-/// and Armbian have not.
+/// `.local` is of mDNS (RFC 6762). A module of the C library hands its names to Avahi, which asks for them: Raspberry Pi OS has
+/// both, Debian and Armbian have none.
 fn mdns_unasked(context: &Context<'_>) -> Vec<Found> {
-    let is_asked = context.survey.network.has_mdns || context.added.contains(&"libnss-mdns");
-    if is_asked {
+    let units = &context.survey.units;
+    let has = |package| context.added.contains(&package);
+    let is_handed_on = context.survey.network.has_mdns || has("libnss-mdns");
+    let avahi = ["avahi-daemon.service", "avahi-daemon.socket"];
+    if is_handed_on && (has("avahi-daemon") || avahi.iter().any(|unit| units.is_enabled(unit))) {
         return Vec::new();
     }
     let strange = names(context).into_iter().filter(|(_, name)| name.ends_with(".local"));
@@ -25,7 +28,7 @@ fn mdns_unasked(context: &Context<'_>) -> Vec<Found> {
                 "nothing in the node asks for {name} by mDNS: it is found only if a name server knows it"
             );
             Found::new(setting, message).suggest(
-                "give its address, a name that the network's name server knows, or `packages: [libnss-mdns]`",
+                "give its address, a name that the network's name server knows, or `packages: [avahi-daemon, libnss-mdns]`",
             )
         })
         .collect()
@@ -82,8 +85,10 @@ mod tests {
     #[test]
     fn who_asks_is_in_the_base_or_comes_along() {
         let raspberry_pi_os = "passwd: files\nhosts:  files mdns4_minimal [NOTFOUND=return] dns\n";
-        assert_eq!(found(&Node::of(SHARE).with("/etc/nsswitch.conf", raspberry_pi_os)), [""; 0]);
-        assert_eq!(found(&Node::of(SHARE).adding(&["libnss-mdns"])), [""; 0]);
+        let module_alone = Node::of(SHARE).with("/etc/nsswitch.conf", raspberry_pi_os);
+        assert_eq!(found(&module_alone).len(), 1);
+        assert_eq!(found(&module_alone.enabling("avahi-daemon.service")), [""; 0]);
+        assert_eq!(found(&Node::of(SHARE).adding(&["libnss-mdns", "avahi-daemon"])), [""; 0]);
         assert_eq!(found(&Node::of(&SHARE.replace("nas.local", "nas.home.arpa"))), [""; 0]);
         let debian = "hosts: files dns\n";
         assert_eq!(found(&Node::of(SHARE).with("/etc/nsswitch.conf", debian)).len(), 1);

@@ -67,7 +67,7 @@ pub(super) const KUBELET: [Field; 125] = [
     ("clusterDomain", Shape::Text),
     ("configMapAndSecretChangeDetectionStrategy", Shape::OneOf(&["Get", "Cache", "Watch"])),
     ("containerLogMaxFiles", Shape::Whole(2, i32::MAX as i64)),
-    ("containerLogMaxSize", Shape::Quantity),
+    ("containerLogMaxSize", Shape::Size),
     ("containerLogMaxWorkers", Shape::Whole(1, i32::MAX as i64)),
     ("containerLogMonitorInterval", Shape::Within("of at least 3 s", 3 * SECOND, i64::MAX as i128)),
     ("containerRuntimeEndpoint", Shape::Text),
@@ -77,7 +77,13 @@ pub(super) const KUBELET: [Field; 125] = [
     ("cpuManagerPolicy", Shape::OneOf(&["none", "static"])),
     ("cpuManagerPolicyOptions", Shape::Map(&Shape::Text)),
     ("cpuManagerReconcilePeriod", Shape::Duration),
-    ("crashLoopBackOff", Shape::Fields(&[("maxContainerRestartPeriod", Shape::Duration)])),
+    (
+        "crashLoopBackOff",
+        Shape::Fields(&[(
+            "maxContainerRestartPeriod",
+            Shape::Within("from 1 s to 5 min", SECOND, 300 * SECOND),
+        )]),
+    ),
     ("enableContentionProfiling", Shape::Switch),
     ("enableControllerAttachDetach", Shape::Switch),
     ("enableDebugFlagsHandler", Shape::Switch),
@@ -152,7 +158,7 @@ pub(super) const KUBELET: [Field; 125] = [
     ("oomScoreAdj", Shape::Whole(-1000, 1000)),
     ("podCIDR", Shape::Text),
     ("podLogsDir", Shape::Path),
-    ("podPidsLimit", Shape::Whole(-1, i64::MAX)),
+    ("podPidsLimit", Shape::Whole(i64::MIN, i64::MAX)),
     ("podsPerCore", COUNT),
     ("port", PORT),
     ("preloadedImagesVerificationAllowlist", Shape::List(&Shape::Text)),
@@ -206,33 +212,40 @@ pub(super) const KUBELET: [Field; 125] = [
     ("topologyManagerPolicy", Shape::OneOf(&["none", "best-effort", "restricted", "single-numa-node"])),
     ("topologyManagerPolicyOptions", Shape::Map(&Shape::Text)),
     ("topologyManagerScope", Shape::OneOf(&["container", "pod"])),
-    ("tracing", Shape::Fields(&[("endpoint", Shape::Text), ("samplingRatePerMillion", COUNT)])),
+    (
+        "tracing",
+        Shape::Fields(&[("endpoint", Shape::Text), ("samplingRatePerMillion", Shape::Whole(0, 1_000_000))]),
+    ),
     ("userNamespaces", Shape::Fields(&[("idsPerPod", COUNT)])),
     ("volumePluginDir", Shape::Text),
     ("volumeStatsAggPeriod", Shape::Duration),
 ];
 
-const ENVIRONMENT: Shape =
-    Shape::List(&Shape::Fields(&[("name", Shape::Text), ("value", Shape::Text), ("valueFrom", Shape::Any)]));
-const VOLUMES: Shape = Shape::List(&Shape::Fields(&[
-    ("hostPath", Shape::Text),
-    ("mountPath", Shape::Text),
-    ("name", Shape::Text),
-    (
-        "pathType",
-        Shape::OneOf(&[
-            "",
-            "DirectoryOrCreate",
-            "Directory",
-            "FileOrCreate",
-            "File",
-            "Socket",
-            "CharDevice",
-            "BlockDevice",
-        ]),
-    ),
-    ("readOnly", Shape::Switch),
-]));
+const ENVIRONMENT: Shape = Shape::List(&Shape::Record(
+    &["name"],
+    &[("name", Shape::Text), ("value", Shape::Text), ("valueFrom", Shape::Any)],
+));
+const VOLUMES: Shape = Shape::List(&Shape::Record(
+    &["hostPath", "mountPath", "name"],
+    &[
+        ("hostPath", Shape::Text),
+        ("mountPath", Shape::Text),
+        ("name", Shape::Text),
+        (
+            "pathType",
+            Shape::OneOf(&[
+                "DirectoryOrCreate",
+                "Directory",
+                "FileOrCreate",
+                "File",
+                "Socket",
+                "CharDevice",
+                "BlockDevice",
+            ]),
+        ),
+        ("readOnly", Shape::Switch),
+    ],
+));
 const MACHINES: Shape = Shape::List(&Shape::Machine);
 const COMPONENT: Shape =
     Shape::Fields(&[("extraArgs", Shape::Any), ("extraEnvs", ENVIRONMENT), ("extraVolumes", VOLUMES)]);

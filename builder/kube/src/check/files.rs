@@ -55,6 +55,13 @@ pub(super) struct Placed<'a> {
     at: At<'a>,
 }
 
+impl Placed<'_> {
+    /// Whose file it is.
+    pub fn hostname(&self) -> &str {
+        &self.at.node.hostname
+    }
+}
+
 /// The files of `at`, those of all nodes before its own.
 fn of_node<'a>(context: &Context<'a>, at: At<'a>) -> impl Iterator<Item = Placed<'a>> + use<'a> {
     let common = context.cluster.files.iter().enumerate();

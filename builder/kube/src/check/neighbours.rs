@@ -18,7 +18,10 @@ pub(super) fn outside(cluster: &Cluster) -> Vec<Neighbour> {
     let proxies = proxies.filter_map(|url| host_of(url));
     let mut all: Vec<Neighbour> = Vec::new();
     all.extend(gateway.map(|address| (address, "the router (`lan.gateway`)".to_owned())));
-    all.extend(dns.iter().map(|address| (*address, "a name server (`lan.dns`)".to_owned())));
+    // The cluster's own name server may be asked, too.
+    let own = cluster.add_ons.lan_dns.as_ref().map(|lan_dns| lan_dns.address);
+    let dns = dns.iter().filter(|address| own != Some(**address));
+    all.extend(dns.map(|address| (*address, "a name server (`lan.dns`)".to_owned())));
     all.extend(upstream.map(|address| (*address, "a name server (`add-ons.lan-dns.upstream`)".to_owned())));
     all.extend(known("a time server (`time-servers`)", cluster.time_servers.iter().map(String::as_str)));
     all.extend(known("a server of files (`mounts`)", shares));

@@ -3,7 +3,7 @@
 use imgforge_spec::{Invalid, is_broken_address, is_dns_name, is_url};
 
 use super::{At, Context, Found, Rule};
-use crate::cluster::{Component, Fields, Registry, Runtime};
+use crate::cluster::{Fields, Registry, Runtime};
 
 pub const RULES: &[Rule] = &[
     Rule::error(
@@ -12,11 +12,6 @@ pub const RULES: &[Rule] = &[
         kubelet_setting,
     ),
     Rule::error("kubelet-of-node", "the node's release takes settings of one kubelet", kubelet_of_node),
-    Rule::error(
-        "extra-args",
-        "options of the control plane are ones that neither imgforge nor kubeadm gives",
-        extra_args,
-    ),
     Rule::error(
         "kubeadm-setting",
         "what is passed on to kubeadm is no setting of imgforge's own",
@@ -64,76 +59,6 @@ const KUBEADM: [(&str, &str); 16] = [
     ("networking", "give `networking`"),
 ];
 
-const ENDPOINT: &str = "the API server listens where `endpoint` and the nodes' addresses say";
-const SUBNETS: &str = "it follows from `networking`";
-const MEMBERS: &str = "kubeadm gives it, and each member of etcd has another";
-const FILES: &str = "kubeadm gives it, and the files lie where it says";
-
-/// Options of the components, by the setting that would pass them on.
-const OPTIONS: [(&str, &[(&str, &str)]); 4] = [
-    (
-        "api-server",
-        &[
-            ("advertise-address", ENDPOINT),
-            ("bind-address", ENDPOINT),
-            ("secure-port", ENDPOINT),
-            ("service-cluster-ip-range", SUBNETS),
-            ("etcd-servers", MEMBERS),
-            ("client-ca-file", FILES),
-            ("tls-cert-file", FILES),
-            ("tls-private-key-file", FILES),
-            ("service-account-key-file", FILES),
-            ("service-account-signing-key-file", FILES),
-            ("enable-bootstrap-token-auth", "the nodes join by such a token"),
-            (
-                "anonymous-auth",
-                "who asks for its health, or for the cluster before joining it, is nobody yet",
-            ),
-        ],
-    ),
-    (
-        "controller-manager",
-        &[
-            ("allocate-node-cidrs", SUBNETS),
-            ("cluster-cidr", SUBNETS),
-            ("service-cluster-ip-range", SUBNETS),
-            ("cluster-name", "give `name`"),
-            (
-                "node-cidr-mask-size",
-                "give node-cidr-mask-size-ipv4 or node-cidr-mask-size-ipv6, which kubeadm knows",
-            ),
-            ("kubeconfig", FILES),
-            ("cluster-signing-cert-file", FILES),
-            ("cluster-signing-key-file", FILES),
-            ("root-ca-file", FILES),
-        ],
-    ),
-    ("scheduler", &[("kubeconfig", FILES)]),
-    (
-        "etcd",
-        &[
-            ("data-dir", "give `storage` for the folder"),
-            ("force-new-cluster", "at each start it would make a cluster of one member"),
-            ("name", MEMBERS),
-            ("initial-cluster", MEMBERS),
-            ("initial-cluster-state", MEMBERS),
-            ("initial-advertise-peer-urls", MEMBERS),
-            ("advertise-client-urls", MEMBERS),
-            ("listen-client-urls", MEMBERS),
-            ("listen-peer-urls", MEMBERS),
-            ("listen-client-http-urls", MEMBERS),
-            ("cert-file", FILES),
-            ("key-file", FILES),
-            ("trusted-ca-file", FILES),
-            ("client-cert-auth", FILES),
-            ("peer-cert-file", FILES),
-            ("peer-key-file", FILES),
-            ("peer-trusted-ca-file", FILES),
-            ("peer-client-cert-auth", FILES),
-        ],
-    ),
-];
-
 /// Of `fields`, those that are among `ours`; a name with dots is a field of a field.
 fn contradictions(setting: &str, fields: &Fields, ours: &[(&str, &str)]) -> Vec<Found> {
     let has = |name: &str| {
@@ -148,13 +73,21 @@ fn contradictions(setting: &str, fields: &Fields, ours: &[(&str, &str)]) -> Vec<
         .collect()
 }
 
+/// Whether the field `name` is not passed on, of a kubelet's or of kubeadm's.
+pub(super) fn is_refused(of_kubelet: bool, name: &str) -> bool {
+    let ours = if of_kubelet { &KUBELET[..] } else { &KUBEADM[..] };
+    !is_field(name) || ours.iter().any(|(own, _)| *own == name)
+}
+
+fn is_field(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|c| c.is_ascii_alphanumeric())
+}
+
 fn strange_names(setting: &str, fields: &Fields) -> Vec<Found> {
-    let is_field = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|c| c.is_ascii_alphanumeric())
-    };
     let named = fields.names().filter(|name| !is_field(name));
-    let strange =
-        named.map(|name| Found::new(setting, format!("`{name}` is no name of a field, such as maxPods")));
+    let strange = named.map(|name| {
+        Found::new(setting, format!("`{}` is no name of a field, such as maxPods", name.escape_debug()))
+    });
     let unnamed = fields.0.len() != fields.names().count();
     strange.chain(unnamed.then(|| Found::new(setting, "a field without a name"))).collect()
 }
@@ -181,37 +114,6 @@ fn kubelet_of_node(context: &Context<'_>) -> Vec<Found> {
             Found::new(at.path("kubelet"), message).suggest("give them for all, at the top")
         })
         .collect()
-}
-
-fn extra_args(context: &Context<'_>) -> Vec<Found> {
-    let cluster = context.cluster;
-    let component = |name: &str| -> &Component {
-        match name {
-            "api-server" => &cluster.api_server,
-            "controller-manager" => &cluster.controller_manager,
-            "scheduler" => &cluster.scheduler,
-            _ => &cluster.etcd,
-        }
-    };
-    let is_option = |name: &str| {
-        let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
-        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
-    };
-    let mut found = Vec::new();
-    for (setting, ours) in OPTIONS {
-        let path = format!("{setting}.extra-args");
-        for name in component(setting).extra_args.keys() {
-            if let Some((_, instead)) = ours.iter().find(|(own, _)| own == name) {
-                found.push(
-                    Found::new(&path, format!("`{name}` is not passed on: {instead}")).suggest("remove it"),
-                );
-            } else if !is_option(name) {
-                let message = format!("`{name}` is no option: write it without hyphens before it");
-                found.push(Found::new(&path, message));
-            }
-        }
-    }
-    found
 }
 
 fn kubeadm_setting(context: &Context<'_>) -> Vec<Found> {

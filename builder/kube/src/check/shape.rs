@@ -1,7 +1,7 @@
 //! What fields that are passed on hold. Kubernetes does not turn a number into a text, nor a text into a number, as it reads
 //! them: one value of another kind, and the program that reads the document ends.
 
-use imgforge_spec::{is_absolute_path, is_dns_name};
+use imgforge_spec::{is_absolute_path, is_dns_name, plain_path};
 use serde_yaml::Value;
 
 use super::units::{nanoseconds, thousandths};
@@ -16,7 +16,7 @@ pub(super) enum Shape {
     Any,
     /// A text.
     Text,
-    /// One of these texts.
+    /// One of these texts, or an empty one for what Kubernetes takes by itself.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
     Switch,
@@ -28,12 +28,14 @@ pub(super) enum Shape {
     Duration,
     /// A duration between these, in words for people and in nanoseconds.
     Within(&'static str, i128, i128),
-    /// An absolute path.
+    /// An absolute path without a detour; an empty one is what Kubernetes takes by itself.
     Path,
     /// Numbers of cores: `0-1,3`.
     Cores,
     /// A quantity that is not below zero: `10Mi`.
     Quantity,
+    /// A quantity, or nothing for what Kubernetes takes by itself.
+    Size,
     /// A machine in a certificate: an address, a DNS name, or one with `*.` before it.
     Machine,
     /// A list.
@@ -48,6 +50,8 @@ pub(super) enum Shape {
     Reclaim,
     /// Fields of its own.
     Fields(&'static [Field]),
+    /// Fields of its own, of which these must be there.
+    Record(&'static [&'static str], &'static [Field]),
 }
 
 /// What is the matter with a field, or with one inside it.
@@ -80,9 +84,16 @@ impl Shape {
     /// duration stands.
     pub fn flaws(self, name: &str, value: &Value) -> Vec<Flaw> {
         match (self, value) {
+            (_, Value::Tagged(_)) => vec![flaw(name, "has a tag, which nobody reads".into())],
             (Shape::Any, _) => Vec::new(),
             (shape, Value::Null) if !matches!(shape, Shape::Duration) => Vec::new(),
             (Shape::Fields(fields), Value::Mapping(_)) => fields_flaws(fields, name, value),
+            (Shape::Record(needed, fields), Value::Mapping(_)) => {
+                let lacks = |needed: &&&str| value.get(**needed).is_none_or(Value::is_null);
+                let lacking =
+                    needed.iter().filter(lacks).map(|needed| flaw(name, format!("has no `{needed}`")));
+                fields_flaws(fields, name, value).into_iter().chain(lacking).collect()
+            }
             (Shape::Map(shape), Value::Mapping(entries)) => {
                 let inner = |(key, value)| shape.flaws(&below(name, key), value);
                 entries.iter().flat_map(inner).collect()
@@ -107,17 +118,16 @@ impl Shape {
         let text = value.as_str();
         let is_right = match self {
             Shape::Text => text.is_some(),
-            Shape::OneOf(texts) => text.is_some_and(|text| texts.contains(&text)),
+            Shape::OneOf(texts) => text.is_some_and(|text| text.is_empty() || texts.contains(&text)),
             Shape::Switch => value.is_bool(),
-            Shape::Whole(least, most) => {
-                value.as_i64().is_some_and(|number| (least..=most).contains(&number))
-            }
+            Shape::Whole(least, most) => whole(value).is_some_and(|number| (least..=most).contains(&number)),
             Shape::Share => value.as_f64().is_some_and(|number| number > 0.0 && number <= 1.0),
             Shape::Duration => text.and_then(nanoseconds).is_some_and(|time| time >= 0),
             Shape::Within(_, least, most) => {
                 text.and_then(nanoseconds).is_some_and(|time| (least..=most).contains(&time))
             }
-            Shape::Path => text.is_some_and(is_absolute_path),
+            Shape::Path => text.is_some_and(|text| text.is_empty() || is_plain_path(text)),
+            Shape::Size => text.is_some_and(|text| text.is_empty() || thousandths(text).is_some()),
             Shape::Cores => text.is_some_and(are_cores),
             Shape::Quantity => text.and_then(thousandths).is_some_and(|quantity| quantity >= 0),
             Shape::Machine => text.is_some_and(is_machine),
@@ -131,7 +141,7 @@ impl Shape {
     fn wanted(self) -> String {
         match self {
             Shape::OneOf(texts) => format!("one of {}", texts.join(", ")),
-            Shape::Whole(i64::MIN, i64::MAX) => "a whole number".into(),
+            Shape::Whole(i64::MIN, _) => "a whole number".into(),
             Shape::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Shape::Any | Shape::Text => "a text".into(),
             Shape::Switch => "true or false".into(),
@@ -140,19 +150,32 @@ impl Shape {
             Shape::Path => "an absolute path".into(),
             Shape::Cores => "numbers of cores, such as 0-1,3".into(),
             Shape::Duration => "a duration in hours, minutes and seconds, such as 1h30m".into(),
-            Shape::Quantity => "a quantity as Kubernetes writes it, such as 64Mi".into(),
+            Shape::Quantity | Shape::Size => "a quantity as Kubernetes writes it, such as 64Mi".into(),
             Shape::Threshold | Shape::Reclaim => "a quantity such as 100Mi, or a share such as 10%".into(),
             Shape::Machine => "an address or a DNS name".into(),
             Shape::List(_) => "a list".into(),
-            Shape::Map(_) | Shape::Among(..) | Shape::Fields(_) => "a mapping".into(),
+            Shape::Map(_) | Shape::Among(..) | Shape::Fields(_) | Shape::Record(..) => "a mapping".into(),
         }
     }
 
     /// The flaw, with what was meant where a value only has the wrong kind.
     fn told(self, name: &str, message: String, value: &Value) -> Flaw {
         let meant = match (self, value) {
+            (Shape::Quantity | Shape::Threshold | Shape::Reclaim, Value::Number(number))
+                if ["memory", "storage", "fs.available"].iter().any(|amount| name.contains(amount)) =>
+            {
+                return Flaw::Value {
+                    name: name.into(),
+                    message,
+                    suggestion: Some(format!(
+                        "write it as a text with its unit: {number}Mi, or '{number}' for bytes"
+                    )),
+                };
+            }
             // YAML reads what stands there as a number or a switch.
-            (Shape::Duration, Value::Number(number)) => Some(Value::from(format!("{number}s"))),
+            (Shape::Duration | Shape::Within(..), Value::Number(number)) => {
+                Some(Value::from(format!("{number}s")))
+            }
             (_, Value::Number(_) | Value::Bool(_)) => Some(Value::from(shown(value))),
             (_, Value::String(text)) => serde_yaml::from_str(text).ok(),
             _ => None,
@@ -195,8 +218,19 @@ fn shown(value: &Value) -> String {
         Value::Bool(switch) => switch.to_string(),
         Value::Null => "nothing".into(),
         Value::Sequence(_) => "a list".into(),
-        Value::Mapping(_) | Value::Tagged(_) => "a mapping".into(),
+        Value::Mapping(_) => "a mapping".into(),
+        Value::Tagged(_) => "a value with a tag".into(),
     }
+}
+
+/// A number is whole whether it is written with a point or not.
+fn whole(value: &Value) -> Option<i64> {
+    let of_float = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    value.as_i64().or_else(|| format!("{:.0}", of_float()?).parse().ok())
+}
+
+fn is_plain_path(path: &str) -> bool {
+    is_absolute_path(path) && path.is_ascii() && plain_path(path) == path
 }
 
 fn are_cores(text: &str) -> bool {
@@ -214,7 +248,10 @@ fn is_machine(text: &str) -> bool {
 /// <https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#eviction-thresholds>
 fn is_part(text: &str, least: i128) -> bool {
     match text.strip_suffix('%') {
-        Some(share) => share.parse::<f32>().is_ok_and(|share| (0.0..=100.0).contains(&share)),
+        // What is made free may be more than there is, but not nothing.
+        Some(share) => share
+            .parse::<f32>()
+            .is_ok_and(|share| if least == 0 { share > 0.0 } else { (0.0..=100.0).contains(&share) }),
         None => thousandths(text).is_some_and(|quantity| quantity >= least),
     }
 }
@@ -257,6 +294,10 @@ mod tests {
             (Shape::Among(&["memory"], &Shape::Threshold), "{ memory: 5% }"),
             (Shape::Threshold, "100Mi"),
             (Shape::Reclaim, "'0'"),
+            (Shape::OneOf(&["x"]), "''"),
+            (Shape::Whole(0, 60), "50.0"),
+            (Shape::Size, "'-1'"),
+            (Shape::Record(&["a"], &[("a", Shape::Text)]), "{ a: b }"),
             (Shape::Fields(&INNER), "{ a: true, b: [0, 5] }"),
             (Shape::Fields(&INNER), "{ a: ~ }"),
         ] {
@@ -286,6 +327,10 @@ mod tests {
                 "1s",
                 "f is a duration of at least 3 s, not 1s",
             ),
+            (Shape::Path, "/var/log/", "f is an absolute path, not /var/log/"),
+            (Shape::Record(&["a"], &[("a", Shape::Text)]), "{}", "f has no `a`"),
+            (Shape::Reclaim, "0%", "f is a quantity such as 100Mi, or a share such as 10%, not 0%"),
+            (Shape::Text, "!x a", "f has a tag, which nobody reads"),
             (Shape::Path, "logs", "f is an absolute path, not logs"),
             (Shape::Cores, "3-1", "f is numbers of cores, such as 0-1,3, not 3-1"),
             (Shape::Switch, "no", "f is true or false, not no"),

@@ -32,14 +32,18 @@ pub(super) fn nanoseconds(text: &str) -> Option<i128> {
     i64::try_from(total).is_ok().then_some(sign * total)
 }
 
-/// Thousandths of a quantity: `500m`, `1.5Gi`, `64Mi`, `1e9`; fractions of one are rounded away.
+/// What Kubernetes makes of larger quantities, in thousandths.
+const MOST: i128 = (i64::MAX as i128) * 1000;
+
+/// Thousandths of a quantity: `500m`, `1.5Gi`, `64Mi`, `1e9`; fractions of one are rounded away, and what is larger than Go's
+/// int64 is that.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 pub(super) fn thousandths(text: &str) -> Option<i128> {
     let (sign, rest) = signed(text);
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let (number, suffix) = rest.split_at(end);
     let binary = |power: u32| Some(1000 * 1024_i128.pow(power));
-    let scale = match suffix {
+    let scale: Option<i128> = match suffix {
         "n" | "u" => return decimal(number, 1).map(|_| 0),
         "m" => Some(1),
         "" => Some(1000),
@@ -63,7 +67,9 @@ pub(super) fn thousandths(text: &str) -> Option<i128> {
             }
         }
     };
-    decimal(number, scale?).map(|value| sign * value)
+    decimal(number, 1)?;
+    let value = scale.and_then(|scale| decimal(number, scale)).unwrap_or(MOST);
+    Some(sign * value.min(MOST))
 }
 
 fn signed(text: &str) -> (i128, &str) {
@@ -126,13 +132,16 @@ mod tests {
             ("1e3", 1_000_000),
             ("5E-1", 500),
             ("2E", 2_000_000_000_000_000_000_000),
+            ("9e34", MOST),
+            ("100000000000000000E", MOST),
+            ("-1e99", -MOST),
             ("-1k", -1_000_000),
             ("7n", 0),
             ("1e-9", 0),
         ] {
             assert_eq!(thousandths(text), Some(expected), "{text}");
         }
-        for bad in ["", "Mi", "1MB", "1 Gi", "50%", "1gi", "1K", "0x10", "1e", "1e99", "."] {
+        for bad in ["", "Mi", "1MB", "1 Gi", "50%", "1gi", "1K", "0x10", "1e", "."] {
             assert_eq!(thousandths(bad), None, "{bad}");
         }
     }

@@ -5,9 +5,10 @@ use serde_yaml::Value;
 use super::{
     Context, Found, Rule,
     fields::{KUBEADM, KUBELET},
+    passed,
     shape::{Field, Flaw, fields_flaws},
 };
-use crate::cluster::Fields;
+use crate::{cluster::Fields, engine::Engine};
 
 pub const RULES: &[Rule] = &[
     Rule::notice("unknown-field", "fields that are passed on are ones that Kubernetes knows", unknown_field),
@@ -15,27 +16,27 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// All fields that are passed on, with the setting that they stand in.
-fn passed<'a>(context: &Context<'a>) -> impl Iterator<Item = (String, &'a Fields, &'static [Field])> {
+fn passed_on<'a>(context: &Context<'a>) -> impl Iterator<Item = (String, &'a Fields, &'static [Field])> {
     let cluster = context.cluster;
     let of_nodes = context.nodes().map(|at| (at.path("kubelet"), &at.node.kubelet, &KUBELET[..]));
-    let of_all = [
-        ("kubelet".to_owned(), &cluster.kubelet, &KUBELET[..]),
-        ("kubeadm".to_owned(), &cluster.kubeadm, &KUBEADM[..]),
-    ];
-    of_all.into_iter().chain(of_nodes)
+    let of_kubeadm = ("kubeadm".to_owned(), &cluster.kubeadm, &KUBEADM[..]);
+    let of_kubeadm = Some(of_kubeadm).filter(|_| cluster.engine == Engine::Kubeadm);
+    let of_all = ("kubelet".to_owned(), &cluster.kubelet, &KUBELET[..]);
+    std::iter::once(of_all).chain(of_kubeadm).chain(of_nodes)
 }
 
 /// What is the matter with them, with the settings in question.
 fn flaws(context: &Context<'_>) -> Vec<(String, Flaw)> {
     let of_setting = |(setting, fields, known): (String, &Fields, &'static [Field])| {
         let flaws = fields_flaws(known, "", &Value::Mapping(fields.0.clone()));
-        flaws.into_iter().map(move |flaw| {
-            let name = flaw.name();
-            let field = name.find(['.', '[']).map_or(name, |end| &name[..end]);
-            (format!("{setting}.{field}"), flaw)
+        flaws.into_iter().filter_map(move |flaw| {
+            let field = flaw.name().split(['.', '[']).next().unwrap_or_default().to_owned();
+            // What is not passed on at all is told by its own rule.
+            let is_passed = !passed::is_refused(setting != "kubeadm", &field);
+            is_passed.then(|| (format!("{setting}.{field}"), flaw))
         })
     };
-    passed(context).flat_map(of_setting).collect()
+    passed_on(context).flat_map(of_setting).collect()
 }
 
 fn unknown_field(context: &Context<'_>) -> Vec<Found> {

@@ -8,9 +8,18 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_yaml::{Mapping, Value};
 
 /// Fields of somebody else's configuration, by their names there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Fields(pub Mapping);
+
+impl<'de> Deserialize<'de> for Fields {
+    /// Fields that come by a merge key (`<<: *common`) are in their place.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Value::Mapping(Mapping::deserialize(deserializer)?);
+        fields.apply_merge().map_err(de::Error::custom)?;
+        Ok(Self(fields.as_mapping().cloned().unwrap_or_default()))
+    }
+}
 
 impl Fields {
     /// Puts the fields into `document`, the fields of fields too; what stands there already gives way.
@@ -114,6 +123,13 @@ pub struct Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn merge_keys_are_read() {
+        let both: BTreeMap<String, Fields> =
+            serde_yaml::from_str("{ all: &all { a: 1, b: 2 }, one: { <<: *all, b: 3 } }").unwrap();
+        assert_eq!(both["one"].0, serde_yaml::from_str::<Mapping>("{ b: 3, a: 1 }").unwrap());
+    }
 
     #[test]
     fn fields_go_in_beside_others_and_in_their_place() {
