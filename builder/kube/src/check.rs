@@ -8,26 +8,19 @@ mod allow;
 mod boards;
 mod control_plane;
 mod engine;
-mod extra_args;
-mod fields;
 mod files;
 mod images;
-mod kubelet;
 mod labels;
 mod load_balancer;
 mod names;
 mod neighbours;
-mod options;
 mod passed;
 mod rule;
 mod runtime;
 mod services;
-mod shape;
 mod storage;
 mod subnets;
-mod units;
 mod users;
-mod values;
 
 use std::fmt;
 
@@ -152,9 +145,9 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         images::RULES,
         runtime::RULES,
         passed::RULES,
-        extra_args::RULES,
-        values::RULES,
-        kubelet::RULES,
+        passed::OF_OPTIONS,
+        passed::OF_FIELDS,
+        passed::OF_KUBELETS,
         allow::RULES,
     ]
     .into_iter()

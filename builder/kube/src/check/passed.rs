@@ -1,9 +1,19 @@
 //! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
 
+mod extra_args;
+mod fields;
+mod kubelet;
+mod options;
+mod shape;
+mod units;
+mod values;
+
 use imgforge_spec::{Invalid, is_broken_address, is_dns_name, is_url};
 
 use super::{At, Context, Found, Rule};
 use crate::cluster::{Fields, Registry, Runtime};
+
+pub use self::{extra_args::RULES as OF_OPTIONS, kubelet::RULES as OF_KUBELETS, values::RULES as OF_FIELDS};
 
 pub const RULES: &[Rule] = &[
     Rule::error(
@@ -74,7 +84,7 @@ fn contradictions(setting: &str, fields: &Fields, ours: &[(&str, &str)]) -> Vec<
 }
 
 /// Whether the field `name` is not passed on, of a kubelet's or of kubeadm's.
-pub(super) fn is_refused(of_kubelet: bool, name: &str) -> bool {
+fn is_refused(of_kubelet: bool, name: &str) -> bool {
     let ours = if of_kubelet { &KUBELET[..] } else { &KUBEADM[..] };
     !is_field(name) || ours.iter().any(|(own, _)| *own == name)
 }

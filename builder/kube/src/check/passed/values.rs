@@ -5,7 +5,7 @@ use serde_yaml::Value;
 use super::{
     Context, Found, Rule,
     fields::{KUBEADM, KUBELET},
-    passed,
+    is_refused,
     shape::{Field, Flaw, fields_flaws},
 };
 use crate::{cluster::Fields, engine::Engine};
@@ -32,7 +32,7 @@ fn flaws(context: &Context<'_>) -> Vec<(String, Flaw)> {
         flaws.into_iter().filter_map(move |flaw| {
             let field = flaw.name().split(['.', '[']).next().unwrap_or_default().to_owned();
             // What is not passed on at all is told by its own rule.
-            let is_passed = !passed::is_refused(setting != "kubeadm", &field);
+            let is_passed = !is_refused(setting != "kubeadm", &field);
             is_passed.then(|| (format!("{setting}.{field}"), flaw))
         })
     };

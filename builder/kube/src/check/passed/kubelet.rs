@@ -7,6 +7,7 @@ mod reserves;
 use serde_yaml::Value;
 
 use super::{
+    super::files,
     At, Context, Found, Rule,
     units::{nanoseconds, thousandths},
 };
@@ -139,7 +140,7 @@ fn kernel_defaults(context: &Context<'_>) -> Vec<Found> {
         .filter(|(_, kubelet)| kubelet.switch("protectKernelDefaults") == Some(true))
         .map(|(_, kubelet)| kubelet.hostname)
         .collect();
-    super::files::judged(context, |placed| {
+    files::judged(context, |placed| {
         let name = placed.file.path.strip_prefix("/etc/sysctl.d/").filter(|name| name.ends_with(".conf"))?;
         let is_after = KERNEL_DEFAULTS_FILE.rsplit('/').next().is_some_and(|ours| name > ours);
         if !is_after || protected.iter().all(|hostname| hostname != placed.hostname()) {
