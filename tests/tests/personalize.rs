@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -148,6 +149,23 @@ fn a_compressed_release_image_does_as_well() {
     let output =
         Command::new("sh").args(["-c", "xz -dc \"$0\" | cmp - \"$1\""]).arg(&compressed).arg(&made).output();
     assert!(output.unwrap().status.success());
+
+    // Unpacked by others it is known by the same digest, and what became of it since.
+    let unpacked = lab.bench.home.path().join("unpacked.img");
+    let manifest = lab.bench.home.path().join("unpacked.img.manifest.json");
+    fs::copy(lab.bench.home.path().join("worker.img.xz.manifest.json"), manifest).unwrap();
+    let output =
+        Command::new("sh").args(["-c", "xz -dc \"$0\" > \"$1\""]).arg(&image).arg(&unpacked).output();
+    assert!(output.unwrap().status.success());
+    let again = made.with_file_name("again.img");
+    succeeds(&mut lab.personalize(&unpacked, "w2", &again));
+    same(&again, &made, &["", ".bmap"]);
+    let file = fs::File::options().write(true).open(&unpacked).unwrap();
+    file.write_all_at(b"damage", file.metadata().unwrap().len() / 2).unwrap();
+    let said = fails(&mut lab.personalize(&unpacked, "w2", &made.with_file_name("damaged.img")), 1);
+    assert!(said.contains("unpacked.img.manifest.json is not the manifest of "), "{said}");
+    assert!(said.contains(": the SHA-256 differs"), "{said}");
+    assert!(!made.with_file_name("damaged.img").exists());
 }
 
 #[test]

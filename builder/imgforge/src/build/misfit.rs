@@ -57,7 +57,9 @@ impl Diagnose for Misfit {
             Misfit::Other { .. } => {
                 "take the release image for this board and role, or build the node's image"
             }
-            Misfit::OtherManifest { .. } => "take image and manifest of the same build",
+            Misfit::OtherManifest { .. } => {
+                "take image and manifest of the same build; `imgforge verify` tells what differs"
+            }
         };
         Some(hint.into())
     }

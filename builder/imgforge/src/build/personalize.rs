@@ -47,6 +47,8 @@ pub(crate) struct ReleaseImage {
     path: PathBuf,
     image: OpenImage,
     raw: PathBuf,
+    /// Of the disk image in a compressed one, known since it was decoded.
+    sha256: Option<Sha256>,
     partitions: Partitions,
     store: Store,
     /// What it says of itself.
@@ -57,7 +59,7 @@ impl ReleaseImage {
     /// Opens the image `path`; a compressed one is decoded into the store, once.
     pub fn open(path: &Path, store: Store, console: &Console) -> Result<Self, Error> {
         let no_release = |reason: &str| Misfit::NoRelease { path: path.to_owned(), reason: reason.into() };
-        let raw = raw(path, &store, console)?;
+        let (raw, sha256) = raw(path, &store, console)?;
         let image = OpenImage::open(&raw, console)?;
         let partitions = image.guess_partitions().ok_or_else(|| no_release("it has no ext4 file system"))?;
         let trees = Trees::open(&image.content, &partitions)?;
@@ -75,7 +77,7 @@ impl ReleaseImage {
         if let Some(hostname) = record.node {
             return Err(Misfit::Personal { path: path.to_owned(), hostname }.into());
         }
-        Ok(Self { path: path.to_owned(), image, raw, partitions, store, record })
+        Ok(Self { path: path.to_owned(), image, raw, sha256, partitions, store, record })
     }
 
     /// The image of `target`, which is to be made from this one, whose manifest is `manifest`, from the file `manifest_path`.
@@ -95,6 +97,7 @@ impl ReleaseImage {
             return Err(Misfit::Other { path: self.path.clone(), hostname, misfits }.into());
         }
         self.check(manifest_path, manifest)?;
+        self.check_bytes(manifest_path, manifest)?;
         if let Some(membership) = &mut node.request.membership {
             membership.read_secrets()?;
         }
@@ -153,7 +156,22 @@ impl ReleaseImage {
             (_, false) => "what it was made as",
             (true, true) => return Ok(()),
         };
-        Err(Misfit::OtherManifest { path: self.path.clone(), manifest: path.to_owned(), what })
+        Err(self.other_manifest(path, what))
+    }
+
+    /// Whether all bytes are those that `manifest` has a digest of. A digest of the block map alone is `verify`'s: what was built
+    /// here was read back.
+    fn check_bytes(&self, path: &Path, manifest: &Manifest) -> Result<(), Error> {
+        let Some(wanted) = manifest.image.sha256 else { return Ok(()) };
+        let found = match self.sha256 {
+            Some(sha256) => sha256,
+            None => base::sha256_of_file(&self.raw, &self.store)?,
+        };
+        if found == wanted { Ok(()) } else { Err(self.other_manifest(path, "the SHA-256").into()) }
+    }
+
+    fn other_manifest(&self, manifest: &Path, what: &'static str) -> Misfit {
+        Misfit::OtherManifest { path: self.path.clone(), manifest: manifest.to_owned(), what }
     }
 }
 
@@ -167,12 +185,13 @@ fn lock_of(pin: &Pin<'_>) -> Result<Lock, pin::Error> {
     pin.fitting(Lock::read(pin.lock_path)?)
 }
 
-/// The raw image in the file `path`.
-fn raw(path: &Path, store: &Store, console: &Console) -> Result<PathBuf, Error> {
+/// The raw image in the file `path`, with its SHA-256 where it was decoded.
+fn raw(path: &Path, store: &Store, console: &Console) -> Result<(PathBuf, Option<Sha256>), Error> {
     let failed = |source| Error::Open { path: path.to_owned(), source };
     let file = FileContent::open(path).map_err(failed)?;
     if decode::Format::of(&file).map_err(failed)? == decode::Format::Raw {
-        return Ok(path.to_owned());
+        return Ok((path.to_owned(), None));
     }
-    Ok(base::decoded(path, store, console)?.path)
+    let decoded = base::decoded(path, store, console)?;
+    Ok((decoded.path, Some(decoded.record.image_sha256)))
 }

@@ -323,9 +323,11 @@ pub fn decoded(path: &Path, store: &Store, console: &Console) -> Result<DecodedB
     Ok(decode(path, &given, store, console)?)
 }
 
+/// The SHA-256 of the file `path`, as the store knows it of an earlier time if the file is the same.
+///
 /// Hashed before it is decoded, so that what was decoded before is found; and looked at before it is hashed, as that may take
 /// minutes.
-fn sha256_of_file(path: &Path, store: &Store) -> Result<Sha256, Error> {
+pub(crate) fn sha256_of_file(path: &Path, store: &Store) -> Result<Sha256, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     open::check(path).map_err(|error| match error {
         imgforge_disk::Error::Io { source, .. } => read(source),
