@@ -89,6 +89,10 @@ fn what_differs_from_the_base_is_what_was_planned() {
     let file = File::options().write(true).open(&damaged).unwrap();
     file.write_all_at(b"x", inspected["partitions"][0]["start"].as_u64().unwrap() * 512 + 3).unwrap();
     let manifest = format!("{}.manifest.json", image.display());
+    let said = fails(bench.imgforge().arg("verify").arg(&damaged), 1);
+    assert!(said.contains("damaged.img.manifest.json: there is no such file; `build` writes it"), "{said}");
+    let said = fails(bench.imgforge().arg("verify").arg(bench.home.path().join("mistyped.img")), 1);
+    assert!(said.contains("cannot open ") && said.contains("mistyped.img"), "{said}");
     let verified = told(&["verify", "--json", "--manifest", &manifest], &[&damaged]);
     assert!(verified["deviations"][0].as_str().unwrap().contains("block map SHA-256"), "{verified}");
 }

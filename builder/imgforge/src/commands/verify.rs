@@ -9,7 +9,7 @@ use std::{
 };
 
 use imgforge_debian::Fingerprint;
-use imgforge_disk::Content;
+use imgforge_disk::{Content, FileContent};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -50,6 +50,7 @@ pub(crate) struct Verified {
 pub fn run(args: &VerifyArgs, settings: &Settings, console: &Console) -> Result<(), Error> {
     let signer = args.key.as_deref().map(|key| signer(args, key)).transpose()?;
     let path = args.manifest.clone().unwrap_or_else(|| output::beside(&args.image, ".manifest.json"));
+    FileContent::open(&args.image).map_err(|source| Error::Open { path: args.image.clone(), source })?;
     let manifest = read_manifest(&path)?;
     let mut image = OpenImage::open(&args.image, console)?;
     let mut deviations = Vec::new();
@@ -150,7 +151,13 @@ fn signer(args: &VerifyArgs, keys: &Path) -> Result<Fingerprint, signature::Erro
 pub(super) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let failed = |message: String| Error::Manifest { path: PathBuf::from(path), message };
     let unread = |source| Error::Io { what: format!("read {}", path.display()), source };
-    if !fs::metadata(path).map_err(unread)?.is_file() {
+    let found = fs::metadata(path);
+    if found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(failed(
+            "there is no such file; `build` writes it beside the image, `--manifest` names another".into(),
+        ));
+    }
+    if !found.map_err(unread)?.is_file() {
         return Err(unread(io::Error::other("it is no file")));
     }
     let text = fs::read_to_string(path).map_err(unread)?;
