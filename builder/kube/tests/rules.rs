@@ -277,6 +277,10 @@ fn the_load_balancer_gives_what_is_nobodys() {
     ] {
         says("load-balancer-taken", path, &beside(settings, node));
     }
+    let serving_node = format!("time-servers: [192.168.1.210]\n{}", with("192.168.1.200-192.168.1.250"))
+        .replace("192.168.1.11/24", "192.168.1.210/24");
+    let taken = findings(&serving_node).into_iter().filter(|finding| finding.name == "load-balancer-taken");
+    assert_eq!(taken.count(), 1, "a node that serves the others is told as a node");
     let registry = "registries: { '192.168.1.210:5000': { mirrors: ['http://192.168.1.210:5000'] } }";
     says("load-balancer-named", path, &beside(registry, ""));
     let alerts = "add-ons: { load-balancer: { addresses: [192.168.1.200-192.168.1.250] }, \

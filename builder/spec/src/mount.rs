@@ -150,8 +150,10 @@ impl Mount {
         }
         // A mapping without a hyphen may be an opened encryption, which has its own settings.
         let is_volume = mapped.is_some_and(|mapped| mapped.contains('-'));
-        let of_folder =
-            name.split_once('/').filter(|(folder, _)| !["disk", "mapper", "block"].contains(folder));
+        let of_folder = name
+            .split_once('/')
+            .filter(|(_, name)| !name.contains('/'))
+            .filter(|(folder, _)| !["disk", "mapper", "block"].contains(folder));
         (is_volume || of_folder.is_some()).then_some(Layer::Volumes)
     }
 
@@ -231,6 +233,7 @@ mod tests {
             ("/dev/vg/data", Some("lvm2")),
             ("/dev/disk/by-id/dm-name-vg-data", Some("lvm2")),
             ("/dev/mapper/opened", None),
+            ("/dev/zvol/tank/data", None),
             ("/dev/disk/by-id/usb-1", None),
             ("/dev/mmcblk0p3", None),
             ("LABEL=vg/data", None),

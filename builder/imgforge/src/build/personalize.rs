@@ -80,11 +80,11 @@ impl ReleaseImage {
         Ok(Self { path: path.to_owned(), image, raw, sha256, partitions, store, record })
     }
 
-    /// The image of `target`, which is to be made from this one, whose manifest is `manifest`, from the file `manifest_path`.
+    /// The image of `target`, which is to be made from this one, whose manifest is `manifest`.
     pub(crate) fn personalize(
         &self,
         target: &Target,
-        (manifest_path, manifest): (&Path, &Manifest),
+        manifest: &Manifest,
         bench: &Workbench<'_>,
     ) -> Result<Image, Error> {
         let prepared = Prepared::new(target, bench)?;
@@ -96,8 +96,6 @@ impl ReleaseImage {
             let hostname = node.request.hostname();
             return Err(Misfit::Other { path: self.path.clone(), hostname, misfits }.into());
         }
-        self.check(manifest_path, manifest)?;
-        self.check_bytes(manifest_path, manifest)?;
         if let Some(membership) = &mut node.request.membership {
             membership.read_secrets()?;
         }
@@ -143,35 +141,30 @@ impl ReleaseImage {
         Ok(release)
     }
 
-    /// Whether `manifest` is of this image, as far as can be told without reading all of it.
-    fn check(&self, path: &Path, manifest: &Manifest) -> Result<(), Misfit> {
+    /// Whether `manifest`, from the file `path`, is of this image: by what it says of itself, and by the digest of all bytes where
+    /// the manifest has one. A digest of the block map alone is `verify`'s: what was built here was read back.
+    pub(crate) fn check(&self, path: &Path, manifest: &Manifest) -> Result<(), Error> {
         let record = self.record.to_json().unwrap_or_default();
         let digest = Sha256::of(&record);
         let is_record =
             |entry: &&ChangeEntry| entry.volume == Volume::Root && entry.path.as_bytes() == PATH.as_bytes();
         let told = manifest.changes.iter().find(is_record).map(|entry| &entry.state);
         let is_told = matches!(told, Some(State::File { sha256, .. }) if *sha256 == digest);
-        let what = match (manifest.image.size == self.image.content.len(), is_told) {
-            (false, _) => "the size",
-            (_, false) => "what it was made as",
-            (true, true) => return Ok(()),
+        let is_whole = || match (manifest.image.sha256, self.sha256) {
+            (None, _) => Ok(true),
+            (Some(wanted), Some(found)) => Ok(found == wanted),
+            (Some(wanted), None) => base::sha256_of_file(&self.raw, &self.store).map(|found| found == wanted),
         };
-        Err(self.other_manifest(path, what))
-    }
-
-    /// Whether all bytes are those that `manifest` has a digest of. A digest of the block map alone is `verify`'s: what was built
-    /// here was read back.
-    fn check_bytes(&self, path: &Path, manifest: &Manifest) -> Result<(), Error> {
-        let Some(wanted) = manifest.image.sha256 else { return Ok(()) };
-        let found = match self.sha256 {
-            Some(sha256) => sha256,
-            None => base::sha256_of_file(&self.raw, &self.store)?,
+        let what = if manifest.image.size != self.image.content.len() {
+            "the size"
+        } else if !is_told {
+            "what it was made as"
+        } else if !is_whole()? {
+            "the SHA-256"
+        } else {
+            return Ok(());
         };
-        if found == wanted { Ok(()) } else { Err(self.other_manifest(path, "the SHA-256").into()) }
-    }
-
-    fn other_manifest(&self, manifest: &Path, what: &'static str) -> Misfit {
-        Misfit::OtherManifest { path: self.path.clone(), manifest: manifest.to_owned(), what }
+        Err(Misfit::OtherManifest { path: self.path.clone(), manifest: path.to_owned(), what }.into())
     }
 }
 

@@ -2,12 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{
-    Context, Found, Rule,
-    addresses::lans,
-    neighbours::{outside as outsiders, perhaps_outside},
-    subnets,
-};
+use super::{Context, Found, Rule, addresses::lans, neighbours, subnets};
 use crate::cluster::{AddressRange, Cluster, Family, NetworkPlugin};
 
 pub const RULES: &[Rule] = &[
@@ -72,7 +67,8 @@ fn taken(context: &Context<'_>) -> Vec<Found> {
         if endpoint.is_some_and(|endpoint| range.contains(endpoint)) {
             found.push(Found::new(&path, "the address of the control plane is in the range"));
         }
-        let neighbours = outsiders(cluster).into_iter().filter(|(address, _)| range.contains(*address));
+        let neighbours =
+            neighbours::outside(cluster).into_iter().filter(|(address, _)| range.contains(*address));
         found.extend(neighbours.map(|(address, who)| {
             Found::new(&path, format!("{address}, the address of {who}, is in the range"))
                 .suggest("a Service would take it; give addresses that nobody has")
@@ -85,7 +81,7 @@ fn taken(context: &Context<'_>) -> Vec<Found> {
 fn perhaps_taken(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (path, range) in ranges(context.cluster) {
-        let named = perhaps_outside(context.cluster).into_iter();
+        let named = neighbours::perhaps_outside(context.cluster).into_iter();
         found.extend(named.filter(|(address, _)| range.contains(*address)).map(|(address, what)| {
             let message = format!("{address}, the address of {what}, is in the range");
             Found::new(&path, message)
