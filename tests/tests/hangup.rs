@@ -14,8 +14,9 @@ use imgforge_tests::Home;
 /// A run that waits for its standard input, under a shell that does `first`.
 fn waiting(home: &Home, first: &str) -> Child {
     let program = home.imgforge().get_program().to_owned();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{first} exec \"$0\" password")]).arg(program);
+    // The tests themselves may run under nohup, and what is ignored is inherited.
+    let mut shell = Command::new("env");
+    shell.args(["--default-signal=HUP", "sh", "-c", &format!("{first} exec \"$0\" password")]).arg(program);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     shell.spawn().unwrap()
 }
@@ -42,6 +43,8 @@ fn hang_up(process: &Child) {
 fn a_hangup_ends_a_run_that_does_not_ignore_it() {
     let home = Home::new();
     let mut process = waiting(&home, "");
+    // Kept open: to wait for a process closes what it reads, and it may end by that first.
+    let _input = process.stdin.take();
     hang_up(&process);
     assert_eq!(process.wait().unwrap().signal(), Some(1));
 }
