@@ -164,6 +164,17 @@ fn a_member_of_etcd_is_known_by_its_node() {
     assert_eq!(of(Engine::Kubeadm, "k8s-0a1b2c3d"), "k8s-0a1b2c3d");
 }
 
+/// A slow master's timing is imgforge's, but for what the file says; of one option twice k3s takes the last.
+#[test]
+fn what_is_passed_on_to_etcd_goes_before_our_own() {
+    let told = format!("{SEVERAL}\netcd: {{ extra-args: {{ election-timeout: 9000 }} }}")
+        .replace("board: rpi4, role", "board: rpi4, performance: slow, role");
+    let config: Value =
+        serde_yaml::from_str(content(&files(&told, "m1"), "/etc/rancher/k3s/config.yaml")).unwrap();
+    let expected = serde_yaml::from_str::<Value>("[election-timeout=9000, heartbeat-interval=500]").unwrap();
+    assert_eq!(config["etcd-arg"], expected);
+}
+
 /// k3s skips a key that it does not know, and says so in its journal only.
 #[test]
 fn every_option_is_one_of_k3s_own() {

@@ -2,18 +2,25 @@
 
 mod extra_args;
 mod fields;
+mod gates;
 mod kubelet;
 mod options;
 mod shape;
+mod texts;
+mod together;
 mod units;
 mod values;
+mod volumes;
 
 use imgforge_spec::{Invalid, is_broken_address, is_dns_name, is_url};
 
 use super::{At, Context, Found, Rule};
 use crate::cluster::{Fields, Registry, Runtime};
 
-pub use self::{extra_args::RULES as OF_OPTIONS, kubelet::RULES as OF_KUBELETS, values::RULES as OF_FIELDS};
+pub use self::{
+    extra_args::RULES as OF_OPTIONS, gates::RULES as OF_GATES, kubelet::RULES as OF_KUBELETS,
+    together::RULES as OF_OPTIONS_TOGETHER, values::RULES as OF_FIELDS, volumes::RULES as OF_VOLUMES,
+};
 
 pub const RULES: &[Rule] = &[
     Rule::error(

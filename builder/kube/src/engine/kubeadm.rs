@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use api::*;
 pub use components::*;
+pub(crate) use compose::leader_election;
 pub use compose::{arguments, init, join, rejoin};
 pub use duration::GoDuration;
 pub(super) use files::files;

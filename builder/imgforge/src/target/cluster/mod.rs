@@ -78,8 +78,13 @@ impl<'a> ClusterFile<'a> {
 
     /// Everything there is to say about the file, with where it stands there.
     pub fn findings(&self) -> Vec<Located> {
-        let place = |setting: &str| Place::of(setting, &self.path, &self.text);
-        let locate = |finding: Finding| Located { place: Some(place(&finding.path)), finding };
+        // Each look goes through the file; a setting may have many findings.
+        let mut places: BTreeMap<String, Place> = BTreeMap::new();
+        let locate = |finding: Finding| {
+            let look = || Place::of(&finding.path, &self.path, &self.text);
+            let place = places.entry(finding.path.clone()).or_insert_with(look).clone();
+            Located { place: Some(place), finding }
+        };
         self.check().into_iter().map(locate).collect()
     }
 

@@ -2,7 +2,10 @@
 
 use super::{
     Context, Found, Rule,
-    options::{API_SERVER, CONTROLLER_MANAGER, ETCD, Options, SCHEDULER, is_among},
+    options::{
+        API_SERVER, CONTROLLER_MANAGER, ETCD, FRACTIONS, Options, SCHEDULER, gone_since, is_among, is_switch,
+    },
+    texts,
     units::nanoseconds,
 };
 use crate::cluster::{Cluster, Component};
@@ -88,7 +91,7 @@ const GIVEN: [(&str, &[(&str, &str)]); 4] = [
 ];
 
 /// The programs, each with the setting that passes options on to it, and with all its options.
-fn programs(cluster: &Cluster) -> [(&'static str, &'static str, &Component, &'static Options); 4] {
+pub(super) fn programs(cluster: &Cluster) -> [(&'static str, &'static str, &Component, &'static Options); 4] {
     [
         ("api-server", "kube-apiserver", &cluster.api_server, &API_SERVER),
         ("controller-manager", "kube-controller-manager", &cluster.controller_manager, &CONTROLLER_MANAGER),
@@ -127,28 +130,36 @@ fn given(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn unknown(context: &Context<'_>) -> Vec<Found> {
+    let version = context.cluster.kubernetes;
     let mut found = Vec::new();
     for (setting, program, component, options) in programs(context.cluster) {
         let passed =
             component.extra_args.keys().filter(|name| is_option(name) && instead(setting, name).is_none());
-        found.extend(passed.filter(|name| !options.has(name)).map(|name| {
-            let message = format!(
-                "{program} has no option `{name}` that is known here, and ends at one that it does not know"
-            );
-            Found::new(format!("{setting}.extra-args.{name}"), message)
-                .suggest("compare it with its reference")
+        found.extend(passed.filter_map(|name| {
+            let known = match gone_since(setting, name, version) {
+                Some(since) => format!("any more, with Kubernetes 1.{since} at the latest"),
+                None if options.has(name) => return None,
+                None => "that is known here".to_owned(),
+            };
+            let message =
+                format!("{program} has no option `{name}` {known}, and ends at one that it does not know");
+            let found = Found::new(format!("{setting}.extra-args.{name}"), message);
+            Some(found.suggest("compare it with its reference"))
         }));
     }
     found
 }
 
 fn value(context: &Context<'_>) -> Vec<Found> {
+    let version = context.cluster.kubernetes;
     let mut found = Vec::new();
     for (setting, program, component, options) in programs(context.cluster) {
         let passed = component.extra_args.iter().filter(|(name, _)| instead(setting, name).is_none());
         found.extend(passed.filter_map(|(name, value)| {
-            let wanted = wanted(options, name, value)?;
-            let message = format!("`{name}` is {wanted}, not {}: {program} would end", value.escape_debug());
+            let of_kind = wanted(options, name, value)
+                .map(|wanted| format!("is {wanted}, not {}", value.escape_debug()));
+            let flaw = of_kind.or_else(|| texts::flaw(setting, name, value, version))?;
+            let message = format!("`{name}` {flaw}: {program} would end");
             Some(Found::new(format!("{setting}.extra-args.{name}"), message))
         }));
     }
@@ -158,20 +169,16 @@ fn value(context: &Context<'_>) -> Vec<Found> {
 /// What the option takes, where that is not `value`.
 fn wanted(options: &Options, name: &str, value: &str) -> Option<&'static str> {
     let Options { durations, switches, numbers, .. } = options;
-    // As Go reads them, strconv.ParseBool and ParseInt.
-    let is_switch = || {
-        matches!(
-            value,
-            "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False"
-        )
+    let is_number = || match is_among(name, FRACTIONS) {
+        true => value.parse::<f64>().is_ok_and(f64::is_finite),
+        false => value.parse::<i64>().is_ok() || value.starts_with("0x"),
     };
-    let is_number = || value.parse::<f64>().is_ok_and(f64::is_finite) || value.starts_with("0x");
     if is_among(name, durations) && nanoseconds(value).is_none() {
         Some("a duration in hours, minutes and seconds, such as 1h30m")
-    } else if is_among(name, switches) && !is_switch() {
+    } else if is_among(name, switches) && !is_switch(value) {
         Some("true or false")
     } else if is_among(name, numbers) && !is_number() {
-        Some("a number")
+        Some(if is_among(name, FRACTIONS) { "a number" } else { "a whole number" })
     } else {
         None
     }

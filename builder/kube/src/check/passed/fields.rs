@@ -205,7 +205,7 @@ pub(super) const KUBELET: [Field; 125] = [
     ("systemReserved", Shape::Among(&RESOURCES, &Shape::Quantity)),
     ("systemReservedCgroup", Shape::Text),
     ("tlsCertFile", Shape::Text),
-    ("tlsCipherSuites", Shape::List(&Shape::Text)),
+    ("tlsCipherSuites", Shape::List(&Shape::Suite)),
     ("tlsCurvePreferences", Shape::List(&Shape::Whole(0, i32::MAX as i64))),
     ("tlsMinVersion", Shape::OneOf(&["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"])),
     ("tlsPrivateKeyFile", Shape::Text),

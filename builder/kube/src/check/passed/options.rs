@@ -2,6 +2,8 @@
 //! that it cannot read. As of Kubernetes 1.36 and etcd 3.5 to 3.7, with those that earlier releases had.
 //! <https://kubernetes.io/docs/reference/command-line-tools-reference/>, <https://etcd.io/docs/latest/op-guide/configuration/>
 
+use crate::version::Version;
+
 /// Options of a program: names between spaces.
 #[derive(Debug)]
 pub(super) struct Options {
@@ -21,6 +23,17 @@ impl Options {
         let Self { durations, switches, numbers, others } = self;
         [durations, switches, numbers, others].iter().any(|names| is_among(name, names))
     }
+}
+
+/// Whether `value` is one of a switch, as Go reads it (strconv.ParseBool).
+pub(super) fn is_switch(value: &str) -> bool {
+    let switches = "1 t T TRUE true True 0 f F FALSE false False";
+    is_among(value, switches)
+}
+
+/// Whether `value` switches off.
+pub(super) fn is_off(value: &str) -> bool {
+    is_switch(value) && value.starts_with(['0', 'f', 'F'])
 }
 
 /// Whether `name` is one of `names`.
@@ -60,7 +73,7 @@ pub(super) const API_SERVER: Options = Options {
         delete-collection-workers goaway-chance http2-max-streams-per-connection kubelet-port
         kubelet-read-only-port kubernetes-service-node-port lease-reuse-duration-seconds
         max-connection-bytes-per-sec max-mutating-requests-inflight max-requests-inflight
-        min-request-timeout secure-port",
+        min-request-timeout secure-port v",
     others: "
         add-dir-header admission-control admission-control-config-file advertise-address allow-metric-labels
         allow-metric-labels-manifest alsologtostderr api-audiences audit-log-format audit-log-mode
@@ -89,7 +102,7 @@ pub(super) const API_SERVER: Options = Options {
         skip-log-headers stderrthreshold storage-backend storage-media-type
         strict-transport-security-directives target-ram-mb tls-cert-file tls-cipher-suites
         tls-curve-preferences tls-min-version tls-private-key-file tls-sni-cert-key token-auth-file
-        tracing-config-file v vmodule watch-cache-sizes",
+        tracing-config-file vmodule watch-cache-sizes",
 };
 
 /// Of kube-controller-manager.
@@ -127,7 +140,7 @@ pub(super) const CONTROLLER_MANAGER: Options = Options {
         node-cidr-mask-size-ipv4 node-cidr-mask-size-ipv6 node-eviction-rate
         pv-recycler-increment-timeout-nfs pv-recycler-minimum-timeout-hostpath
         pv-recycler-minimum-timeout-nfs pv-recycler-timeout-increment-hostpath secondary-node-eviction-rate
-        secure-port terminated-pod-gc-threshold unhealthy-zone-threshold",
+        secure-port terminated-pod-gc-threshold unhealthy-zone-threshold v",
     others: "
         add-dir-header address allow-metric-labels allow-metric-labels-manifest alsologtostderr
         authentication-kubeconfig authorization-always-allow-paths authorization-kubeconfig bind-address
@@ -149,7 +162,7 @@ pub(super) const CONTROLLER_MANAGER: Options = Options {
         requestheader-uid-headers requestheader-username-headers root-ca-file
         service-account-private-key-file service-cluster-ip-range service-sync-period
         show-hidden-metrics-for-version skip-headers skip-log-headers stderrthreshold tls-cert-file
-        tls-cipher-suites tls-curve-preferences tls-min-version tls-private-key-file tls-sni-cert-key v
+        tls-cipher-suites tls-curve-preferences tls-min-version tls-private-key-file tls-sni-cert-key
         vmodule volume-host-allow-local-loopback volume-host-cidr-denylist",
 };
 
@@ -163,7 +176,7 @@ pub(super) const SCHEDULER: Options = Options {
         authentication-skip-lookup authentication-tolerate-lookup-failure contention-profiling
         disable-http2-serving leader-elect log-text-split-stream permit-address-sharing permit-port-sharing
         profiling",
-    numbers: "http2-max-streams-per-connection kube-api-burst kube-api-qps secure-port",
+    numbers: "http2-max-streams-per-connection kube-api-burst kube-api-qps secure-port v",
     others: "
         add-dir-header address algorithm-provider allow-metric-labels allow-metric-labels-manifest
         alsologtostderr authentication-kubeconfig authorization-always-allow-paths authorization-kubeconfig
@@ -177,7 +190,7 @@ pub(super) const SCHEDULER: Options = Options {
         requestheader-group-headers requestheader-uid-headers requestheader-username-headers scheduler-name
         show-hidden-metrics-for-version skip-headers skip-log-headers stderrthreshold tls-cert-file
         tls-cipher-suites tls-curve-preferences tls-min-version tls-private-key-file tls-sni-cert-key
-        use-legacy-policy-config v vmodule write-config-to",
+        use-legacy-policy-config vmodule write-config-to",
 };
 
 /// Of etcd.
@@ -218,7 +231,7 @@ pub(super) const ETCD: Options = Options {
         discovery-srv discovery-srv-name discovery-token discovery-user distributed-tracing-address
         distributed-tracing-instance-id distributed-tracing-service-name
         experimental-distributed-tracing-address experimental-distributed-tracing-instance-id
-        experimental-distributed-tracing-service-name experimental-enable-v2v3 host-whitelist
+        experimental-distributed-tracing-service-name experimental-enable-v2v3 feature-gates host-whitelist
         initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token key-file
         listen-metrics-urls listen-peer-urls log-format log-level log-outputs log-rotation-config-json
         logger max-concurrent-streams metrics name peer-cert-allowed-cn peer-cert-allowed-hostname
@@ -226,6 +239,59 @@ pub(super) const ETCD: Options = Options {
         peer-trusted-ca-file periodic proxy tls-max-version tls-min-version trusted-ca-file v2-deprecation
         wal-dir zap",
 };
+
+/// Numbers that need not be whole.
+pub(super) const FRACTIONS: &str = "
+    audit-log-batch-throttle-qps audit-webhook-batch-throttle-qps goaway-chance
+    horizontal-pod-autoscaler-tolerance kube-api-qps node-eviction-rate secondary-node-eviction-rate
+    unhealthy-zone-threshold";
+
+/// Options that are gone, by the setting that would pass them on, since these minor releases at the latest.
+const GONE: [(&str, u16, &str); 8] = [
+    ("api-server", 24, "insecure-bind-address insecure-port"),
+    ("api-server", 26, LOGGING),
+    (
+        "api-server",
+        36,
+        "cloud-config cloud-provider cloud-provider-gce-l7lb-src-cidrs cloud-provider-gce-lb-src-cidrs
+        deserialization-cache-size enable-swagger-ui experimental-encryption-provider-config
+        experimental-logging-sanitization kubelet-https master-service-namespace
+        service-account-api-audiences target-ram-mb",
+    ),
+    ("controller-manager", 26, LOGGING),
+    (
+        "controller-manager",
+        36,
+        "deleting-pods-burst deleting-pods-qps enable-taint-manager experimental-cluster-signing-duration
+        experimental-logging-sanitization horizontal-pod-autoscaler-use-rest-clients pod-eviction-timeout
+        register-retry-count service-sync-period volume-host-allow-local-loopback volume-host-cidr-denylist",
+    ),
+    ("scheduler", 26, LOGGING),
+    (
+        "scheduler",
+        36,
+        "algorithm-provider experimental-logging-sanitization failure-domains
+        hard-pod-affinity-symmetric-weight lock-object-name lock-object-namespace policy-config-file
+        policy-configmap policy-configmap-namespace scheduler-name use-legacy-policy-config",
+    ),
+    // With etcd 3.6.
+    (
+        "etcd",
+        34,
+        "enable-v2 experimental-enable-v2v3 proxy proxy-dial-timeout proxy-failure-wait proxy-read-timeout
+        proxy-refresh-interval proxy-write-timeout",
+    ),
+];
+
+const LOGGING: &str = "
+    add-dir-header alsologtostderr log-backtrace-at log-dir log-file log-file-max-size logtostderr one-output
+    skip-headers skip-log-headers stderrthreshold";
+
+/// The minor release without the option, if `version` is that or a later one.
+pub(super) fn gone_since(setting: &str, name: &str, version: Version) -> Option<u16> {
+    let mut gone = GONE.iter().filter(|(of, since, _)| *of == setting && version.minor >= *since);
+    gone.find(|(_, _, names)| is_among(name, names)).map(|(_, since, _)| *since)
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,11 @@
 use imgforge_spec::{is_absolute_path, is_dns_name, plain_path};
 use serde_yaml::Value;
 
-use super::units::{nanoseconds, thousandths};
+use super::{
+    options::is_among,
+    texts::CIPHER_SUITES,
+    units::{nanoseconds, thousandths},
+};
 
 /// A field by its name, with what it holds.
 pub(super) type Field = (&'static str, Shape);
@@ -36,6 +40,8 @@ pub(super) enum Shape {
     Quantity,
     /// A quantity, or nothing for what Kubernetes takes by itself.
     Size,
+    /// A cipher suite by its name.
+    Suite,
     /// A machine in a certificate: an address, a DNS name, or one with `*.` before it.
     Machine,
     /// A list.
@@ -130,6 +136,7 @@ impl Shape {
             Shape::Size => text.is_some_and(|text| text.is_empty() || thousandths(text).is_some()),
             Shape::Cores => text.is_some_and(are_cores),
             Shape::Quantity => text.and_then(thousandths).is_some_and(|quantity| quantity >= 0),
+            Shape::Suite => text.is_some_and(|text| is_among(text, CIPHER_SUITES)),
             Shape::Machine => text.is_some_and(is_machine),
             Shape::Threshold => text.is_some_and(|text| is_part(text, 1)),
             Shape::Reclaim => text.is_some_and(|text| is_part(text, 0)),
@@ -152,6 +159,7 @@ impl Shape {
             Shape::Duration => "a duration in hours, minutes and seconds, such as 1h30m".into(),
             Shape::Quantity | Shape::Size => "a quantity as Kubernetes writes it, such as 64Mi".into(),
             Shape::Threshold | Shape::Reclaim => "a quantity such as 100Mi, or a share such as 10%".into(),
+            Shape::Suite => "a cipher suite such as TLS_AES_128_GCM_SHA256".into(),
             Shape::Machine => "an address or a DNS name".into(),
             Shape::List(_) => "a list".into(),
             Shape::Map(_) | Shape::Among(..) | Shape::Fields(_) | Shape::Record(..) => "a mapping".into(),

@@ -128,7 +128,9 @@ fn server(member: &Member<'_>, tokens: &Tokens) -> Server {
     let mut etcd_arg = arguments(&cluster.etcd);
     if has_etcd(cluster) && member.etcd != EtcdTiming::DEFAULT {
         let EtcdTiming { heartbeat, election } = member.etcd;
-        etcd_arg.extend([format!("heartbeat-interval={heartbeat}"), format!("election-timeout={election}")]);
+        let ours = [("heartbeat-interval", heartbeat), ("election-timeout", election)];
+        let ours = ours.into_iter().filter(|(option, _)| !cluster.etcd.extra_args.contains_key(*option));
+        etcd_arg.extend(ours.map(|(option, milliseconds)| format!("{option}={milliseconds}")));
     }
     Server {
         agent_token: tokens.agent.reveal().to_owned(),

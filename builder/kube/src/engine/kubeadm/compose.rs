@@ -181,7 +181,7 @@ fn controller_manager(member: &Member<'_>, patience: &Patience) -> BTreeMap<Stri
 }
 
 /// A leader that is slow to renew its lease ends its process. Kubernetes' proportions, 15 : 10 : 2, are kept.
-fn leader_election(patience: &Patience) -> BTreeMap<String, String> {
+pub(crate) fn leader_election(patience: &Patience) -> BTreeMap<String, String> {
     if patience.lease == Performance::Fast.patience().lease {
         return BTreeMap::new();
     }

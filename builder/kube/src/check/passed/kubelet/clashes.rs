@@ -3,12 +3,16 @@
 use serde_yaml::Value;
 
 use super::{
-    super::units::{nanoseconds, thousandths},
+    super::{
+        texts::{FOR_HTTP2, OF_HTTP2},
+        units::{nanoseconds, thousandths},
+    },
     Clash, Configuration,
 };
 
 /// All of them.
-pub(super) const ALL: [fn(&Configuration) -> Option<Clash>; 13] = [
+pub(super) const ALL: [fn(&Configuration) -> Option<Clash>; 14] = [
+    cipher_suites,
     image_space,
     image_ages,
     critical_pods,
@@ -23,6 +27,20 @@ pub(super) const ALL: [fn(&Configuration) -> Option<Clash>; 13] = [
     cpu_options,
     memory,
 ];
+
+/// The kubelet speaks HTTP/2, which wants one of these of TLS 1.2.
+fn cipher_suites(kubelet: &Configuration) -> Option<Clash> {
+    let suites = kubelet.texts("tlsCipherSuites");
+    let is_of_2018 = kubelet.text("tlsMinVersion") == "VersionTLS13";
+    let has_one = suites.iter().any(|suite| OF_HTTP2.contains(suite));
+    (!suites.is_empty() && !is_of_2018 && !has_one).then(|| {
+        Clash::new(
+            &["tlsCipherSuites", "tlsMinVersion"],
+            "HTTP/2 wants a cipher suite of AES_128_GCM_SHA256",
+            FOR_HTTP2,
+        )
+    })
+}
 
 fn image_space(kubelet: &Configuration) -> Option<Clash> {
     let high = kubelet.number("imageGCHighThresholdPercent", 85);
