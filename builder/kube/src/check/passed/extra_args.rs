@@ -23,6 +23,7 @@ pub const RULES: &[Rule] = &[
 const ENDPOINT: &str = "the API server listens where `endpoint` and the nodes' addresses say";
 const SUBNETS: &str = "it follows from `networking`";
 const MEMBERS: &str = "kubeadm gives it, and each member of etcd has another";
+const PROBES: &str = "the kubelet asks for its health at the usual port";
 const FILES: &str = "kubeadm gives it, and the files lie where it says";
 
 /// Options that imgforge or kubeadm gives, by the setting that would pass them on.
@@ -59,12 +60,13 @@ const GIVEN: [(&str, &[(&str, &str)]); 4] = [
                 "give node-cidr-mask-size-ipv4 or node-cidr-mask-size-ipv6, which kubeadm knows",
             ),
             ("kubeconfig", FILES),
+            ("secure-port", PROBES),
             ("cluster-signing-cert-file", FILES),
             ("cluster-signing-key-file", FILES),
             ("root-ca-file", FILES),
         ],
     ),
-    ("scheduler", &[("kubeconfig", FILES)]),
+    ("scheduler", &[("kubeconfig", FILES), ("secure-port", PROBES)]),
     (
         "etcd",
         &[
@@ -103,11 +105,17 @@ pub(super) fn programs(cluster: &Cluster) -> [(&'static str, &'static str, &Comp
 /// Why the option `name` of `setting` is not passed on.
 fn instead(setting: &str, name: &str) -> Option<&'static str> {
     let (_, ours) = GIVEN.iter().find(|(other, _)| *other == setting)?;
+    let name = with_hyphens(setting, name);
     ours.iter().find(|(own, _)| *own == name).map(|(_, instead)| *instead)
 }
 
+/// The option as its program lists it: Kubernetes' take `_` for `-`.
+fn with_hyphens(setting: &str, name: &str) -> String {
+    if setting == "etcd" { name.to_owned() } else { name.replace('_', "-") }
+}
+
 fn is_option(name: &str) -> bool {
-    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.' | b'_');
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
 }
 
@@ -136,9 +144,10 @@ fn unknown(context: &Context<'_>) -> Vec<Found> {
         let passed =
             component.extra_args.keys().filter(|name| is_option(name) && instead(setting, name).is_none());
         found.extend(passed.filter_map(|name| {
-            let known = match gone_since(setting, name, version) {
+            let plain = with_hyphens(setting, name);
+            let known = match gone_since(setting, &plain, version) {
                 Some(since) => format!("any more, with Kubernetes 1.{since} at the latest"),
-                None if options.has(name) => return None,
+                None if options.has(&plain) => return None,
                 None => "that is known here".to_owned(),
             };
             let message =
@@ -156,9 +165,10 @@ fn value(context: &Context<'_>) -> Vec<Found> {
     for (setting, program, component, options) in programs(context.cluster) {
         let passed = component.extra_args.iter().filter(|(name, _)| instead(setting, name).is_none());
         found.extend(passed.filter_map(|(name, value)| {
-            let of_kind = wanted(options, name, value)
+            let plain = with_hyphens(setting, name);
+            let of_kind = wanted(options, &plain, value)
                 .map(|wanted| format!("is {wanted}, not {}", value.escape_debug()));
-            let flaw = of_kind.or_else(|| texts::flaw(setting, name, value, version))?;
+            let flaw = of_kind.or_else(|| texts::flaw(setting, &plain, value, version))?;
             let message = format!("`{name}` {flaw}: {program} would end");
             Some(Found::new(format!("{setting}.extra-args.{name}"), message))
         }));
@@ -171,7 +181,11 @@ fn wanted(options: &Options, name: &str, value: &str) -> Option<&'static str> {
     let Options { durations, switches, numbers, .. } = options;
     let is_number = || match is_among(name, FRACTIONS) {
         true => value.parse::<f64>().is_ok_and(f64::is_finite),
-        false => value.parse::<i64>().is_ok() || value.starts_with("0x"),
+        // strconv.ParseInt with a base of 0.
+        false => {
+            let based = ["0x", "0b", "0o"].iter().any(|base| value.starts_with(base));
+            based || value.replace('_', "").parse::<i64>().is_ok()
+        }
     };
     if is_among(name, durations) && nanoseconds(value).is_none() {
         Some("a duration in hours, minutes and seconds, such as 1h30m")

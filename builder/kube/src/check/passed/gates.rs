@@ -5,14 +5,18 @@ use serde_yaml::Value;
 use super::{
     Context, Found, Rule,
     extra_args::programs,
-    options::{is_among, is_off},
+    options::{is_among, is_off, is_switch},
     texts::entries,
 };
 use crate::{cluster::Fields, version::Version};
 
 pub const RULES: &[Rule] = &[
     Rule::notice("unknown-gate", "feature gates are ones that the programs know", unknown_gate),
-    Rule::error("locked-gate", "no feature gate is off that the release has on for good", locked_gate),
+    Rule::error(
+        "locked-gate",
+        "no feature gate is switched that the release has on, or off, for good",
+        locked_gate,
+    ),
 ];
 
 /// Of Kubernetes 1.36: <https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/>.
@@ -65,16 +69,16 @@ const KUBERNETES: &str = "
     PodTopologyLabelsAdmission PodsAPI PortForwardWebsockets PreferSameTrafficDistribution
     PreventStaticPodAPIReferences ProcMountType QOSReserved RecoverVolumeExpansionFailure
     RecursiveReadOnlyMounts ReduceDefaultCrashLoopBackOffDecay RelaxedDNSSearchValidation
-    RelaxedEnvironmentVariableValidation RelaxedServiceNameValidation ReloadKubeletServerCertificateFile
-    RemoteRequestHeaderUID ResilientWatchCacheInitialization ResourceHealthStatus ResourceHealthStatusMessage
-    RestartAllContainersOnContainerExits RetryGenerateName RotateKubeletServerCertificate
-    RuntimeClassInImageCriApi SELinuxChangePolicy SELinuxMount SELinuxMountReadWriteOncePod
-    SchedulerAsyncAPICalls SchedulerAsyncPreemption SchedulerPopFromBackoffQ SchedulerQueueingHints
-    SeparateCacheWatchRPC SeparateTaintEvictionController ServiceAccountNodeAudienceRestriction
-    ServiceAccountTokenJTI ServiceAccountTokenNodeBinding ServiceAccountTokenNodeBindingValidation
-    ServiceAccountTokenPodNodeInfo ServiceCIDRStatusFieldWiping ShardedListAndWatch SidecarContainers
-    SizeBasedListCostEstimate StaleControllerConsistencyDaemonSet StaleControllerConsistencyJob
-    StaleControllerConsistencyReplicaSet StaleControllerConsistencyStatefulSet
+    RelaxedEnvironmentVariableValidation RelaxedServiceNameValidation ReloadKubeletClientCAFile
+    ReloadKubeletServerCertificateFile RemoteRequestHeaderUID ResilientWatchCacheInitialization
+    ResourceHealthStatus ResourceHealthStatusMessage RestartAllContainersOnContainerExits RetryGenerateName
+    RotateKubeletServerCertificate RuntimeClassInImageCriApi SELinuxChangePolicy SELinuxMount
+    SELinuxMountReadWriteOncePod SchedulerAsyncAPICalls SchedulerAsyncPreemption SchedulerPopFromBackoffQ
+    SchedulerQueueingHints SeparateCacheWatchRPC SeparateTaintEvictionController
+    ServiceAccountNodeAudienceRestriction ServiceAccountTokenJTI ServiceAccountTokenNodeBinding
+    ServiceAccountTokenNodeBindingValidation ServiceAccountTokenPodNodeInfo ServiceCIDRStatusFieldWiping
+    ShardedListAndWatch SidecarContainers SizeBasedListCostEstimate StaleControllerConsistencyDaemonSet
+    StaleControllerConsistencyJob StaleControllerConsistencyReplicaSet StaleControllerConsistencyStatefulSet
     StatefulSetSemanticRevisionComparison StorageCapacityScoring StorageNamespaceIndex StorageVersionAPI
     StorageVersionHash StorageVersionMigrator StreamingCollectionEncodingToJSON
     StreamingCollectionEncodingToProtobuf StrictIPCIDRValidation StructuredAuthenticationConfiguration
@@ -143,8 +147,15 @@ const LOCKED: [(u16, &str); 7] = [
     ),
 ];
 
+/// Those that are off for good.
+const LOCKED_OFF: [(u16, &str); 2] =
+    [(35, "AllowOverwriteTerminationGracePeriodSeconds"), (36, "GitRepoVolumeDriver SeparateCacheWatchRPC")];
+
+/// Of kubeadm 1.36.
+const KUBEADM: &str = "NodeLocalCRISocket PublicKeysECDSA RootlessControlPlane";
+
 /// Of kubeadm, with those that earlier releases had: <https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/>.
-const KUBEADM: &str = "
+const EARLIER_KUBEADM: &str = "
     ControlPlaneKubeletLocalMode EtcdLearnerMode IPv6DualStack NodeLocalCRISocket PublicKeysECDSA
     RootlessControlPlane UnversionedKubeletConfigMap UpgradeAddonsBeforeControlPlane
     WaitForAllControlPlaneComponents";
@@ -158,7 +169,8 @@ const ETCD: &str = "
 struct Gate<'a> {
     setting: String,
     name: &'a str,
-    is_off: bool,
+    /// What it is to be, where that can be read.
+    is_on: Option<bool>,
     /// All that its program knows.
     known: &'static str,
     version: Version,
@@ -168,16 +180,17 @@ struct Gate<'a> {
 fn gates<'a>(context: &Context<'a>) -> Vec<Gate<'a>> {
     let cluster = context.cluster;
     let of_all = ("kubelet".to_owned(), &cluster.kubelet, KUBERNETES, cluster.kubernetes);
-    let of_kubeadm = ("kubeadm".to_owned(), &cluster.kubeadm, KUBEADM, cluster.kubernetes);
+    let known = if cluster.kubernetes.minor >= 36 { KUBEADM } else { EARLIER_KUBEADM };
+    let of_kubeadm = ("kubeadm".to_owned(), &cluster.kubeadm, known, cluster.kubernetes);
     let of_nodes = context
         .nodes()
         .map(|at| (at.path("kubelet"), &at.node.kubelet, KUBERNETES, cluster.version_of(at.node)));
     let fields = [of_all, of_kubeadm].into_iter().chain(of_nodes);
     let of_fields = fields.flat_map(|(setting, fields, known, version)| {
-        let gate = move |(name, is_off)| Gate {
+        let gate = move |(name, is_on)| Gate {
             setting: format!("{setting}.featureGates"),
             name,
-            is_off,
+            is_on,
             known,
             version,
         };
@@ -191,18 +204,20 @@ fn gates<'a>(context: &Context<'a>) -> Vec<Gate<'a>> {
             let name = name.trim();
             let name = name.strip_prefix("kube:").unwrap_or(name);
             let setting = format!("{setting}.extra-args.feature-gates");
-            Gate { setting, name, is_off: is_off(value.trim()), known, version: cluster.kubernetes }
+            let value = value.trim();
+            let is_on = is_switch(value).then(|| !is_off(value));
+            Gate { setting, name, is_on, known, version: cluster.kubernetes }
         })
     });
     of_fields.chain(of_options).collect()
 }
 
-/// The gates of a configuration, and whether they are off.
-fn of_configuration(fields: &Fields) -> Vec<(&str, bool)> {
+/// The gates of a configuration, and whether they are on.
+fn of_configuration(fields: &Fields) -> Vec<(&str, Option<bool>)> {
     let gates = fields.0.get("featureGates").and_then(Value::as_mapping);
     let mut found = Vec::new();
     for (name, value) in gates.into_iter().flatten() {
-        found.extend(name.as_str().map(|name| (name, value.as_bool() == Some(false))));
+        found.extend(name.as_str().map(|name| (name, value.as_bool())));
     }
     found
 }
@@ -221,16 +236,20 @@ fn unknown_gate(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn locked_gate(context: &Context<'_>) -> Vec<Found> {
-    let locked = |Gate { setting, name, version, .. }: Gate<'_>| {
-        let (since, _) = LOCKED.iter().find(|(_, names)| is_among(name, names))?;
-        (version.minor >= *since).then(|| {
-            let message =
-                format!("`{name}` is on for good since 1.{since}: a program that is to switch it off ends");
+    let locked = |Gate { setting, name, is_on, known, version }: Gate<'_>| {
+        let (locked, word, other) = match is_on? {
+            false => (&LOCKED[..], "on", "off"),
+            true => (&LOCKED_OFF[..], "off", "on"),
+        };
+        let (since, _) = locked.iter().find(|(_, names)| is_among(name, names))?;
+        (known == KUBERNETES && version.minor >= *since).then(|| {
+            let message = format!(
+                "`{name}` is {word} for good since 1.{since}: a program that is to switch it {other} ends"
+            );
             Found::new(setting, message).suggest("remove it")
         })
     };
-    let off = gates(context).into_iter().filter(|gate| gate.is_off && gate.known == KUBERNETES);
-    off.filter_map(locked).collect()
+    gates(context).into_iter().filter_map(locked).collect()
 }
 
 #[cfg(test)]
@@ -239,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_on_for_good_is_known() {
-        let locked = LOCKED.iter().flat_map(|(_, names)| names.split_whitespace());
+        let locked = LOCKED.iter().chain(&LOCKED_OFF).flat_map(|(_, names)| names.split_whitespace());
         assert_eq!(locked.filter(|name| !is_among(name, KUBERNETES)).collect::<Vec<_>>(), [""; 0]);
     }
 }

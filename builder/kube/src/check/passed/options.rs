@@ -59,7 +59,7 @@ pub(super) const API_SERVER: Options = Options {
         audit-webhook-batch-throttle-enable audit-webhook-truncate-enabled contention-profiling
         disable-http2-serving emulation-forward-compatible enable-aggregator-routing
         enable-bootstrap-token-auth enable-garbage-collector enable-logs-handler
-        enable-priority-and-fairness encryption-provider-config-automatic-reload log-text-split-stream
+        enable-priority-and-fairness encryption-provider-config-automatic-reload log-json-split-stream log-text-split-stream
         permit-address-sharing permit-port-sharing profiling runtime-config-emulation-forward-compatible
         send-retry-after-while-not-ready-once service-account-extend-token-expiration service-account-lookup
         shutdown-send-retry-after watch-cache",
@@ -89,7 +89,7 @@ pub(super) const API_SERVER: Options = Options {
         experimental-encryption-provider-config experimental-logging-sanitization external-hostname
         feature-gates insecure-bind-address insecure-port kubelet-certificate-authority
         kubelet-client-certificate kubelet-client-key kubelet-https kubelet-preferred-address-types
-        log-backtrace-at log-dir log-file log-file-max-size log-text-info-buffer-size logging-format
+        log-backtrace-at log-dir log-file log-file-max-size log-json-info-buffer-size log-text-info-buffer-size logging-format
         logtostderr master-service-namespace min-compatibility-version oidc-ca-file oidc-client-id
         oidc-groups-claim oidc-groups-prefix oidc-issuer-url oidc-required-claim oidc-signing-algs
         oidc-username-claim oidc-username-prefix one-output peer-advertise-ip peer-advertise-port
@@ -124,7 +124,7 @@ pub(super) const CONTROLLER_MANAGER: Options = Options {
         authentication-tolerate-lookup-failure configure-cloud-routes contention-profiling
         disable-attach-detach-reconcile-sync disable-force-detach-on-timeout disable-http2-serving
         enable-dynamic-provisioning enable-garbage-collector enable-hostpath-provisioner
-        enable-leader-migration leader-elect log-text-split-stream permit-address-sharing
+        enable-leader-migration leader-elect log-json-split-stream log-text-split-stream permit-address-sharing
         permit-port-sharing profiling use-service-account-credentials",
     numbers: "
         concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs
@@ -134,7 +134,7 @@ pub(super) const CONTROLLER_MANAGER: Options = Options {
         concurrent-resourceclaim-syncs concurrent-service-endpoint-syncs concurrent-service-syncs
         concurrent-serviceaccount-token-syncs concurrent-statefulset-syncs
         concurrent-ttl-after-finished-syncs concurrent-validating-admission-policy-status-syncs
-        concurrent_rc_syncs horizontal-pod-autoscaler-tolerance http2-max-streams-per-connection
+        concurrent-rc-syncs horizontal-pod-autoscaler-tolerance http2-max-streams-per-connection
         kube-api-burst kube-api-qps large-cluster-size-threshold max-endpoints-per-slice
         mirroring-concurrent-service-endpoint-syncs mirroring-max-endpoints-per-subset node-cidr-mask-size
         node-cidr-mask-size-ipv4 node-cidr-mask-size-ipv6 node-eviction-rate
@@ -155,7 +155,7 @@ pub(super) const CONTROLLER_MANAGER: Options = Options {
         horizontal-pod-autoscaler-use-rest-clients kube-api-content-type kubeconfig
         leader-elect-resource-lock leader-elect-resource-name leader-elect-resource-namespace
         leader-migration-config log-backtrace-at log-dir log-file log-file-max-size
-        log-text-info-buffer-size logging-format logtostderr master min-compatibility-version one-output
+        log-json-info-buffer-size log-text-info-buffer-size logging-format logtostderr master min-compatibility-version one-output
         pod-eviction-timeout port pv-recycler-pod-template-filepath-hostpath
         pv-recycler-pod-template-filepath-nfs register-retry-count requestheader-allowed-names
         requestheader-client-ca-file requestheader-extra-headers-prefix requestheader-group-headers
@@ -174,7 +174,7 @@ pub(super) const SCHEDULER: Options = Options {
         leader-elect-retry-period log-flush-frequency pod-max-in-unschedulable-pods-duration",
     switches: "
         authentication-skip-lookup authentication-tolerate-lookup-failure contention-profiling
-        disable-http2-serving leader-elect log-text-split-stream permit-address-sharing permit-port-sharing
+        disable-http2-serving leader-elect log-json-split-stream log-text-split-stream permit-address-sharing permit-port-sharing
         profiling",
     numbers: "http2-max-streams-per-connection kube-api-burst kube-api-qps secure-port v",
     others: "
@@ -184,7 +184,7 @@ pub(super) const SCHEDULER: Options = Options {
         experimental-logging-sanitization failure-domains feature-gates hard-pod-affinity-symmetric-weight
         kube-api-content-type kubeconfig leader-elect-resource-lock leader-elect-resource-name
         leader-elect-resource-namespace lock-object-name lock-object-namespace log-backtrace-at log-dir
-        log-file log-file-max-size log-text-info-buffer-size logging-format logtostderr master
+        log-file log-file-max-size log-json-info-buffer-size log-text-info-buffer-size logging-format logtostderr master
         min-compatibility-version one-output policy-config-file policy-configmap policy-configmap-namespace
         port requestheader-allowed-names requestheader-client-ca-file requestheader-extra-headers-prefix
         requestheader-group-headers requestheader-uid-headers requestheader-username-headers scheduler-name
@@ -224,7 +224,7 @@ pub(super) const ETCD: Options = Options {
         proxy-dial-timeout proxy-failure-wait proxy-read-timeout proxy-refresh-interval proxy-write-timeout
         quota-backend-bytes self-signed-cert-validity snapshot-catchup-entries snapshot-count",
     others: "
-        0 advertise-client-urls auth-token auto-compaction-mode auto-compaction-retention
+        advertise-client-urls auth-token auto-compaction-mode auto-compaction-retention
         backend-bbolt-freelist-type cert-file cipher-suites client-cert-allowed-hostname client-cert-file
         client-crl-file client-key-file config-file cors data-dir discovery discovery-cacert discovery-cert
         discovery-endpoints discovery-fallback discovery-key discovery-password discovery-proxy
@@ -236,8 +236,8 @@ pub(super) const ETCD: Options = Options {
         listen-metrics-urls listen-peer-urls log-format log-level log-outputs log-rotation-config-json
         logger max-concurrent-streams metrics name peer-cert-allowed-cn peer-cert-allowed-hostname
         peer-cert-file peer-client-cert-file peer-client-key-file peer-crl-file peer-key-file
-        peer-trusted-ca-file periodic proxy tls-max-version tls-min-version trusted-ca-file v2-deprecation
-        wal-dir zap",
+        peer-trusted-ca-file proxy tls-max-version tls-min-version trusted-ca-file v2-deprecation
+        wal-dir",
 };
 
 /// Numbers that need not be whole.
@@ -247,7 +247,7 @@ pub(super) const FRACTIONS: &str = "
     unhealthy-zone-threshold";
 
 /// Options that are gone, by the setting that would pass them on, since these minor releases at the latest.
-const GONE: [(&str, u16, &str); 8] = [
+const GONE: [(&str, u16, &str); 10] = [
     ("api-server", 24, "insecure-bind-address insecure-port"),
     ("api-server", 26, LOGGING),
     (
@@ -258,6 +258,7 @@ const GONE: [(&str, u16, &str); 8] = [
         experimental-logging-sanitization kubelet-https master-service-namespace
         service-account-api-audiences target-ram-mb",
     ),
+    ("controller-manager", 24, "address port"),
     ("controller-manager", 26, LOGGING),
     (
         "controller-manager",
@@ -266,6 +267,7 @@ const GONE: [(&str, u16, &str); 8] = [
         experimental-logging-sanitization horizontal-pod-autoscaler-use-rest-clients pod-eviction-timeout
         register-retry-count service-sync-period volume-host-allow-local-loopback volume-host-cidr-denylist",
     ),
+    ("scheduler", 24, "address port"),
     ("scheduler", 26, LOGGING),
     (
         "scheduler",

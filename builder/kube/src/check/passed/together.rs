@@ -69,7 +69,11 @@ fn together(context: &Context<'_>) -> Vec<Found> {
     let controllers = controllers::flaw(&cluster.controller_manager.extra_args).filter(|_| of_kubeadm);
     found.extend(controllers.map(|flaw| flaw.found("controller-manager")));
     let told = &cluster.etcd.extra_args;
-    let of_etcd = [etcd::timing(told, EtcdTiming::of(cluster, context.boards)), etcd::tls(told)];
+    let of_etcd = [
+        etcd::timing(told, EtcdTiming::of(cluster, context.boards)),
+        etcd::tls(told),
+        etcd::gates(told, cluster.engine, cluster.kubernetes),
+    ];
     found.extend(of_etcd.into_iter().flatten().map(|flaw| flaw.found("etcd")));
     found
 }

@@ -124,7 +124,7 @@ impl Place {
     fn paths<'a>(&self, cluster: &'a Cluster, among: &str) -> Vec<(&'a str, String)> {
         let component = programs(cluster).into_iter().find(|(setting, ..)| *setting == self.setting);
         let options = component.into_iter().flat_map(|(_, _, component, _)| &component.extra_args);
-        let named = options.filter(|(name, value)| is_among(name, among) && !value.is_empty());
+        let named = options.filter(|(name, value)| is_among(name, among) && !plain_path(value).is_empty());
         named.map(|(name, value)| (name.as_str(), plain_path(value))).collect()
     }
 
@@ -136,13 +136,18 @@ impl Place {
     /// Whether the program sees `path` of the machine, of a volume, or of a device.
     fn sees(&self, cluster: &Cluster, path: &str) -> bool {
         let volumes = self.volumes(cluster);
-        let is_in_volume = || volumes.iter().any(|volume| is_path_in(path, &plain_path(volume.path)));
-        self.has(path) || is_path_in(path, "/dev") || is_in_volume()
+        self.has(path) || is_path_in(path, "/dev") || innermost(&volumes, path).is_some()
     }
 
     fn setting(&self, option: &str) -> String {
         format!("{}.extra-args.{option}", self.setting)
     }
+}
+
+/// The volume in which a program finds `path`: one may be mounted in another.
+fn innermost<'a, 'b>(volumes: &'b [Volume<'a>], path: &str) -> Option<&'b Volume<'a>> {
+    let around = volumes.iter().filter(|volume| is_path_in(path, &plain_path(volume.path)));
+    around.max_by_key(|volume| plain_path(volume.path).len())
 }
 
 /// The places where kubeadm runs the control plane; k3s runs all of it in its own process.
@@ -230,10 +235,8 @@ fn option_file(context: &Context<'_>) -> Vec<Found> {
 fn unwritable_logs(place: &Place, cluster: &Cluster) -> Vec<Found> {
     let volumes = place.volumes(cluster);
     let logs = place.paths(cluster, LOGS).into_iter();
-    let unwritable = logs.filter(|(_, path)| {
-        let volume = volumes.iter().find(|volume| is_path_in(path, &plain_path(volume.path)));
-        volume.is_some_and(|volume| volume.is_read_only)
-    });
+    let unwritable =
+        logs.filter(|(_, path)| innermost(&volumes, path).is_some_and(|volume| volume.is_read_only));
     unwritable
         .map(|(option, path)| {
             let message =
@@ -283,7 +286,7 @@ fn on_host(place: &Place, cluster: &Cluster, path: &str) -> Option<String> {
         return (!is_path_in(path, "/var/lib/rancher")).then(|| path.to_owned());
     }
     let volumes = place.volumes(cluster);
-    let volume = volumes.iter().find(|volume| is_path_in(path, &plain_path(volume.path)))?;
+    let volume = innermost(&volumes, path)?;
     let below = path.strip_prefix(&plain_path(volume.path)).unwrap_or_default();
     (!place.has(path)).then(|| plain_path(&format!("{}{below}", volume.host)))
 }

@@ -24,7 +24,7 @@ const CONTROLLERS: &str = "
     replicationcontroller replicationcontroller-controller resource-claim-controller resourceclaim-controller
     resourcepoolstatusrequest-controller resourcequota resourcequota-controller root-ca-cert-publisher
     root-ca-certificate-publisher-controller route selinux-warning-controller service
-    service-ca-cert-publisher service-ca-certificate-publisher-controller service-cidr-controller
+    service-cidr-controller
     service-lb-controller serviceaccount serviceaccount-controller serviceaccount-token
     serviceaccount-token-controller statefulset statefulset-controller storage-version-gc
     storage-version-migrator-controller storageversion-garbage-collector-controller svm

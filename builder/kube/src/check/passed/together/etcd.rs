@@ -1,7 +1,7 @@
 //! Options of etcd.
 
 use super::{Flaw, Options};
-use crate::performance::EtcdTiming;
+use crate::{engine::Engine, performance::EtcdTiming, version::Version};
 
 /// <https://etcd.io/docs/latest/tuning/>: etcd takes no others. `ours` is what imgforge gives.
 pub(super) fn timing(told: &Options, ours: EtcdTiming) -> Option<Flaw> {
@@ -38,4 +38,30 @@ pub(super) fn tls(told: &Options) -> Option<Flaw> {
         let message = "cipher suites are of TLS 1.2, which `tls-min-version` keeps out: etcd ends";
         Flaw::new("cipher-suites", message, "remove one of the two")
     })
+}
+
+/// Options that etcd 3.6 has gates for.
+const GATES: [(&str, &str); 6] = [
+    ("experimental-compact-hash-check-enabled", "CompactHashCheck"),
+    ("experimental-enable-lease-checkpoint", "LeaseCheckpoint"),
+    ("experimental-enable-lease-checkpoint-persist", "LeaseCheckpointPersist"),
+    ("experimental-initial-corrupt-check", "InitialCorruptCheck"),
+    ("experimental-stop-grpc-service-on-defrag", "StopGRPCServiceOnDefrag"),
+    ("experimental-txn-mode-write-with-shared-buffer", "TxnModeWriteWithSharedBuffer"),
+];
+
+/// What kubeadm gives where nobody gives gates, since it brings etcd 3.6.
+const GIVEN: &str = "InitialCorruptCheck=true";
+
+/// etcd takes an option, or the gate that took its place.
+pub(super) fn gates(told: &Options, engine: Engine, version: Version) -> Option<Flaw> {
+    let is_given = engine == Engine::Kubeadm && version.minor >= 34;
+    let given = if is_given { GIVEN } else { "" };
+    let gates = told.get("feature-gates").map_or(given, String::as_str);
+    // A part of a name is enough for etcd.
+    let (option, gate) =
+        GATES.into_iter().find(|(option, gate)| told.contains_key(*option) && gates.contains(gate))?;
+    let message =
+        format!("it stands beside the gate {gate}, which kubeadm or `feature-gates` gives: etcd ends");
+    Some(Flaw::new(option, message, "remove it, and say it by `feature-gates`"))
 }
