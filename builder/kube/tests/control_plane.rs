@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::lab::*;
+use common::{boards, cluster, lab::*};
+use imgforge_kube::{kubeadm, member::Member};
+use serde_yaml::Value;
 
 #[test]
 fn options_are_ones_that_the_programs_read() {
@@ -119,54 +121,100 @@ fn what_imgforge_gives_for_slow_boards_counts_with_what_is_passed_on() {
     says("control-plane-options", "etcd.extra-args.election-timeout", &slow(election));
 }
 
+/// A policy that the card brings, and a log.
 const POLICY: &str = "files: [{ path: /etc/audit/policy.yaml, content: '' }]
 api-server: { extra-args: { audit-policy-file: /etc/audit/policy.yaml, audit-log-path: /var/log/audit/kube.log } }
-kubeadm: { apiServer: { extraVolumes: [
-  { name: audit, hostPath: /etc/audit, mountPath: /etc/audit, readOnly: true, pathType: Directory },
-  { name: audit-log, hostPath: /var/log/audit, mountPath: /var/log/audit, pathType: DirectoryOrCreate }] } }";
+scheduler: { extra-args: { config: /etc/audit/policy.yaml } }
+";
+
+/// Volumes of one's own for them.
+const VOLUMES: &str = "kubeadm: { apiServer: { extraVolumes: [
+  { name: audit, hostPath: /etc/own, mountPath: /etc/audit, readOnly: true, pathType: Directory },
+  { name: audit-log, hostPath: /var/log/own, mountPath: /var/log/audit, pathType: DirectoryOrCreate }] } }";
+
+/// The volumes of a program in the document that the first master gets.
+fn volumes(text: &str, program: &str) -> Vec<String> {
+    let cluster = cluster(text);
+    let member = Member::new(&cluster, "m1", &boards).unwrap();
+    let text = kubeadm::render(&kubeadm::init(&member, "abcdef.0123456789abcdef"), &cluster).unwrap();
+    let documents = text.split("---\n").map(|text| serde_yaml::from_str::<Value>(text).unwrap());
+    let of_cluster = documents.into_iter().find(|document| document["kind"] == "ClusterConfiguration");
+    let volumes = of_cluster.unwrap()[program]["extraVolumes"].as_sequence().cloned().unwrap_or_default();
+    let field = |volume: &Value, name: &str| volume[name].as_str().unwrap_or_default().to_owned();
+    let names = ["name", "hostPath", "mountPath", "pathType"];
+    volumes.iter().map(|volume| names.map(|name| field(volume, name)).join(" ")).collect()
+}
 
 #[test]
-fn programs_find_the_files_of_their_options() {
+fn what_options_name_is_mounted_where_files_bring_it() {
     quiet(&top(POLICY));
-    quiet(&top(
-        "api-server: { extra-args: { oidc-ca-file: /etc/ssl/certs/ca-certificates.crt, oidc-issuer-url: 'https://id', oidc-client-id: kube, audit-log-path: '-' } }",
-    ));
-    let path = "api-server.extra-args.audit-policy-file";
-    says("option-file", path, &top(&POLICY.replace("mountPath: /etc/audit,", "mountPath: /audit,")));
-    says(
-        "option-file-absent",
-        path,
-        &top(&POLICY.replace("path: /etc/audit/policy", "path: /etc/audit/other")),
+    assert_eq!(
+        volumes(&top(POLICY), "apiServer"),
+        [
+            "imgforge-audit-policy-file /etc/audit/policy.yaml /etc/audit/policy.yaml File",
+            "imgforge-audit-log-path /var/log/audit /var/log/audit DirectoryOrCreate"
+        ]
     );
+    assert_eq!(
+        volumes(&top(POLICY), "scheduler"),
+        ["imgforge-config /etc/audit/policy.yaml /etc/audit/policy.yaml File"]
+    );
+    // What the file mounts there itself stays as it is.
+    let own = volumes(&top(&format!("{POLICY}{VOLUMES}")), "apiServer");
+    assert_eq!(
+        own,
+        ["audit /etc/own /etc/audit Directory", "audit-log /var/log/own /var/log/audit DirectoryOrCreate"]
+    );
+    let of_kubeadm = "api-server: { extra-args: { oidc-ca-file: /etc/ssl/certs/ca-certificates.crt, \
+        oidc-issuer-url: 'https://id', oidc-client-id: kube, audit-log-path: '-' } }";
+    quiet(&top(of_kubeadm));
+    assert_eq!(volumes(&top(of_kubeadm), "apiServer"), [""; 0]);
+    quiet(&top("api-server: { extra-args: { audit-log-path: /dev/stdout } }"));
+    quiet(&top("etcd: { extra-args: { wal-dir: /var/lib/etcd/wal } }"));
+}
+
+#[test]
+fn what_is_mounted_by_nobody_is_told() {
+    let path = "api-server.extra-args.audit-policy-file";
+    says("option-file", path, &top(&POLICY.replace("path: /etc/audit/policy", "path: /etc/audit/other")));
+    says("option-file-absent", path, &top(&format!("{POLICY}{VOLUMES}")));
+    let elsewhere = "api-server: { extra-args: { audit-log-path: /audit.log } }";
+    says("log-in-container", "api-server.extra-args.audit-log-path", &top(elsewhere));
+    says("option-file", "etcd.extra-args.wal-dir", &top("etcd: { extra-args: { wal-dir: /mnt/wal } }"));
     let bare = "api-server: { extra-args: { audit-policy-file: /etc/kubernetes/policy.yaml } }";
     let told = findings(&top(bare)).into_iter().find(|finding| finding.name == "option-file").unwrap();
     assert_eq!(
         told.suggestion.unwrap(),
-        "name it /etc/control-plane/policy.yaml, and give `kubeadm: { apiServer: { extraVolumes: [{ name: audit-policy-file, \
-         hostPath: /etc/control-plane, mountPath: /etc/control-plane, readOnly: true }] } }`"
+        "name it /etc/control-plane/policy.yaml here and in `files`: it is mounted then"
     );
-    let both = "api-server: { extra-args: { audit-policy-file: /etc/own/policy.yaml, encryption-provider-config: /etc/own/keys.yaml } }";
-    let suggestions: Vec<_> = findings(&top(both))
-        .into_iter()
-        .filter(|finding| finding.name == "option-file")
-        .map(|finding| finding.suggestion.unwrap())
-        .collect();
-    assert!(suggestions[0].contains("hostPath: /etc/own, mountPath: /etc/own,"), "{suggestions:?}");
-    assert_eq!(suggestions[1], "mount /etc/own once, as for `audit-policy-file`");
-    let read_only =
-        POLICY.replace("mountPath: /var/log/audit,", "mountPath: /var/log/audit, readOnly: true,");
-    says("option-file", "api-server.extra-args.audit-log-path", &top(&read_only));
+    let log = "api-server.extra-args.audit-log-path";
+    let read_only = VOLUMES.replace("pathType: DirectoryOrCreate", "readOnly: true");
+    says("option-file", log, &top(&format!("{POLICY}{read_only}")));
     let inner = "{ name: logs, hostPath: /var/log, mountPath: /var/log, readOnly: true }, { name: audit-log,";
-    quiet(&top(&POLICY.replace("{ name: audit-log,", inner)));
-    let log = POLICY.replace("mountPath: /var/log/audit,", "mountPath: /var/log/kube,");
-    says("log-in-container", "api-server.extra-args.audit-log-path", &top(&log));
-    says("option-file", "etcd.extra-args.wal-dir", &top("etcd: { extra-args: { wal-dir: /mnt/wal } }"));
-    quiet(&top("etcd: { extra-args: { wal-dir: /var/lib/etcd/wal } }"));
+    let nested = top(&format!("{POLICY}{}", VOLUMES.replace("{ name: audit-log,", inner)));
+    assert!(findings(&nested).iter().all(|finding| finding.path != log), "the inner one counts");
     let of_k3s = "engine: k3s\napi-server: { extra-args: { audit-policy-file: /etc/audit/policy.yaml } }";
     let found = findings(&top(of_k3s));
-    let named: Vec<_> =
-        found.iter().map(|finding| finding.name).filter(|name| name.starts_with("option")).collect();
-    assert_eq!(named, ["option-file-absent"]);
+    let named = found.iter().map(|finding| finding.name).filter(|name| name.starts_with("option"));
+    assert_eq!(named.collect::<Vec<_>>(), ["option-file-absent"]);
+}
+
+/// One master of several has the file.
+#[test]
+fn a_file_of_one_master_is_not_mounted_on_all() {
+    let several = |files: &str| {
+        format!(
+            "endpoint: {{ host: k8s.home.example }}
+api-server: {{ extra-args: {{ audit-policy-file: /etc/audit/policy.yaml }} }}
+nodes:
+  - {{ hostname: m1, board: rpi4, role: master, address: 192.168.1.10/24, {files} }}
+  - {{ hostname: m2, board: rpi4, role: master, address: 192.168.1.11/24 }}
+  - {{ hostname: m3, board: rpi4, role: master, address: 192.168.1.12/24 }}"
+        )
+    };
+    let of_one = several("files: [{ path: /etc/audit/policy.yaml, content: '' }]");
+    assert_eq!(volumes(&of_one, "apiServer"), [""; 0]);
+    says("option-file", "api-server.extra-args.audit-policy-file", &of_one);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod files;
 mod images;
 mod kubelet;
 pub mod patches;
+pub(crate) mod volumes;
 
 use serde::{Deserialize, Serialize};
 

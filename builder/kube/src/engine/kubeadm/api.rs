@@ -244,6 +244,9 @@ pub struct ApiServer {
     /// Options of its command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<Args>,
+    /// What of the machine it sees besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_volumes: Vec<HostPathMount>,
     /// How long it may take to start; up to v1beta3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_for_control_plane: Option<GoDuration>,
@@ -255,6 +258,26 @@ pub struct ApiServer {
 pub struct Component {
     /// Options of its command line.
     pub extra_args: Args,
+    /// What of the machine it sees besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_volumes: Vec<HostPathMount>,
+}
+
+/// A file or folder of the machine in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HostPathMount {
+    /// Its name in the pod.
+    pub name: String,
+    /// Where it is on the machine.
+    pub host_path: String,
+    /// Where it is in the container.
+    pub mount_path: String,
+    /// Whether the program may only read it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// What it is: `File` must be there, `DirectoryOrCreate` is made.
+    pub path_type: String,
 }
 
 /// Where etcd runs.

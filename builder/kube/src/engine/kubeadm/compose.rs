@@ -8,7 +8,7 @@ use super::{
     KubeProxyConfiguration, KubeletConfiguration, LocalEtcd, Networking, NodeRegistration, PATCHES, Patches,
     Timeouts, TokenDiscovery,
 };
-use super::{kubelet, patches::has_patches};
+use super::{HostPathMount, kubelet, patches::has_patches, volumes};
 use crate::{
     cluster::{self, Endpoint, ProxyMode},
     member::Member,
@@ -115,10 +115,19 @@ fn cluster_configuration(member: &Member<'_>, api: KubeadmApi) -> ClusterConfigu
         api_server: ApiServer {
             cert_sans: names(member),
             extra_args: Args::new(api, member.cluster.api_server.extra_args.clone()),
+            extra_volumes: volumes::added("api-server", member.cluster),
             timeout_for_control_plane: (api < KubeadmApi::V1beta4).then_some(GoDuration(patience.start)),
         },
-        controller_manager: component(api, controller_manager(member, patience)),
-        scheduler: component(api, with(leader_election(patience), &member.cluster.scheduler)),
+        controller_manager: component(
+            api,
+            controller_manager(member, patience),
+            volumes::added("controller-manager", member.cluster),
+        ),
+        scheduler: component(
+            api,
+            with(leader_election(patience), &member.cluster.scheduler),
+            volumes::added("scheduler", member.cluster),
+        ),
         etcd: etcd(api, tags.etcd, &member.cluster.etcd),
         dns: tags.coredns.map(|image_tag| Dns { image_tag }),
         encryption_algorithm,
@@ -167,8 +176,12 @@ fn names(member: &Member<'_>) -> Vec<String> {
     unique
 }
 
-fn component(api: KubeadmApi, options: BTreeMap<String, String>) -> Option<Component> {
-    Args::new(api, options).map(|extra_args| Component { extra_args })
+fn component(
+    api: KubeadmApi,
+    options: BTreeMap<String, String>,
+    extra_volumes: Vec<HostPathMount>,
+) -> Option<Component> {
+    Args::new(api, options).map(|extra_args| Component { extra_args, extra_volumes })
 }
 
 fn controller_manager(member: &Member<'_>, patience: &Patience) -> BTreeMap<String, String> {
