@@ -148,6 +148,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         passed::OF_OPTIONS,
         passed::OF_OPTIONS_TOGETHER,
         passed::OF_VOLUMES,
+        passed::OF_CONTENTS,
         passed::OF_GATES,
         passed::OF_FIELDS,
         passed::OF_KUBELETS,

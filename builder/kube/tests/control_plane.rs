@@ -122,9 +122,15 @@ fn what_imgforge_gives_for_slow_boards_counts_with_what_is_passed_on() {
 }
 
 /// A policy that the card brings, and a log.
-const POLICY: &str = "files: [{ path: /etc/audit/policy.yaml, content: '' }]
+const POLICY: &str = "files:
+  - { path: /etc/audit/policy.yaml, content: '{ apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{ level: Metadata }] }' }
+  - path: /etc/own/scheduler.yaml
+    content: |
+      apiVersion: kubescheduler.config.k8s.io/v1
+      kind: KubeSchedulerConfiguration
+      clientConnection: { kubeconfig: /etc/kubernetes/scheduler.conf }
 api-server: { extra-args: { audit-policy-file: /etc/audit/policy.yaml, audit-log-path: /var/log/audit/kube.log } }
-scheduler: { extra-args: { config: /etc/audit/policy.yaml } }
+scheduler: { extra-args: { config: /etc/own/scheduler.yaml } }
 ";
 
 /// Volumes of one's own for them.
@@ -157,7 +163,7 @@ fn what_options_name_is_mounted_where_files_bring_it() {
     );
     assert_eq!(
         volumes(&top(POLICY), "scheduler"),
-        ["imgforge-config /etc/audit/policy.yaml /etc/audit/policy.yaml File"]
+        ["imgforge-config /etc/own/scheduler.yaml /etc/own/scheduler.yaml File"]
     );
     // What the file mounts there itself stays as it is.
     let own = volumes(&top(&format!("{POLICY}{VOLUMES}")), "apiServer");
@@ -199,6 +205,26 @@ fn what_is_mounted_by_nobody_is_told() {
     assert_eq!(named.collect::<Vec<_>>(), ["option-file-absent"]);
 }
 
+#[test]
+fn files_that_options_name_are_of_their_kind() {
+    let policy = "api-server.extra-args.audit-policy-file";
+    for (was, is) in [
+        ("kind: Policy", "kind: Polcy"),
+        ("rules: [{ level: Metadata }]", "rules: []"),
+        ("apiVersion: audit.k8s.io/v1, ", ""),
+        ("rules: [{", "rules: ["),
+    ] {
+        assert!(POLICY.contains(was));
+        says("option-file-kind", policy, &top(&POLICY.replace(was, is)));
+    }
+    let scheduler = "scheduler.extra-args.config";
+    let lost =
+        POLICY.replace("clientConnection: { kubeconfig: /etc/kubernetes/scheduler.conf }", "profiles: []");
+    says("option-file-kind", scheduler, &top(&lost));
+    let of_k3s = format!("engine: k3s\n{lost}");
+    assert!(findings(&top(&of_k3s)).iter().all(|finding| finding.path != scheduler), "k3s says it itself");
+}
+
 /// One master of several has the file.
 #[test]
 fn a_file_of_one_master_is_not_mounted_on_all() {
@@ -212,7 +238,8 @@ nodes:
   - {{ hostname: m3, board: rpi4, role: master, address: 192.168.1.12/24 }}"
         )
     };
-    let of_one = several("files: [{ path: /etc/audit/policy.yaml, content: '' }]");
+    let policy = "{ apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{ level: Metadata }] }";
+    let of_one = several(&format!("files: [{{ path: /etc/audit/policy.yaml, content: '{policy}' }}]"));
     assert_eq!(volumes(&of_one, "apiServer"), [""; 0]);
     says("option-file", "api-server.extra-args.audit-policy-file", &of_one);
 }

@@ -1,5 +1,6 @@
 //! Settings that are passed on to others: they must not say the opposite of what imgforge says there.
 
+mod contents;
 mod extra_args;
 mod fields;
 mod gates;
@@ -18,8 +19,9 @@ use super::{At, Context, Found, Rule};
 use crate::cluster::{Fields, Registry, Runtime};
 
 pub use self::{
-    extra_args::RULES as OF_OPTIONS, gates::RULES as OF_GATES, kubelet::RULES as OF_KUBELETS,
-    together::RULES as OF_OPTIONS_TOGETHER, values::RULES as OF_FIELDS, volumes::RULES as OF_VOLUMES,
+    contents::RULES as OF_CONTENTS, extra_args::RULES as OF_OPTIONS, gates::RULES as OF_GATES,
+    kubelet::RULES as OF_KUBELETS, together::RULES as OF_OPTIONS_TOGETHER, values::RULES as OF_FIELDS,
+    volumes::RULES as OF_VOLUMES,
 };
 
 pub const RULES: &[Rule] = &[

@@ -149,7 +149,7 @@ fn absent(context: &Context<'_>) -> Vec<Found> {
 }
 
 /// Where on the machine a program finds `path`, if a person has to put it there.
-fn on_host(place: &Place, cluster: &Cluster, path: &str) -> Option<String> {
+pub(super) fn on_host(place: &Place, cluster: &Cluster, path: &str) -> Option<String> {
     if cluster.engine == Engine::K3s {
         return (!is_path_in(path, "/var/lib/rancher")).then(|| path.to_owned());
     }
