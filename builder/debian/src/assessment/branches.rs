@@ -58,7 +58,7 @@ impl Evaluation<'_> {
         self.state.last = Status::Unknown;
         let mut status = Status::Success;
         loop {
-            let before = self.state.clone();
+            let before = self.copy();
             self.assign(name, Variable::Set(value.clone()));
             status = status.or(self.framed(FrameKind::Loop, |this| this.run(body, tested)));
             let after = std::mem::replace(&mut self.state, before.clone());

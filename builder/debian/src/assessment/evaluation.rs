@@ -20,6 +20,9 @@ const STEP_LIMIT: usize = 20_000;
 /// So much of a script (bytes) counts as a command: what is long takes its time however few commands it has.
 const STEP_LENGTH: usize = 256;
 
+/// So much of what is known (bytes) counts as a command wherever it is copied: each way through a script has its own.
+const COPY_LENGTH: usize = 4096;
+
 /// No real script is longer (bytes).
 const LENGTH_LIMIT: usize = 128 << 10;
 
@@ -149,7 +152,22 @@ impl Evaluation<'_> {
 
     /// Counts a piece of work; `false` if there is no end of it.
     pub(super) fn step(&mut self, length: usize) -> bool {
-        self.steps += 1 + length / STEP_LENGTH;
+        self.count(1 + length / STEP_LENGTH)
+    }
+
+    /// Counts a copy of all that is known here.
+    pub(super) fn copy(&mut self) -> State {
+        self.count(self.state.size() / COPY_LENGTH);
+        self.state.clone()
+    }
+
+    /// Counts words that an expansion made.
+    pub(super) fn count_words(&mut self, words: &Words) {
+        self.count(words.size() / COPY_LENGTH);
+    }
+
+    fn count(&mut self, steps: usize) -> bool {
+        self.steps += steps;
         let goes_on = self.steps <= STEP_LIMIT;
         if !goes_on {
             self.report("(more than can be looked at)");
@@ -259,7 +277,7 @@ impl Evaluation<'_> {
     ) -> Status {
         let (certain, departures) = (self.state.certain, self.departures);
         self.state.certain = false;
-        let before = self.state.clone();
+        let before = self.copy();
         let one = self.nest(first);
         let after = std::mem::replace(&mut self.state, before);
         let other = self.nest(second);
@@ -290,7 +308,7 @@ impl Evaluation<'_> {
 
     /// Runs what changes nothing in this shell.
     pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Status) -> Status {
-        let (before, departures) = (self.state.clone(), self.departures);
+        let (before, departures) = (self.copy(), self.departures);
         self.state.last = Status::Unknown;
         let status = self.framed(FrameKind::Shell, run);
         let reachable = self.state.reachable;
@@ -327,10 +345,11 @@ impl Evaluation<'_> {
 
     /// Notes that a frame may be left here.
     fn leave_perhaps(&mut self, position: usize, status: Status) {
+        let here = self.copy();
         let Some(frame) = self.frames.get_mut(position) else { return };
         frame.left = Some(match frame.left.take() {
-            Some((state, before)) => (state.or(self.state.clone()), before.or(status)),
-            None => (self.state.clone(), status),
+            Some((state, before)) => (state.or(here), before.or(status)),
+            None => (here, status),
         });
         self.departures += 1;
     }

@@ -21,6 +21,7 @@ impl Evaluation<'_> {
             self.add(&parts, &mut fields);
             fields.end_field();
         }
+        self.count_words(&fields.done);
         fields.done
     }
 

@@ -10,6 +10,9 @@ use super::parser::List;
 /// Texts are known no further than this (bytes): a few lines can double a text again and again.
 const TEXT_LIMIT: usize = 4096;
 
+/// What a name or a text takes besides its own bytes, about.
+const ENTRY: usize = 32;
+
 /// Every branch of a script has its own copy of the variables, so they cannot be very many.
 const VARIABLE_LIMIT: usize = 256;
 
@@ -94,6 +97,11 @@ impl Text {
         Text { text: String::new(), complete: false }
     }
 
+    /// What it takes (bytes), about.
+    fn size(&self) -> usize {
+        ENTRY + self.text.len()
+    }
+
     /// The text, if all of it is known.
     pub(super) fn value(&self) -> Option<&str> {
         self.complete.then_some(self.text.as_str())
@@ -128,6 +136,13 @@ pub(super) enum Variable {
 }
 
 impl Variable {
+    fn size(&self) -> usize {
+        match self {
+            Variable::Set(text) => text.size(),
+            Variable::Unset | Variable::Unknown => ENTRY,
+        }
+    }
+
     fn or(&self, other: &Variable) -> Variable {
         match (self, other) {
             (Variable::Unset, Variable::Unset) => Variable::Unset,
@@ -154,6 +169,11 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// What they take (bytes), about.
+    pub(super) fn size(&self) -> usize {
+        self.known.iter().map(Text::size).sum()
+    }
+
     /// The words, if all of each is known.
     pub(super) fn values(&self) -> Option<Vec<&str>> {
         if self.open { None } else { self.known.iter().map(Text::value).collect() }
@@ -200,6 +220,14 @@ impl State {
             exits_on_unset: false,
             last: Status::Success,
         }
+    }
+
+    /// What a copy takes (bytes), about.
+    pub(super) fn size(&self) -> usize {
+        let variables = self.variables.iter().map(|(name, value)| name.len() + value.size());
+        let locals = self.locals.iter().flatten().map(|(name, local)| name.len() + local.outside.size());
+        let functions = self.functions.keys().map(|name| ENTRY + name.len());
+        self.arguments.size() + variables.chain(locals).chain(functions).sum::<usize>()
     }
 
     pub(super) fn variable(&self, name: &str) -> Variable {

@@ -210,6 +210,28 @@ fn scripts_that_grow_without_end_are_given_up() {
     }
 }
 
+/// Each way through a script has a copy of all that is known on it: a few hundred ways and a megabyte are too much.
+#[test]
+fn scripts_that_know_too_much_are_given_up() {
+    let megabyte = format!("x=aaaaaaaaaaaaaaaa\n{}set -- {}\n", "x=$x$x\n".repeat(8), "\"$x\" ".repeat(250));
+    let functions: String = (0..4000).map(|n| format!("f{n}() {{ :; }}\n")).collect();
+    let ways = "[ \"$y\" ] || :\n".repeat(2000);
+    assert_eq!(preinst(&ways), Preinst::Idle);
+    for body in [
+        format!("{megabyte}{}", "[ \"$y\" ] || :\n".repeat(200)),
+        format!("{megabyte}{}", "( : )\n".repeat(200)),
+        format!("{megabyte}{}", ": \"$@\"\n".repeat(200)),
+        format!("{megabyte}for i in a; do {} done", "[ \"$y\" ] || break\n".repeat(200)),
+        format!("{functions}{ways}"),
+    ] {
+        let Preinst::Active(commands) = preinst(&body) else { panic!("idle") };
+        assert!(
+            commands.iter().any(|command| command.contains("more than can be looked at")),
+            "{commands:?}"
+        );
+    }
+}
+
 #[test]
 fn loops_are_left_by_what_leaves_them() {
     for body in [
