@@ -11,7 +11,7 @@ use serde_yaml::Value;
 fn options_are_ones_that_the_programs_read() {
     quiet(&top(
         "api-server: { extra-args: { event-ttl: 24h, v: 4, profiling: false, max-requests-inflight: 200, oidc-issuer-url: 'https://id', oidc-client-id: kube } }\n\
-         controller-manager: { extra-args: { node-eviction-rate: 0.5, v: 2, cloud-provider: external, concurrent_rc_syncs: 1_0 } }\n\
+         controller-manager: { extra-args: { node-eviction-rate: 0.5, v: 2, cloud-provider: external, concurrent-rc-syncs: 1_0 } }\n\
          scheduler: { extra-args: { kube-api-burst: 100, logging-format: json } }\n\
          etcd: { extra-args: { auto-compaction-retention: '8', quota-backend-bytes: 4294967296, experimental-peer-skip-client-san-verification: true } }",
     ));
@@ -36,7 +36,6 @@ fn options_are_ones_that_the_programs_read() {
         ("etcd", "leader-elect"),
         ("scheduler", "policy-configmap"),
         ("scheduler", "port"),
-        ("etcd", "snapshot_count"),
         ("api-server", "insecure-port"),
     ] {
         let path = format!("{component}.extra-args.{option}");
@@ -177,6 +176,27 @@ fn what_options_name_is_mounted_where_files_bring_it() {
     assert_eq!(volumes(&top(of_kubeadm), "apiServer"), [""; 0]);
     quiet(&top("api-server: { extra-args: { audit-log-path: /dev/stdout } }"));
     quiet(&top("etcd: { extra-args: { wal-dir: /var/lib/etcd/wal } }"));
+}
+
+/// Two options may name one file.
+#[test]
+fn one_file_is_mounted_once() {
+    let twice = "files: [{ path: /etc/own/hook.kubeconfig, content: '' }]
+api-server: { extra-args: { audit-webhook-config-file: /etc/own/hook.kubeconfig, \
+        authentication-token-webhook-config-file: /etc/own/hook.kubeconfig } }";
+    let expected =
+        "imgforge-audit-webhook-config-file /etc/own/hook.kubeconfig /etc/own/hook.kubeconfig File";
+    assert_eq!(volumes(&top(twice), "apiServer"), [expected]);
+    quiet(&top(twice));
+}
+
+#[test]
+fn an_options_name_has_hyphens() {
+    for name in ["audit_policy_file", "--audit-policy-file"] {
+        let text = top(&format!("api-server: {{ extra-args: {{ {name}: /etc/own/policy.yaml }} }}"));
+        let told = findings(&text).into_iter().find(|finding| finding.name == "extra-args").unwrap();
+        assert_eq!(told.suggestion.as_deref(), Some("write it as `audit-policy-file`"));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use imgforge_spec::plain_path;
 use serde_yaml::Value;
 
-use super::{Context, Found, Rule, volumes::on_host};
+use super::{Context, Found, Rule, extra_args::path, volumes::on_host};
 use crate::{
     cluster::{Cluster, ExtraFile},
     engine::Engine,
@@ -33,12 +33,12 @@ fn kind(context: &Context<'_>) -> Vec<Found> {
     let cluster = context.cluster;
     let mut found: Vec<Found> = Vec::new();
     for place in &PLACES {
-        for (option, path) in place.paths(cluster, &KINDS.map(|(option, ..)| option)) {
-            let on_host = on_host(place, cluster, &path).unwrap_or(path);
+        for (option, named) in place.paths(cluster, &KINDS.map(|(option, ..)| option)) {
+            let on_host = on_host(place, cluster, &named).unwrap_or(named);
             let mut flaws = texts(cluster, &on_host).filter_map(|text| flaw(cluster, place, option, text));
             if let Some((message, suggestion)) = flaws.next() {
-                let setting = format!("{}.extra-args.{option}", place.setting);
-                found.push(Found::new(setting, format!("{on_host} {message}")).suggest(suggestion));
+                let message = format!("{on_host} {message}");
+                found.push(Found::new(path(place.setting, option), message).suggest(suggestion));
             }
         }
     }

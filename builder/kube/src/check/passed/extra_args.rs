@@ -105,17 +105,16 @@ pub(super) fn programs(cluster: &Cluster) -> [(&'static str, &'static str, &Comp
 /// Why the option `name` of `setting` is not passed on.
 fn instead(setting: &str, name: &str) -> Option<&'static str> {
     let (_, ours) = GIVEN.iter().find(|(other, _)| *other == setting)?;
-    let name = with_hyphens(setting, name);
     ours.iter().find(|(own, _)| *own == name).map(|(_, instead)| *instead)
 }
 
-/// The option as its program lists it: Kubernetes' take `_` for `-`.
-fn with_hyphens(setting: &str, name: &str) -> String {
-    if setting == "etcd" { name.to_owned() } else { name.replace('_', "-") }
+/// The setting that holds an option.
+pub(super) fn path(setting: &str, option: &str) -> String {
+    format!("{setting}.extra-args.{option}")
 }
 
 fn is_option(name: &str) -> bool {
-    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.' | b'_');
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
 }
 
@@ -128,9 +127,13 @@ fn given(context: &Context<'_>) -> Vec<Found> {
                 let message = format!("`{name}` is not passed on: {instead}");
                 found.push(Found::new(&path, message).suggest("remove it"));
             } else if !is_option(name) {
-                let message =
-                    format!("`{}` is no option: write it without hyphens before it", name.escape_debug());
-                found.push(Found::new(&path, message));
+                let message = format!("`{}` is no name of an option", name.escape_debug());
+                let plain = name.trim_start_matches('-').replace('_', "-");
+                let suggestion = match is_option(&plain) {
+                    true => format!("write it as `{plain}`"),
+                    false => "write it without hyphens before it, such as event-ttl".into(),
+                };
+                found.push(Found::new(&path, message).suggest(suggestion));
             }
         }
     }
@@ -144,16 +147,14 @@ fn unknown(context: &Context<'_>) -> Vec<Found> {
         let passed =
             component.extra_args.keys().filter(|name| is_option(name) && instead(setting, name).is_none());
         found.extend(passed.filter_map(|name| {
-            let plain = with_hyphens(setting, name);
-            let known = match gone_since(setting, &plain, version) {
+            let known = match gone_since(setting, name, version) {
                 Some(since) => format!("any more, with Kubernetes 1.{since} at the latest"),
-                None if options.has(&plain) => return None,
+                None if options.has(name) => return None,
                 None => "that is known here".to_owned(),
             };
             let message =
                 format!("{program} has no option `{name}` {known}, and ends at one that it does not know");
-            let found = Found::new(format!("{setting}.extra-args.{name}"), message);
-            Some(found.suggest("compare it with its reference"))
+            Some(Found::new(path(setting, name), message).suggest("compare it with its reference"))
         }));
     }
     found
@@ -165,12 +166,11 @@ fn value(context: &Context<'_>) -> Vec<Found> {
     for (setting, program, component, options) in programs(context.cluster) {
         let passed = component.extra_args.iter().filter(|(name, _)| instead(setting, name).is_none());
         found.extend(passed.filter_map(|(name, value)| {
-            let plain = with_hyphens(setting, name);
-            let of_kind = wanted(options, &plain, value)
+            let of_kind = wanted(options, name, value)
                 .map(|wanted| format!("is {wanted}, not {}", value.escape_debug()));
-            let flaw = of_kind.or_else(|| texts::flaw(setting, &plain, value, version))?;
+            let flaw = of_kind.or_else(|| texts::flaw(setting, name, value, version))?;
             let message = format!("`{name}` {flaw}: {program} would end");
-            Some(Found::new(format!("{setting}.extra-args.{name}"), message))
+            Some(Found::new(path(setting, name), message))
         }));
     }
     found

@@ -4,7 +4,7 @@ use serde_yaml::Value;
 
 use super::{
     Context, Found, Rule,
-    extra_args::programs,
+    extra_args::{path, programs},
     options::{is_among, is_off, is_switch},
     texts::entries,
 };
@@ -203,7 +203,7 @@ fn gates<'a>(context: &Context<'a>) -> Vec<Gate<'a>> {
             let (name, value) = gate.split_once('=').unwrap_or((gate, ""));
             let name = name.trim();
             let name = name.strip_prefix("kube:").unwrap_or(name);
-            let setting = format!("{setting}.extra-args.feature-gates");
+            let setting = path(setting, "feature-gates");
             let value = value.trim();
             let is_on = is_switch(value).then(|| !is_off(value));
             Gate { setting, name, is_on, known, version: cluster.kubernetes }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Context, Found, Rule,
+    extra_args::path,
     options::{is_among, is_off},
     texts::entries,
     units::nanoseconds,
@@ -43,7 +44,7 @@ impl Flaw {
 
     fn found(self, setting: &str) -> Found {
         let Self { option, message, suggestion } = self;
-        Found::new(format!("{setting}.extra-args.{option}"), message).suggest(suggestion)
+        Found::new(path(setting, &option), message).suggest(suggestion)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use imgforge_spec::{is_absolute_path, is_dns_name, is_path_in, plain_path};
 
-use super::{Context, Found, Rule};
+use super::{Context, Found, Rule, extra_args};
 use crate::{
     cluster::{Cluster, Node},
     engine::Engine,
@@ -86,7 +86,7 @@ fn option_file(context: &Context<'_>) -> Vec<Found> {
         let unseen = paths.filter(|(_, path)| !place.sees(cluster, path));
         found.extend(unseen.map(|(option, path)| {
             let message = format!("{path} is not in the program's container: nothing is mounted there");
-            Found::new(setting(place, option), message).suggest(instead(place, &path))
+            Found::new(extra_args::path(place.setting, option), message).suggest(instead(place, &path))
         }));
         found.extend(unwritable_logs(place, cluster));
     }
@@ -95,20 +95,18 @@ fn option_file(context: &Context<'_>) -> Vec<Found> {
 
 /// How the program gets to see the file; it goes elsewhere where `files` may put nothing.
 fn instead(place: &Place, path: &str) -> String {
-    if place.field.is_none() {
+    let Some(field) = place.field else {
         return "etcd has /var/lib/etcd and /etc/kubernetes/pki/etcd; `storage` puts them on a disk".into();
+    };
+    if is_absolute_path(path) && !is_path_in(path, "/etc/kubernetes") {
+        format!(
+            "give it in `files`, and it is mounted; where an overlay or a disk brings it, mount it by \
+             `kubeadm: {{ {field}: {{ extraVolumes: … }} }}`"
+        )
+    } else {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        format!("name it {OWN_FOLDER}/{name} here and in `files`: it is mounted then")
     }
-    match is_absolute_path(path) && !is_path_in(path, "/etc/kubernetes") {
-        true => "give it in `files`: it is mounted then".into(),
-        false => {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            format!("name it {OWN_FOLDER}/{name} here and in `files`: it is mounted then")
-        }
-    }
-}
-
-fn setting(place: &Place, option: &str) -> String {
-    format!("{}.extra-args.{option}", place.setting)
 }
 
 fn unwritable_logs(place: &Place, cluster: &Cluster) -> Vec<Found> {
@@ -120,7 +118,7 @@ fn unwritable_logs(place: &Place, cluster: &Cluster) -> Vec<Found> {
         .map(|(option, path)| {
             let message =
                 format!("{path} is in a volume with `readOnly`: the program cannot write there, and ends");
-            Found::new(setting(place, option), message).suggest("remove `readOnly` there")
+            Found::new(extra_args::path(place.setting, option), message).suggest("remove `readOnly` there")
         })
         .collect()
 }
@@ -141,7 +139,10 @@ fn absent(context: &Context<'_>) -> Vec<Found> {
                     "no `files` put {host} on {}: without it the program ends, unless an overlay brings it",
                     node.hostname
                 );
-                found.push(Found::new(setting(place, option), message).suggest("give it in `files`"));
+                found.push(
+                    Found::new(extra_args::path(place.setting, option), message)
+                        .suggest("give it in `files`"),
+                );
             }
         }
     }
@@ -174,7 +175,7 @@ fn log_in_container(context: &Context<'_>) -> Vec<Found> {
         for (option, path) in logs.filter(|(_, path)| !place.sees(cluster, path)) {
             let message = format!("{path} is in the program's container, and gone with it at each restart");
             found.push(
-                Found::new(setting(place, option), message).suggest(
+                Found::new(extra_args::path(place.setting, option), message).suggest(
                     "put it in a folder of its own, such as /var/log/kubernetes, or write `-` for the container's log",
                 ),
             );

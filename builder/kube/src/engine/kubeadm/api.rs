@@ -276,8 +276,17 @@ pub struct HostPathMount {
     /// Whether the program may only read it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
-    /// What it is: `File` must be there, `DirectoryOrCreate` is made.
-    pub path_type: String,
+    /// What it is.
+    pub path_type: PathType,
+}
+
+/// What the kubelet looks for on the machine: <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+pub enum PathType {
+    /// A file that must be there.
+    File,
+    /// A folder, which it makes.
+    DirectoryOrCreate,
 }
 
 /// Where etcd runs.

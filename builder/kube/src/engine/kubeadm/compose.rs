@@ -115,18 +115,18 @@ fn cluster_configuration(member: &Member<'_>, api: KubeadmApi) -> ClusterConfigu
         api_server: ApiServer {
             cert_sans: names(member),
             extra_args: Args::new(api, member.cluster.api_server.extra_args.clone()),
-            extra_volumes: volumes::added("api-server", member.cluster),
+            extra_volumes: volumes::API_SERVER.added(member.cluster),
             timeout_for_control_plane: (api < KubeadmApi::V1beta4).then_some(GoDuration(patience.start)),
         },
         controller_manager: component(
             api,
             controller_manager(member, patience),
-            volumes::added("controller-manager", member.cluster),
+            volumes::CONTROLLER_MANAGER.added(member.cluster),
         ),
         scheduler: component(
             api,
             with(leader_election(patience), &member.cluster.scheduler),
-            volumes::added("scheduler", member.cluster),
+            volumes::SCHEDULER.added(member.cluster),
         ),
         etcd: etcd(api, tags.etcd, &member.cluster.etcd),
         dns: tags.coredns.map(|image_tag| Dns { image_tag }),

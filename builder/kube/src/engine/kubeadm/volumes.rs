@@ -4,7 +4,7 @@
 use imgforge_spec::{is_absolute_path, is_path_in, plain_path};
 use serde_yaml::Value;
 
-use super::HostPathMount;
+use super::{HostPathMount, PathType};
 use crate::cluster::{Cluster, Component, Node};
 
 /// Options of a file that a program reads.
@@ -69,9 +69,11 @@ pub(crate) const LOGS: [&str; 3] = ["audit-log-path", "log-dir", "log-file"];
 /// A volume that kubeadm makes: its name, and where it is, on the machine and in the container.
 type Own = (&'static str, &'static str);
 
-/// A program as kubeadm runs it, by the setting that passes options on to it.
+/// A program as kubeadm runs it.
 pub(crate) struct Place {
+    /// What passes options on to it.
     pub setting: &'static str,
+    options: fn(&Cluster) -> &Component,
     /// The field of its volumes in a ClusterConfiguration; etcd has none.
     pub field: Option<&'static str>,
     pub own: &'static [Own],
@@ -86,31 +88,42 @@ const AUTHORITIES: [Own; 5] = [
     ("usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"),
 ];
 
-pub(crate) const PLACES: [Place; 4] = [
-    Place { setting: "api-server", field: Some("apiServer"), own: &AUTHORITIES },
-    Place {
-        setting: "controller-manager",
-        field: Some("controllerManager"),
-        own: &[
-            AUTHORITIES[0],
-            AUTHORITIES[1],
-            AUTHORITIES[2],
-            AUTHORITIES[3],
-            AUTHORITIES[4],
-            ("kubeconfig", "/etc/kubernetes/controller-manager.conf"),
-        ],
-    },
-    Place {
-        setting: "scheduler",
-        field: Some("scheduler"),
-        own: &[("kubeconfig", "/etc/kubernetes/scheduler.conf")],
-    },
-    Place {
-        setting: "etcd",
-        field: None,
-        own: &[("etcd-certs", "/etc/kubernetes/pki/etcd"), ("etcd-data", "/var/lib/etcd")],
-    },
-];
+pub(crate) const API_SERVER: Place = Place {
+    setting: "api-server",
+    options: |cluster| &cluster.api_server,
+    field: Some("apiServer"),
+    own: &AUTHORITIES,
+};
+
+pub(crate) const CONTROLLER_MANAGER: Place = Place {
+    setting: "controller-manager",
+    options: |cluster| &cluster.controller_manager,
+    field: Some("controllerManager"),
+    own: &[
+        AUTHORITIES[0],
+        AUTHORITIES[1],
+        AUTHORITIES[2],
+        AUTHORITIES[3],
+        AUTHORITIES[4],
+        ("kubeconfig", "/etc/kubernetes/controller-manager.conf"),
+    ],
+};
+
+pub(crate) const SCHEDULER: Place = Place {
+    setting: "scheduler",
+    options: |cluster| &cluster.scheduler,
+    field: Some("scheduler"),
+    own: &[("kubeconfig", "/etc/kubernetes/scheduler.conf")],
+};
+
+const ETCD: Place = Place {
+    setting: "etcd",
+    options: |cluster| &cluster.etcd,
+    field: None,
+    own: &[("etcd-certs", "/etc/kubernetes/pki/etcd"), ("etcd-data", "/var/lib/etcd")],
+};
+
+pub(crate) const PLACES: [Place; 4] = [API_SERVER, CONTROLLER_MANAGER, SCHEDULER, ETCD];
 
 /// An entry of `extraVolumes`, as far as it holds texts.
 pub(crate) struct Volume<'a> {
@@ -140,20 +153,11 @@ impl Place {
 
     /// Options in `among` that are passed on to the program, with the paths that they have.
     pub fn paths<'a>(&self, cluster: &'a Cluster, among: &[&str]) -> Vec<(&'a str, String)> {
-        let options = &self.component(cluster).extra_args;
+        let options = &(self.options)(cluster).extra_args;
         let named = options
             .iter()
             .filter(|(name, value)| among.contains(&name.as_str()) && !plain_path(value).is_empty());
         named.map(|(name, value)| (name.as_str(), plain_path(value))).collect()
-    }
-
-    fn component<'a>(&self, cluster: &'a Cluster) -> &'a Component {
-        match self.setting {
-            "api-server" => &cluster.api_server,
-            "controller-manager" => &cluster.controller_manager,
-            "scheduler" => &cluster.scheduler,
-            _ => &cluster.etcd,
-        }
     }
 
     /// Whether kubeadm by itself has the program see `path`.
@@ -170,40 +174,36 @@ impl Place {
 
     /// The volumes that imgforge adds: each file that an option names and that `files` put on every master, each folder of a log.
     pub fn added(&self, cluster: &Cluster) -> Vec<HostPathMount> {
-        let mut added: Vec<HostPathMount> = Vec::new();
         if self.field.is_none() {
-            return added;
+            return Vec::new();
         }
-        let volumes = self.volumes(cluster);
-        let is_new =
-            |path: &str| is_absolute_path(path) && !self.has(path) && innermost(&volumes, path).is_none();
+        let mount = |option: &str, path: String, path_type: PathType| HostPathMount {
+            name: format!("imgforge-{option}"),
+            host_path: path.clone(),
+            mount_path: path,
+            read_only: path_type == PathType::File,
+            path_type,
+        };
         let files = self.paths(cluster, &FILES).into_iter();
         let files = files.filter(|(_, path)| cluster.masters().all(|node| is_given(cluster, node, path)));
+        let files = files.map(|(option, path)| mount(option, path, PathType::File));
         let logs = self.paths(cluster, &LOGS).into_iter().filter_map(|(option, path)| {
-            let (folder, _) = path.rsplit_once('/')?;
-            may_hold_logs(folder).then(|| (option, folder.to_owned()))
+            let (folder, _) = path.rsplit_once('/').filter(|(folder, _)| may_hold_logs(folder))?;
+            Some(mount(option, folder.to_owned(), PathType::DirectoryOrCreate))
         });
-        let files = files.map(|(option, path)| (option, path, "File"));
-        for (option, path, kind) in
-            files.chain(logs.map(|(option, path)| (option, path, "DirectoryOrCreate")))
-        {
-            if is_new(&path) && !added.iter().any(|other| other.mount_path == path) {
-                added.push(HostPathMount {
-                    name: format!("imgforge-{option}"),
-                    host_path: path.clone(),
-                    mount_path: path,
-                    read_only: kind == "File",
-                    path_type: kind.into(),
-                });
+        let volumes = self.volumes(cluster);
+        let mut added: Vec<HostPathMount> = Vec::new();
+        for new in files.chain(logs) {
+            let path = &new.mount_path;
+            let is_seen = self.has(path) || innermost(&volumes, path).is_some();
+            // Two options may name one file: no pod has two volumes at one place.
+            let is_twice = added.iter().any(|other| other.mount_path == *path);
+            if is_absolute_path(path) && !is_seen && !is_twice {
+                added.push(new);
             }
         }
         added
     }
-}
-
-/// What imgforge adds for the program of `setting`.
-pub(super) fn added(setting: &str, cluster: &Cluster) -> Vec<HostPathMount> {
-    PLACES.iter().find(|place| place.setting == setting).map_or_else(Vec::new, |place| place.added(cluster))
 }
 
 /// Whether `files` put `path` on the node.

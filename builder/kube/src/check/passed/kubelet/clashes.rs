@@ -31,9 +31,9 @@ pub(super) const ALL: [fn(&Configuration) -> Option<Clash>; 14] = [
 /// The kubelet speaks HTTP/2, which wants one of these of TLS 1.2.
 fn cipher_suites(kubelet: &Configuration) -> Option<Clash> {
     let suites = kubelet.texts("tlsCipherSuites");
-    let is_of_2018 = kubelet.text("tlsMinVersion") == "VersionTLS13";
+    let is_tls_13 = kubelet.text("tlsMinVersion") == "VersionTLS13";
     let has_one = suites.iter().any(|suite| OF_HTTP2.contains(suite));
-    (!suites.is_empty() && !is_of_2018 && !has_one).then(|| {
+    (!suites.is_empty() && !is_tls_13 && !has_one).then(|| {
         Clash::new(
             &["tlsCipherSuites", "tlsMinVersion"],
             "HTTP/2 wants a cipher suite of AES_128_GCM_SHA256",

@@ -131,10 +131,10 @@ fn reload(told: &Options) -> Option<Flaw> {
 
 pub(super) fn cipher_suites(told: &Options) -> Option<Flaw> {
     let suites = told.get("tls-cipher-suites").filter(|suites| !suites.is_empty())?;
-    let is_of_2018 = told.get("tls-min-version").is_some_and(|version| version == "VersionTLS13");
+    let is_tls_13 = told.get("tls-min-version").is_some_and(|version| version == "VersionTLS13");
     let without_http2 = told.get("disable-http2-serving").is_some_and(|value| !is_off(value));
     let has_one = entries(suites).any(|suite| OF_HTTP2.contains(&suite.trim()));
-    (!is_of_2018 && !without_http2 && !has_one).then(|| {
+    (!is_tls_13 && !without_http2 && !has_one).then(|| {
         let message = "HTTP/2 wants a cipher suite of AES_128_GCM_SHA256: the program ends without";
         Flaw::new("tls-cipher-suites", message, FOR_HTTP2)
     })
